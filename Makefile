@@ -1,0 +1,45 @@
+PYTHON ?= python3
+PARTS ?=
+ROUNDS ?= 5
+
+STAMP := .venv/.installed
+SAMPLE := tests/samples/shop
+# What tests need beside an engine and Python.
+TEST_PACKAGES := apache2-utils docker-registry
+
+.PHONY: help setup images run check test bench golden clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/ensure-packages python3-venv
+	@command -v git >/dev/null || scripts/ensure-packages git
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+setup: $(STAMP) images ## install runner into .venv, make sure that an engine runs, build the images
+
+images: ## build the images under images/
+	@scripts/ensure-docker
+	@scripts/build-images
+
+run: setup ## run the sample pipeline
+	.venv/bin/runner exec --source $(SAMPLE) $(SAMPLE)/.vela.yml
+
+check: $(STAMP) ## lint, format, types, import rules, size budget
+	@scripts/check
+
+test: setup check ## check, then all tests (PARTS="unit contract": only these parts)
+	@scripts/ensure-packages $(TEST_PACKAGES)
+	@scripts/test $(PARTS)
+
+bench: setup ## measure against plain Docker (ROUNDS=5)
+	@.venv/bin/python scripts/bench --rounds $(ROUNDS)
+
+golden: $(STAMP) ## write the expected plans of tests/golden anew
+	@.venv/bin/python scripts/golden
+
+clean: ## remove what setup has made here (the images stay on the engine)
+	rm -rf .venv build runner.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

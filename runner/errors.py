@@ -1,0 +1,139 @@
+"""Every error of the project, who is at fault, and the exit code that it means.
+
+::
+
+    RunnerError
+    ├── UsageError            the command line is wrong                           exit 2
+    ├── InvalidPipelineError  a file is wrong, with all its findings               exit 2
+    ├── RefusedError          a pipeline asks for what the operator has not allowed  exit 2
+    ├── InfrastructureError   the machine, the engine, the network                 exit 3
+    │   ├── EngineUnavailableError   no engine answers
+    │   ├── EngineTimeoutError       a call to the engine took too long
+    │   ├── EngineRefusedError       the engine said no to a call
+    │   ├── ImageError               an image cannot be had
+    │   └── WorkspaceError           a workspace cannot be made, read or exported
+    └── SupersededError       another driver has taken over the run                exit 3
+
+A step that ends badly is not an error: it is a status (``plan.status``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the ``runner`` command returns."""
+
+    SUCCESS = 0
+    FAILURE = 1
+    INVALID = 2
+    INFRASTRUCTURE = 3
+    PAUSED = 4
+    TIMEOUT = 5
+    INTERRUPTED = 130
+    PIPE_CLOSED = 141
+    TERMINATED = 143
+
+
+class Severity(StrEnum):
+    """How bad a finding is."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, order=True, kw_only=True)
+class Place:
+    """Where in which file; lines and columns count from 1."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, order=True, kw_only=True)
+class Finding:
+    """One thing that is wrong in a file, and what would be right."""
+
+    place: Place
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        label = "" if self.severity is Severity.ERROR else "warning: "
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{self.place}: {label}{self.message}{hint}"
+
+
+class RunnerError(Exception):
+    """An error that ends a command with a message, a next action and an exit code of its own."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INFRASTRUCTURE
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(RunnerError):
+    """The command line is wrong; nothing was started."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InvalidPipelineError(RunnerError):
+    """A file is not a pipeline that can run; nothing was started."""
+
+    exit_code = ExitCode.INVALID
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(sorted(findings))
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class RefusedError(RunnerError):
+    """A pipeline asks for what the operator has not allowed; nothing was started."""
+
+    exit_code = ExitCode.INVALID
+
+
+class InfrastructureError(RunnerError):
+    """The machine's trouble, not the pipeline's."""
+
+
+class EngineUnavailableError(InfrastructureError):
+    """No container engine answers."""
+
+
+class EngineTimeoutError(InfrastructureError):
+    """A call to the engine took longer than its deadline."""
+
+
+class EngineRefusedError(InfrastructureError):
+    """The engine answered a call with an error.
+
+    ``status`` is the HTTP status of the answer: 404 and 409 are states of the world that callers handle.
+    """
+
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class ImageError(InfrastructureError):
+    """An image cannot be had."""
+
+
+class WorkspaceError(InfrastructureError):
+    """A workspace cannot be made, read or exported."""
+
+
+class SupersededError(RunnerError):
+    """Another driver has taken over the run; this one writes nothing more."""

@@ -1,0 +1,79 @@
+"""What an operator can set: read once from the environment (``RUNNER_…``), validated, printable."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from runner.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerSettings:
+    """How containers are made. Times in seconds.
+
+    ``subnets`` is the range from which every run's network takes ``1 << (32 - subnet_bits)`` addresses: the engine's
+    own pools end at about 30 networks. ``log_driver`` is ``none`` where we are the only reader and ``json-file`` where
+    an engine must keep the output for a driver that comes back.
+    """
+
+    sandbox_image: str = "runner-sandbox:1"
+    subnets: IPv4Network = field(default_factory=lambda: IPv4Network("10.213.0.0/16"))
+    subnet_bits: int = 24
+    log_driver: str = "none"
+    pull_total: float = 3600.0
+    pull_stall: float = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings. ``state`` is where ``exec`` keeps journals, logs and locks."""
+
+    state: Path
+    docker: DockerSettings = DockerSettings()
+    grace: float = 10.0
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the settings.
+
+        Raises:
+            UsageError: a variable has a value that means nothing; the message names it.
+        """
+        home = Path(environment.get("XDG_STATE_HOME") or Path(environment.get("HOME", "/")) / ".local" / "state")
+        defaults = DockerSettings()
+        return cls(
+            state=Path(environment.get("RUNNER_STATE_DIR") or home / "runner"),
+            docker=DockerSettings(
+                sandbox_image=environment.get("RUNNER_SANDBOX_IMAGE", defaults.sandbox_image),
+                subnets=_network(environment, "RUNNER_SUBNETS", defaults.subnets),
+                log_driver=environment.get("RUNNER_LOG_DRIVER", defaults.log_driver),
+                pull_total=_seconds(environment, "RUNNER_PULL_TIMEOUT", defaults.pull_total),
+                pull_stall=_seconds(environment, "RUNNER_PULL_STALL", defaults.pull_stall),
+            ),
+            grace=_seconds(environment, "RUNNER_GRACE", cls.grace),
+        )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise UsageError(f"{name}={text}: not a number of seconds", hint="for example 10 or 0.5")
+    return value
+
+
+def _network(environment: Mapping[str, str], name: str, default: IPv4Network) -> IPv4Network:
+    text = environment.get(name)
+    if text is None:
+        return default
+    try:
+        return IPv4Network(text)
+    except ValueError as error:
+        raise UsageError(f"{name}={text}: {error}", hint="for example 10.213.0.0/16") from error

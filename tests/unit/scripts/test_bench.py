@@ -1,0 +1,78 @@
+"""The benchmark's bookkeeping: rounds, medians, limits. (What it measures needs an engine: ``make bench``.)"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.support.scripts import load
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    return load("bench")
+
+
+def a_work(script: ModuleType, **changes: Any) -> Any:  # noqa: ANN401  # the type lives in the loaded script
+    facts: dict[str, Any] = {"name": "w", "title": "a work", "ours": ("ours",), "reference": ("theirs",)}
+    return script.Work(**(facts | {"must": 0.5, "aim": 0.25} | changes))
+
+
+def test_rounds_are_interleaved_and_the_figures_are_medians_without_the_idle_time(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    seconds = {"ours": [5.0, 9.0, 6.0], "theirs": [8.0, 8.0, 30.0]}
+    calls: list[str] = []
+
+    def clock(command: Sequence[str], folder: Path, output: int) -> float:
+        calls.append(command[0])
+        return seconds[command[0]].pop(0)
+
+    result = script.compare(a_work(script, idle=4.0), 3, tmp_path, clock)
+
+    assert calls == ["ours", "theirs"] * 3
+    assert (result.ours, result.reference, result.ratio) == (2.0, 4.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("ours", "now", "verdict"), [(0.5, None, "ok"), (0.51, None, "OVER"), (0.51, 0.6, "ok"), (0.61, 0.6, "OVER")]
+)
+def test_a_row_says_whether_the_limit_that_holds_now_is_kept(
+    script: ModuleType, ours: float, now: float | None, verdict: str
+) -> None:
+    row = script.row(script.Result(work=a_work(script, now=now), ours=ours, reference=1.0))
+
+    assert row.startswith("a work ")
+    assert row.split()[-1] == verdict
+
+
+def test_a_command_that_fails_ends_the_benchmark_with_what_it_said(script: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"exit 3[\s\S]*no such thing"):
+        script.timed(("sh", "-c", "echo no such thing >&2; exit 3"), tmp_path, 0)
+
+
+def test_a_command_that_prints_too_little_ends_the_benchmark(script: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="3 bytes printed"):
+        script.timed(("echo", "ab"), tmp_path, 4)
+
+
+def test_the_seconds_of_a_command_are_its_wall_time(script: ModuleType, tmp_path: Path) -> None:
+    assert 0.2 <= script.timed(("sh", "-c", "sleep 0.2; echo ab"), tmp_path, 3) < 2
+
+
+def test_an_unknown_name_is_refused_with_those_there_are(
+    script: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        script.main(["gap", "gpa"])
+
+    assert stop.value.code == 2
+    assert "no work is called gpa; there are gap, true, stages" in capsys.readouterr().err
+
+
+def test_every_pipeline_that_a_work_names_is_written(script: ModuleType) -> None:
+    named = {argument for work in script.WORKS for argument in work.ours if argument.endswith(".yml")}
+
+    assert named == set(script.pipelines())
