@@ -1,0 +1,96 @@
+"""The stages of a pipeline; a pipeline of plain steps is one stage."""
+
+from collections.abc import Mapping as Variables
+from collections.abc import Sequence as Series
+from dataclasses import dataclass, replace
+from typing import Final
+
+from runner.dialects.source import Entry, Findings, Mapping, Sequence, quoted
+from runner.dialects.vela.environment import read_environment
+from runner.dialects.vela.fields import Fields
+from runner.dialects.vela.keys import STAGE, check_keys
+from runner.dialects.vela.steps import WrittenStep, read_name, read_steps
+from runner.plan.graph import Named, Node, transitive_needs
+from runner.plan.model import Stage
+
+ONLY_STAGE: Final = "steps"
+CLONE: Final = "clone"
+_WITHOUT_CLONE: Final = (CLONE, "init")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenStage:
+    """A stage as it was written. The steps of ``stage`` are those of the file, before anything is pruned."""
+
+    stage: Stage
+    named: Named
+    needs: tuple[Named, ...] = ()
+    steps: tuple[WrittenStep, ...]
+
+    @property
+    def node(self) -> Node:
+        """The stage as a node of the graph."""
+        return Node(name=self.named.name, place=self.named.place, needs=self.needs)
+
+
+def read_stages(pipeline: Fields, inherited: Variables[str, str]) -> tuple[WrittenStage, ...]:
+    """Return the stages of ``stages``, or the one stage that ``steps`` are.
+
+    ``inherited`` is the global environment; that of a stage overrides it, and that of a step overrides both.
+    """
+    stages, steps = pipeline.value("stages"), pipeline.value("steps")
+    if stages is not None and steps is not None:
+        pipeline.findings.error(
+            steps.place, "a pipeline has 'stages' or 'steps', not both", "move the steps to a stage"
+        )
+    if stages is None and steps is None:
+        pipeline.findings.error(pipeline.node.place, "there are no 'stages' and no 'steps'", "write one of them")
+        return ()
+    if stages is not None:
+        entries = () if (node := pipeline.mapping("stages")) is None else node.entries
+        read = (_read_stage(entry, inherited, pipeline.findings) for entry in entries)
+        return _with_clone([stage for stage in read if stage])
+    named = Named(name=ONLY_STAGE, place=pipeline.place("steps"))
+    return (WrittenStage(stage=Stage(name=ONLY_STAGE, steps=()), named=named, steps=_read_steps(pipeline, inherited)),)
+
+
+def _read_stage(entry: Entry, inherited: Variables[str, str], findings: Findings) -> WrittenStage | None:
+    node, key = entry.value, entry.key
+    if not isinstance(node, Mapping):
+        findings.error(node.place, f"the stage {quoted(key.text)} is not a map", "write its steps under 'steps'")
+        return None
+    fields = Fields(node, f"stage {quoted(key.text)}", findings)
+    check_keys(node, STAGE, fields.what, findings)
+    name = fields.text("name")
+    named = read_name(fields, name) if name else Named(name=key.text, place=key.place)
+    needs = tuple(Named(name=item.text, place=item.place) for item in fields.scalars("needs"))
+    steps = _read_steps(fields, {**inherited, **read_environment(fields)})
+    stage = Stage(
+        name=named.name,
+        steps=(),
+        independent=fields.flag("independent"),
+        timeout=fields.timeout(),
+        retry=fields.retry(),
+    )
+    return WrittenStage(stage=stage, named=named, needs=needs, steps=steps)
+
+
+def _read_steps(fields: Fields, inherited: Variables[str, str]) -> tuple[WrittenStep, ...]:
+    value = fields.value("steps")
+    if value is None or (isinstance(value, Sequence) and not value.items):
+        fields.findings.warning(fields.place("steps"), f"{fields.what} has no steps", "it is left out")
+    return read_steps(fields, inherited)
+
+
+def _with_clone(stages: Series[WrittenStage]) -> tuple[WrittenStage, ...]:
+    """Let every stage need a stage named ``clone``, as Vela does, but those that it waits for itself."""
+    graph = {stage.named.name: tuple(need.name for need in stage.needs) for stage in stages}
+    if CLONE not in graph:
+        return tuple(stages)
+    before = {*_WITHOUT_CLONE, *transitive_needs(graph, CLONE)}
+    return tuple(
+        stage
+        if stage.named.name in before or CLONE in graph[stage.named.name]
+        else replace(stage, needs=(*stage.needs, Named(name=CLONE, place=stage.named.place)))
+        for stage in stages
+    )

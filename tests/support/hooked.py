@@ -1,0 +1,101 @@
+"""A backend around another, in which a test does something right before or after a call."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.engine.backend import (
+    Backend,
+    Conflict,
+    Ending,
+    Output,
+    Phase,
+    PullProgress,
+    Release,
+    RunSpec,
+    Signal,
+    StageSpec,
+    StepSpec,
+)
+from runner.naming import Address
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a verb. ``path`` is ``stage/step``, the image that is fetched, or empty for a whole run."""
+
+    verb: str
+    path: str = ""
+    address: Address | None = None
+
+
+Hook = Callable[[Call], None]
+
+
+def nothing(_: Call) -> None:
+    """Do nothing."""
+
+
+class HookedBackend:
+    """Passes every call on to ``inner``, with a hook before and one after it; a hook may raise, block, or count."""
+
+    def __init__(self, inner: Backend, *, before: Hook = nothing, after: Hook = nothing) -> None:
+        self.inner = inner
+        self._before = before
+        self._after = after
+
+    @contextmanager
+    def _around(self, verb: str, address: Address | None = None, path: str = "") -> Iterator[None]:
+        call = Call(verb, address.path if address else path, address)
+        self._before(call)
+        yield
+        self._after(call)
+
+    def open_run(self, run: RunSpec) -> None:
+        with self._around("open_run", run.address):
+            self.inner.open_run(run)
+
+    def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
+        with self._around("fetch", path=image):
+            self.inner.fetch(image, always=always, report=report)
+
+    def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
+        with self._around("open_stage", stage.address):
+            self.inner.open_stage(stage, lost)
+
+    def prepare(self, step: StepSpec) -> Phase:
+        with self._around("prepare", step.address):
+            return self.inner.prepare(step)
+
+    def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
+        with self._around("follow", address):
+            self.inner.follow(address, output, wake)
+
+    def release(self, address: Address, release: Release) -> None:
+        with self._around("release", address):
+            self.inner.release(address, release)
+
+    def signal(self, address: Address, signal: Signal) -> None:
+        with self._around(f"signal {signal}", address):
+            self.inner.signal(address, signal)
+
+    def conclude(self, address: Address) -> Ending | None:
+        with self._around("conclude", address):
+            return self.inner.conclude(address)
+
+    def discard(self, address: Address) -> None:
+        with self._around("discard", address):
+            self.inner.discard(address)
+
+    def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
+        with self._around("close_stage", stage):
+            return self.inner.close_stage(stage, needed=needed)
+
+    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
+        with self._around("export", run.address):
+            return self.inner.export(run, layers, target)
+
+    def close_run(self, run: RunSpec, *, keep: bool) -> None:
+        with self._around("close_run", run.address):
+            self.inner.close_run(run, keep=keep)

@@ -1,0 +1,126 @@
+"""Stages."""
+
+import pytest
+
+from tests.support.pipelines import findings_of, plan_of
+
+STEP = "steps: [{name: s, image: i}]"
+
+
+def _needs(*stages: str) -> dict[str, tuple[str, ...]]:
+    """Compile stages given as ``name: {keys}`` without their steps."""
+    lines = "\n".join(f"  {stage[:-1].rstrip()}{', ' if stage[-2] != '{' else ''}{STEP}}}" for stage in stages)
+    plan = plan_of(f"version: 1\nstages:\n{lines}\n")
+    return {stage.name: stage.needs for stage in plan.stages}
+
+
+def test_plain_steps_are_one_stage() -> None:
+    plan = plan_of(f"version: 1\n{STEP}")
+
+    assert [(stage.name, stage.needs) for stage in plan.stages] == [("steps", ())]
+
+
+def test_every_key_of_a_stage_reaches_the_plan() -> None:
+    plan = plan_of(f"version: 1\nstages:\n  a: {{independent: true, timeout: 5m, retry: 1, {STEP}}}")
+    stage = plan.stages[0]
+
+    assert (stage.name, stage.independent, stage.timeout, stage.retry) == ("a", True, 300, 1)
+
+
+def test_stages_keep_the_order_of_the_file() -> None:
+    assert list(_needs("z: {}", "a: {}", "m: {}")) == ["z", "a", "m"]
+
+
+def test_a_name_overrides_the_key_also_for_needs() -> None:
+    assert _needs("a: {name: first}", "b: {needs: first}") == {"first": (), "b": ("first",)}
+
+
+def test_needs_may_be_a_single_name_and_a_later_stage() -> None:
+    assert _needs("a: {needs: b}", "b: {}", "c: {needs: [a, b]}") == {"a": ("b",), "b": (), "c": ("a", "b")}
+
+
+def test_every_stage_needs_a_stage_named_clone() -> None:
+    assert _needs("clone: {}", "init: {}", "a: {}", "b: {needs: [a]}", "c: {needs: clone}") == {
+        "clone": (),
+        "init": (),
+        "a": ("clone",),
+        "b": ("a", "clone"),
+        "c": ("clone",),
+    }
+
+
+def test_a_stage_that_clone_waits_for_does_not_wait_for_clone() -> None:
+    assert _needs("clone: {needs: b}", "a: {}", "b: {needs: a}", "c: {}") == {
+        "clone": ("b",),
+        "a": (),
+        "b": ("a",),
+        "c": ("clone",),
+    }
+
+
+def test_without_a_stage_named_clone_nothing_is_added() -> None:
+    assert _needs("a: {}", "b: {}") == {"a": (), "b": ()}
+
+
+def test_needing_a_clone_that_is_not_there_is_no_surprise_but_a_warning() -> None:
+    plan = plan_of(f"version: 1\nstages:\n  a: {{needs: [clone], {STEP}}}")
+
+    assert plan.stages[0].needs == ()
+    assert "needs 'clone', and there is no such stage" in plan.warnings[0]
+
+
+def test_the_environment_of_a_step_wins_over_that_of_its_stage_and_that_over_the_global_one() -> None:
+    plan = plan_of("""
+        version: 1
+        environment: {A: global, B: global, C: global}
+        stages:
+          a:
+            environment: {B: stage, C: stage}
+            steps: [{name: s, image: i, environment: {C: step}}]
+          b:
+            steps: [{name: s, image: i}]
+    """)
+
+    assert plan.stages[0].steps[0].environment == {"A": "global", "B": "stage", "C": "step"}
+    assert plan.stages[1].steps[0].environment == {"A": "global", "B": "global", "C": "global"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            f"stages: {{a: {{{STEP}}}}}\n{STEP}",
+            "3:8: a pipeline has 'stages' or 'steps', not both (move the steps to a stage)",
+        ),
+        ("secrets: []", "1:1: there are no 'stages' and no 'steps' (write one of them)"),
+        ("stages:\nsteps: ~", "1:1: there are no 'stages' and no 'steps' (write one of them)"),
+        ("stages: [a]", "2:9: 'stages' of the pipeline is a list (it must be a map)"),
+        ("stages: {a: [b]}", "2:13: the stage 'a' is not a map (write its steps under 'steps')"),
+        ("stages: {a: }", "2:13: the stage 'a' is not a map (write its steps under 'steps')"),
+        (
+            f"stages: {{a: {{needs: a, {STEP}}}}}",
+            "2:21: the stage 'a' needs itself (remove it from its own needs)",
+        ),
+        (
+            f"stages: {{a: {{needs: {{b: c}}, {STEP}}}}}",
+            "2:21: 'needs' of stage 'a' is a map (it must be a list, or a single value)",
+        ),
+        (
+            f"stages: {{a: {{independent: 1, {STEP}}}}}",
+            "2:27: 'independent' of stage 'a' is '1', and not a boolean (write true or false, without quotes)",
+        ),
+    ],
+)
+def test_stages_that_cannot_be_say_what_would_be_right(text: str, told: str) -> None:
+    assert findings_of(f"version: 1\n{text}") == [f"in.yml:{told}"]
+
+
+def test_a_cycle_is_an_error_even_where_a_rule_would_break_it() -> None:
+    (told,) = findings_of("""
+        version: 1
+        stages:
+          a: {needs: b, steps: [{name: s, image: i, ruleset: {branch: dev}}]}
+          b: {needs: a, steps: [{name: s, image: i}]}
+    """)
+
+    assert told.endswith("stages wait for each other: a -> b -> a (remove one of these needs)")
