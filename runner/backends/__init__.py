@@ -1,0 +1,1 @@
+"""Implementations of ``engine.backend``: ``docker`` makes real containers, ``fake`` pretends."""

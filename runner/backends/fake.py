@@ -1,0 +1,285 @@
+"""A backend without containers: steps last, print and end as their environment says.
+
+It is for tests and for trying out a pipeline's shape. A step's environment may hold
+
+========================  =====================================================================
+``FAKE_EXIT=3``           the exit code (default 0)
+``FAKE_SECONDS=2``        how long it runs, in seconds of the world's scale (default 0)
+``FAKE_PRINT=text``       what it prints, with a newline
+``FAKE_HANG=1``           it never ends by itself
+``FAKE_IGNORE_TERM=1``    only KILL ends it
+``FAKE_VANISH=1``         somebody removes its container while it runs
+``FAKE_OOM=1``            it reaches its memory limit: killed, exit code 137
+``FAKE_DROP_STREAM=1``    its stream breaks in the middle
+``FAKE_START_ERROR=why``  its container cannot be started
+========================  =====================================================================
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.engine.backend import (
+    STDOUT,
+    Conflict,
+    Ending,
+    Output,
+    Phase,
+    PullProgress,
+    Release,
+    RunSpec,
+    Signal,
+    StageSpec,
+    StepSpec,
+)
+from runner.errors import EngineRefusedError, ImageError, InfrastructureError
+from runner.naming import Address
+
+_KILLED, _TERMINATED, _UNRELEASED = 137, 143, 125
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """What a fake step does once it is released."""
+
+    exit_code: int = 0
+    seconds: float = 0.0
+    text: str = ""
+    hang: bool = False
+    ignore_term: bool = False
+    vanish: bool = False
+    oom: bool = False
+    drop_stream: bool = False
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Behaviour":
+        """Read it from the variables of a step; ValueError for a number that is none."""
+        return cls(
+            exit_code=int(environment.get("FAKE_EXIT", "0")),
+            seconds=float(environment.get("FAKE_SECONDS", "0")),
+            text=environment.get("FAKE_PRINT", ""),
+            hang="FAKE_HANG" in environment,
+            ignore_term="FAKE_IGNORE_TERM" in environment,
+            vanish="FAKE_VANISH" in environment,
+            oom="FAKE_OOM" in environment,
+            drop_stream="FAKE_DROP_STREAM" in environment,
+        )
+
+
+@dataclass
+class _Container:
+    """A container of the world; it outlives the backend that made it."""
+
+    address: Address
+    behaviour: Behaviour = Behaviour()
+    released: bool = False
+    exit_code: int | None = None
+    gone: bool = False
+    broken: bool = False
+    output: Output | None = None
+    wake: Callable[[], None] | None = None
+
+    def end(self, exit_code: int) -> None:
+        if self.exit_code is None and not self.gone:
+            self.exit_code = exit_code
+            self.stir()
+
+    def stir(self) -> None:
+        if self.wake is not None:
+            self.wake()
+
+
+@dataclass
+class World:
+    """What exists, apart from whoever drives: it goes on when a driver dies.
+
+    ``scale`` is how many real seconds a second of a step takes. ``starts`` counts, for each step, how often something
+    of its own ran.
+    """
+
+    scale: float = 1.0
+    missing_images: frozenset[str] = frozenset()
+    containers: dict[Address, _Container] = field(default_factory=dict)
+    runs: set[str] = field(default_factory=set)
+    stages: dict[Address, Callable[[str], None]] = field(default_factory=dict)
+    layers: dict[Address, tuple[Address, ...]] = field(default_factory=dict)
+    starts: Counter[Address] = field(default_factory=Counter)
+    fetched: list[tuple[str, bool]] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def client_dies(self) -> None:
+        """Do what a real engine does when a driver dies: what stands at a gate ends, what runs goes on unheard."""
+        with self.lock:
+            for container in self.containers.values():
+                container.output = container.wake = None
+                if not container.released:
+                    container.end(_UNRELEASED)
+
+    def kill_sandbox(self, stage: Address) -> None:
+        """Let the sandbox of a stage die."""
+        with self.lock:
+            lost = self.stages[stage]
+        lost("the sandbox died")
+
+
+class FakeBackend:
+    """Implements ``engine.backend.Backend`` on a ``World``."""
+
+    def __init__(self, world: World | None = None) -> None:
+        self.world = world or World()
+
+    def open_run(self, run: RunSpec) -> None:
+        """Note the run."""
+        with self.world.lock:
+            self.world.runs.add(run.id)
+
+    def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
+        """Have every image but those that the world misses."""
+        with self.world.lock:
+            self.world.fetched.append((image, always))
+        if image in self.world.missing_images:
+            raise ImageError(f"image {image}: not found")
+        report(PullProgress(image=image, text="done", current=1, total=1))
+
+    def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
+        """Note the stage and what it stands on."""
+        with self.world.lock:
+            self.world.stages[stage.address] = lost
+            self.world.layers[stage.address] = stage.layers
+
+    def prepare(self, step: StepSpec) -> Phase:
+        """Bring a container to the gate, or adopt it."""
+        if step.image in self.world.missing_images:
+            raise ImageError(f"image {step.image}: not found")
+        if "FAKE_START_ERROR" in step.environment:
+            raise EngineRefusedError(step.environment["FAKE_START_ERROR"], status=400)
+        with self.world.lock:
+            found = self.world.containers.get(step.address)
+            if found is not None and found.released:
+                return Phase.UNDERWAY
+            self.world.containers[step.address] = _Container(step.address)
+        return Phase.READY
+
+    def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
+        """Attach the output."""
+        with self.world.lock:
+            container = self._at(address)
+            container.output, container.wake = output, wake
+            if container.exit_code is not None or container.gone:
+                wake()
+
+    def release(self, address: Address, release: Release) -> None:
+        """Let a container run as its environment says."""
+        with self.world.lock:
+            container = self._at(address)
+            if container.released:
+                return
+            if container.exit_code is not None:
+                raise InfrastructureError(f"{address}: it has ended at the gate")
+            container.behaviour = behaviour = Behaviour.of(release.environment)
+            container.released = True
+            self.world.starts[address] += 1
+            if behaviour.text and container.output is not None:
+                container.output.write(STDOUT, behaviour.text.encode() + b"\n")
+        if not behaviour.hang:
+            timer = threading.Timer(behaviour.seconds * self.world.scale, self._elapse, [container])
+            timer.daemon = True
+            timer.start()
+
+    def signal(self, address: Address, signal: Signal) -> None:
+        """End a container, unless it ignores TERM."""
+        with self.world.lock:
+            container = self.world.containers.get(address)
+            if container is None or (signal is Signal.TERM and container.behaviour.ignore_term):
+                return
+            container.end(_KILLED if signal is Signal.KILL else _TERMINATED)
+
+    def conclude(self, address: Address) -> Ending | None:
+        """Say how a container ended."""
+        with self.world.lock:
+            container = self.world.containers.get(address)
+            if container is None or container.gone:
+                return Ending(exit_code=None, reason="its container was removed from outside")
+            if container.broken:
+                container.broken = False
+                if container.output is not None:
+                    container.output.gap("the stream broke")
+            if container.exit_code is None:
+                return None
+            if container.output is not None:
+                container.output.close()
+            oom = "it reached its memory limit" if container.behaviour.oom else ""
+            return Ending(exit_code=container.exit_code, reason=oom, started=container.released)
+
+    def discard(self, address: Address) -> None:
+        """Remove a container."""
+        with self.world.lock:
+            container = self.world.containers.pop(address, None)
+            if container is not None:
+                container.gone = True
+                if container.output is not None:
+                    container.output.close()
+
+    def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:  # noqa: ARG002 - no files
+        """Forget the sandbox of a stage."""
+        with self.world.lock:
+            self.world.stages.pop(stage, None)
+        return ()
+
+    def export(
+        self,
+        run: RunSpec,  # noqa: ARG002 - as the next two: there are no files to export
+        layers: tuple[Address, ...],  # noqa: ARG002
+        target: Path,  # noqa: ARG002
+    ) -> tuple[str, ...]:
+        """Do nothing: fake steps change no files."""
+        return ()
+
+    def close_run(self, run: RunSpec, *, keep: bool) -> None:  # noqa: ARG002 - there are no volumes to keep
+        """Remove everything of a run."""
+        with self.world.lock:
+            self.world.runs.discard(run.id)
+            self._forget(self.world.stages, run.id)
+            for address in [a for a in self.world.containers if a.run == run.id]:
+                self.discard(address)
+
+    @staticmethod
+    def _forget(addresses: dict[Address, Callable[[str], None]], run: str) -> None:
+        for address in [a for a in addresses if a.run == run]:
+            del addresses[address]
+
+    def _at(self, address: Address) -> _Container:
+        container = self.world.containers.get(address)
+        if container is None:
+            raise InfrastructureError(f"{address}: no such container")
+        return container
+
+    def _elapse(self, container: _Container) -> None:
+        with self.world.lock:
+            behaviour = container.behaviour
+            if behaviour.drop_stream:
+                container.broken = True
+                container.stir()
+            if behaviour.vanish:
+                container.gone = True
+                self.world.containers.pop(container.address, None)
+                container.stir()
+            else:
+                container.end(_KILLED if behaviour.oom else behaviour.exit_code)
+
+
+def leftovers(world: World, runs: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return what of these runs (of all, if none is named) still exists, in words."""
+    wanted = set(runs)
+
+    def of_interest(run: str) -> bool:
+        return not wanted or run in wanted
+
+    with world.lock:
+        return (
+            *(f"container {a}" for a in world.containers if of_interest(a.run)),
+            *(f"sandbox {a}" for a in world.stages if of_interest(a.run)),
+            *(f"run {run}" for run in world.runs if of_interest(run)),
+        )

@@ -1,0 +1,53 @@
+"""What a run needs before anything of it runs: its network, its source, its images; all at the same time."""
+
+from functools import partial
+
+from runner.engine.cancel import Stop
+from runner.engine.events import Pulling
+from runner.engine.job import Context, Task
+from runner.engine.messages import Messages, Prepared
+from runner.plan.model import Plan, PullPolicy
+
+_BEFOREHAND = {PullPolicy.ALWAYS: True, PullPolicy.NOT_PRESENT: False}
+"""The policies whose images are fetched before anything runs, and whether also when they are present."""
+
+
+def assemble(context: Context, messages: Messages) -> Stop | None:
+    """Make everything ready; return the stop that arrived meanwhile, if one did.
+
+    Raises:
+        InfrastructureError: something cannot be had; nothing has run.
+    """
+    spec = context.job.spec
+    opening = Task("open run", partial(context.backend.open_run, spec), done=lambda: messages.put(Prepared()))
+    tasks = [opening, *_fetches(context, messages)]
+    stop: Stop | None = None
+    while stop is None and any(task.alive for task in tasks) and not any(task.error for task in tasks):
+        message = messages.get()
+        stop = message if isinstance(message, Stop) else None
+    # A download may be left behind, it ends by itself; what is made for this run may not: somebody must remove it.
+    opening.finish()
+    for task in tasks:
+        if task.error is not None:
+            raise task.error
+    return stop
+
+
+def images_of(plan: Plan) -> dict[str, bool]:
+    """Return the images that are fetched before anything runs, and whether also when they are present."""
+    steps = [(step.image, step.pull) for stage in plan.stages for step in stage.steps]
+    found: dict[str, bool] = {}
+    for image, pull in (*steps, *((service.image, service.pull) for service in plan.services)):
+        if pull in _BEFOREHAND:
+            found[image] = found.get(image, False) or _BEFOREHAND[pull]
+    return found
+
+
+def _fetches(context: Context, messages: Messages) -> list[Task]:
+    def fetch(image: str, always: bool) -> None:  # noqa: FBT001 - a closure with one caller
+        context.backend.fetch(image, always=always, report=lambda progress: context.ledger.tell(Pulling(progress)))
+
+    return [
+        Task(f"fetch {image}", partial(fetch, image, always), done=lambda: messages.put(Prepared()))
+        for image, always in images_of(context.job.plan).items()
+    ]

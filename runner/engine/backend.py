@@ -1,0 +1,252 @@
+"""The contract between the engine and whatever runs containers.
+
+A *backend* makes the containers, networks and volumes of runs. The engine decides what and when; the backend knows
+how. These rules hold for every implementation, and ``tests/contract/test_backend.py`` runs them against each:
+
+*Addresses.* Everything is named by its ``Address``. A backend keeps no state that it could not find again by address,
+so every verb may be called by a new process after a crash.
+
+*Idempotence.* Every verb may be called again, also after it failed or was cut off half-way: ``open_*`` and
+``prepare`` adopt what is there, ``discard``, ``signal`` and ``close_*`` of something that is gone do nothing.
+
+*Deadlines.* Every verb ends by itself: none waits for a step, and each call to an engine has a deadline of its own.
+Only ``fetch`` may take minutes; it is bounded by a total and a no-progress limit.
+
+*Errors.* What goes wrong is an ``InfrastructureError`` (or ``RefusedError``) of ``runner.errors``, never an exception
+of a library. How a step ends is no error but an ``Ending``.
+
+*Threads.* Verbs of different addresses may be called at the same time from different threads. Callbacks come from
+threads of the backend; they must not block and may call no verb.
+
+The life of an attempt::
+
+    prepare ──> follow ──> release ──> (wake) ──> conclude ──> discard
+       │                                  ^            │
+       └──> discard (never released)      └── None: it goes on
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from runner.naming import Address
+
+STDOUT, STDERR = 1, 2
+
+
+class Output(Protocol):
+    """Where the bytes of one attempt go. No method blocks or raises: a stalled reader wedges the container."""
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Take a piece of the stream ``STDOUT`` or ``STDERR``."""
+
+    def gap(self, reason: str) -> None:
+        """Note that output is missing at this point and cannot be had again."""
+
+    def close(self) -> None:
+        """Note that nothing more comes; may be called twice."""
+
+
+class Phase(StrEnum):
+    """How far an attempt has come when ``prepare`` returns."""
+
+    READY = "ready"  # it stands at the gate and may be released
+    UNDERWAY = "underway"  # it had been released before, in an earlier life of the engine; it may have ended
+
+
+class SourceMode(StrEnum):
+    """How the user's tree becomes the source of a run."""
+
+    LAYER = "layer"  # the lowest layer, taken as it stands and never written
+    SNAPSHOT = "snapshot"  # copied first, so that it may be edited during the run
+    BIND = "bind"  # mounted read-write into every stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The tree that a run works on: a directory of this machine."""
+
+    path: Path
+    mode: SourceMode = SourceMode.LAYER
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSpec:
+    """What a run needs before its first stage. ``home`` and ``workdir`` are those of the plan."""
+
+    id: str
+    home: str
+    workdir: str
+    source: Source | None = None
+
+    @property
+    def address(self) -> Address:
+        """The address of the run."""
+        return Address(self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSpec:
+    """What a stage needs before its first step.
+
+    ``layers`` are the final rounds of the stages whose files it sees, lowest first, each below its successors.
+    ``beside`` are the pairs of layers neither of which stands on the other, the lower one first. ``users`` are the
+    users and ``images`` the images of its steps: they decide who must be able to write.
+    """
+
+    address: Address
+    layers: tuple[Address, ...] = ()
+    beside: tuple[tuple[Address, Address], ...] = ()
+    users: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepSpec:
+    """What the container of one attempt is made from.
+
+    A step with ``commands`` runs them as one script behind a gate, in the image's ``/bin/sh``. Without commands the
+    image's own entrypoint and command run, or ``entrypoint``. ``alias`` asks for a container of its own on the run's
+    network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise. A ``stage``
+    less spec (a service) mounts no workspace. ``environment`` here is what need not be secret: an engine shows it.
+    """
+
+    address: Address
+    image: str
+    commands: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str = ""
+    alias: str = ""
+    workspace: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What an attempt learns only when it may start. ``environment`` may hold secrets."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Signal(StrEnum):
+    """How an attempt is asked to end."""
+
+    TERM = "TERM"
+    KILL = "KILL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How an attempt ended: with an exit code, or lost to sight (``exit_code`` is None, ``reason`` says how).
+
+    ``started`` is false when it ended without having been released: nothing of the user's ran.
+    """
+
+    exit_code: int | None
+    reason: str = ""
+    started: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullProgress:
+    """How far the download of an image has come, in bytes; ``total`` is 0 while unknown."""
+
+    image: str
+    text: str
+    current: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conflict:
+    """A path that two stages changed, neither of which needs the other; the later one's version is seen."""
+
+    path: str
+    earlier: str
+    later: str
+
+
+class Backend(Protocol):
+    """Makes containers. See the module for the rules that hold for every method."""
+
+    def open_run(self, run: RunSpec) -> None:
+        """Make what the whole run shares: its network, its source."""
+
+    def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
+        """Make an image present: pull it when it is absent, or in any case when ``always``.
+
+        Raises:
+            ImageError: the registry does not have it or does not give it, or it does not arrive in time.
+        """
+
+    def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
+        """Make the workspace of a stage and the sandbox its steps join.
+
+        ``lost(reason)`` is called once if the sandbox dies before ``close_stage``; the stage's steps are then cut off
+        from the network, and the engine ends the stage as an error.
+        """
+
+    def prepare(self, step: StepSpec) -> Phase:
+        """Create the attempt's container and bring it to the gate; nothing of the user's runs.
+
+        The image must be present. Adopts a container of this address that an earlier life left: one that was never
+        released is replaced, one that was is ``UNDERWAY``. A container without a gate (no commands, no shell) is
+        created and not yet started.
+
+        Raises:
+            ImageError: the image is not there.
+            InfrastructureError: the engine cannot make or start it.
+        """
+
+    def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
+        """Send the attempt's output to ``output``, and call ``wake`` whenever ``conclude`` may have something to say.
+
+        Called after ``prepare`` and before ``release``, so that no byte is missed. ``wake`` may come more than once,
+        and at once when the attempt has ended already.
+        """
+
+    def release(self, address: Address, release: Release) -> None:
+        """Open the gate: the script starts with this environment. At most once; a second call does nothing.
+
+        Raises:
+            InfrastructureError: the attempt did not take it; it has not run and will not.
+        """
+
+    def signal(self, address: Address, signal: Signal) -> None:
+        """Ask an attempt to end, or end it. A gone one is left in peace."""
+
+    def conclude(self, address: Address) -> Ending | None:
+        """Say how the attempt ended, or None while it goes on.
+
+        An ending is believed when the streams are at their end, all output has been written, *and* the engine has
+        told the exit code. A broken stream alone is no end: it is attached again, and what cannot be had again
+        becomes a gap in the output.
+        """
+
+    def discard(self, address: Address) -> None:
+        """Remove the attempt's container, whatever its state; its output is closed."""
+
+    def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
+        """Give back the sandbox; the workspace stays for the stages that stand on it.
+
+        ``needed`` says that there will be any: then what the stage has left is set down as it is now, even if
+        something of it goes on writing. Returns the paths that the stages below this one changed side by side.
+        """
+
+    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
+        """Apply to ``target`` what these stages changed in the source: files written, and files deleted.
+
+        Returns the paths that were left out, because a directory of a user cannot hold them (devices).
+
+        Raises:
+            WorkspaceError: it cannot be read or written.
+        """
+
+    def close_run(self, run: RunSpec, *, keep: bool) -> None:
+        """Remove every container and network of the run, and its volumes unless ``keep``.
+
+        Raises:
+            InfrastructureError: something is left, named in the message; may be called again.
+        """

@@ -1,0 +1,120 @@
+"""What runs beside the steps and ends with the run: services and detached steps."""
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from runner.engine.backend import Release, StepSpec
+from runner.engine.cancel import Inbox, Ladder, Stop, Wake, await_ending
+from runner.engine.events import Notice
+from runner.engine.job import Context, Task
+from runner.engine.step import fail, launch, release_of, settle, spec_of
+from runner.errors import InfrastructureError
+from runner.naming import SERVICES, Address
+from runner.plan.model import PullPolicy, Service, Step
+from runner.plan.status import Status
+
+
+class Beside:
+    """The containers of a run that nobody waits for. How they end has no effect on the run."""
+
+    def __init__(self, context: Context, woken: Callable[[Address], None]) -> None:
+        self._context = context
+        self._woken = woken
+        self._live: dict[Address, Inbox] = {}
+        self._ending: tuple[Inbox, ...] = ()
+        self._hurried = False
+        self._lock = threading.Lock()
+
+    def start_service(self, service: Service) -> None:
+        """Start a service.
+
+        Raises:
+            InfrastructureError: it could not be started; the journal says so.
+        """
+        spec = StepSpec(
+            address=Address(self._context.job.id, SERVICES, service.name),
+            image=service.image,
+            entrypoint=service.entrypoint,
+            environment=service.environment,
+            user=service.user,
+            alias=service.name,
+            workspace=False,
+        )
+        self._start(spec, service.pull, Release(environment=service.environment))
+
+    def start_step(self, step: Step, address: Address) -> None:
+        """Start a detached step.
+
+        Raises:
+            InfrastructureError: it could not be started; the journal says so.
+        """
+        self._start(spec_of(step, address), step.pull, release_of(self._context, step))
+
+    def conclude(self, address: Address) -> None:
+        """Write the end of a container that has ended by itself; do nothing while it goes on."""
+        with self._lock:
+            if address not in self._live:
+                return
+        try:
+            ending = self._context.backend.conclude(address)
+        except InfrastructureError as error:
+            # Asked once more at the end of the run: its trouble is not the run's.
+            self._context.ledger.tell(Notice(f"could not see how it stands: {error.message}", address))
+            return
+        if ending is None:
+            return
+        with self._lock:
+            if self._live.pop(address, None) is None:
+                return
+        settle(self._context, address, ending, None)
+
+    def end(self, stage: Address | None = None) -> None:
+        """End what still runs, all at the same time: of one round of a stage, or of the whole run."""
+        with self._lock:
+            going = [a for a in self._live if stage is None or a.of_stage() == stage]
+            inboxes = {address: self._live.pop(address) for address in going}
+            self._ending = (*self._ending, *inboxes.values())
+        # Looked at after `_ending` is set, so that whoever hurries is either seen here or reaches these inboxes.
+        grace = 0.0 if self._hurried else self._context.job.grace
+        reason = "it ended with the run" if stage is None else "it ended with the round"
+        stop = Stop(status=Status.CANCELLED, reason=reason, grace=grace)
+        tasks = [Task(f"end {address}", partial(self._end, address, inboxes[address], stop)) for address in going]
+        for task in tasks:
+            task.finish()
+
+    def hurry(self) -> None:
+        """Kill what is being ended, and what will be; safe in a signal handler."""
+        self._hurried = True
+        for inbox in self._ending:
+            inbox.put(Stop(status=Status.CANCELLED, reason="it was killed", grace=0.0))
+
+    def _start(self, spec: StepSpec, pull: PullPolicy, release: Release) -> None:
+        inbox: Inbox = Inbox()
+        address = spec.address
+
+        def wake() -> None:
+            inbox.put(Wake())
+            self._woken(address)
+
+        with self._lock:
+            if address in self._live:
+                return  # taken up already, when this life of the run began
+            self._live[address] = inbox
+        try:
+            launch(self._context, spec, pull, release, wake)
+        except InfrastructureError as error:
+            with self._lock:
+                self._live.pop(address, None)
+            fail(self._context, address, error)
+            raise
+
+    def _end(self, address: Address, inbox: Inbox, stop: Stop) -> None:
+        inbox.put(stop)
+        context = self._context
+        try:
+            ending, why = await_ending(context.backend, address, inbox, Ladder(context.clock, ()))
+        except InfrastructureError as error:
+            fail(context, address, error)
+        else:
+            settle(context, address, ending, why)

@@ -1,0 +1,90 @@
+"""What a driver is given, and what its threads share while they drive."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from runner.clock import Clock
+from runner.engine.backend import Backend, Output, RunSpec, Source
+from runner.engine.ledger import Ledger
+from runner.plan.model import Plan
+
+
+class Logs(Protocol):
+    """Where outputs go: ``runner.logs`` keeps them in files."""
+
+    def open(self, name: str) -> Output:
+        """Return the log of that name, to append to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run as it was ordered. ``grace`` is in seconds.
+
+    ``environment`` goes into every step, over its own; ``secrets`` are values by name, for the steps that ask for
+    them. ``export`` is a directory that receives what the run changed in the source.
+    """
+
+    id: str
+    plan: Plan
+    source: Source | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    max_parallel: int = 4
+    grace: float = 10.0
+    keep: bool = False
+    export: Path | None = None
+
+    @property
+    def spec(self) -> RunSpec:
+        """What the backend is told of the run."""
+        return RunSpec(id=self.id, home=self.plan.home, workdir=self.plan.workdir, source=self.source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What the threads of one run share."""
+
+    job: Job
+    backend: Backend
+    ledger: Ledger
+    logs: Logs
+    clock: Clock
+
+
+class Task:
+    """A thread whose error is not lost. It does not keep the process alive: an engine that hangs must not."""
+
+    def __init__(self, name: str, target: Callable[[], None], done: Callable[[], None] | None = None) -> None:
+        self.error: BaseException | None = None
+        self._over = False
+        self._target = target
+        self._done = done
+        self._thread = threading.Thread(name=name, target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not come to its end."""
+        return not self._over
+
+    def wait(self) -> None:
+        """Wait for the end, whatever it is."""
+        self._thread.join()
+
+    def finish(self) -> None:
+        """Wait for the end, and raise what the thread raised."""
+        self._thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def _run(self) -> None:
+        try:
+            self._target()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is raised again where the thread is joined
+            self.error = error
+        self._over = True
+        if self._done is not None:
+            self._done()

@@ -1,0 +1,101 @@
+"""What a run came to, as one document: ``exec --output json``, and later the API (DESIGN, section 12)."""
+
+from typing import TypedDict
+
+from runner.engine.state import RunState, Standing
+from runner.naming import Address
+from runner.plan.model import Stage
+
+
+class RunReport(TypedDict):
+    """The run as a whole; ``seconds`` is its duration."""
+
+    id: str
+    status: str
+    dialect: str
+    seconds: float
+    reason: str
+
+
+class StepReport(TypedDict):
+    """A step's last attempt.
+
+    ``started`` counts seconds from the start of the run; both times are None if it never ran.
+    """
+
+    name: str
+    status: str
+    exit_code: int | None
+    attempt: int
+    reason: str
+    started: float | None
+    seconds: float | None
+
+
+class StageReport(TypedDict):
+    """A stage's last round."""
+
+    name: str
+    status: str
+    reason: str
+    steps: list[StepReport]
+
+
+class ChildReport(TypedDict):
+    """A run that this one started."""
+
+    stage: str
+    id: str
+    status: str
+
+
+class Report(TypedDict):
+    """The document."""
+
+    run: RunReport
+    stages: list[StageReport]
+    children: list[ChildReport]
+
+
+def report(state: RunState) -> Report:
+    """Return the document of a run as it stands."""
+    whole = state.standing(Address(state.run))
+    return {
+        "run": {
+            "id": state.run,
+            "status": whole.status,
+            "dialect": state.plan.dialect,
+            "seconds": _rounded(whole.seconds) or 0.0,
+            "reason": whole.reason,
+        },
+        "stages": [_stage(state, stage) for stage in state.plan.stages],
+        "children": [],
+    }
+
+
+def _stage(state: RunState, stage: Stage) -> StageReport:
+    address = state.stage(stage.name)
+    standing = state.standing(address)
+    steps = [(step.name, state.step(address, step.name)) for step in stage.steps]
+    return {
+        "name": stage.name,
+        "status": standing.status,
+        "reason": standing.reason,
+        "steps": [_step(name, at, state.standing(at)) for name, at in steps],
+    }
+
+
+def _step(name: str, address: Address, standing: Standing) -> StepReport:
+    return {
+        "name": name,
+        "status": standing.status,
+        "exit_code": standing.exit_code,
+        "attempt": address.attempt,
+        "reason": standing.reason,
+        "started": _rounded(standing.started),
+        "seconds": _rounded(standing.seconds),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

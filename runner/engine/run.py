@@ -1,0 +1,215 @@
+"""One run: everything made ready, stages driven as their needs end, everything removed."""
+
+import os
+from collections.abc import Callable
+
+from runner.clock import Clock, SystemClock
+from runner.engine.assemble import assemble
+from runner.engine.backend import Backend
+from runner.engine.beside import Beside
+from runner.engine.cancel import Stop
+from runner.engine.events import Notice, Observer
+from runner.engine.job import Context, Job, Logs, Task
+from runner.engine.journal import Journal
+from runner.engine.layers import all_layers
+from runner.engine.ledger import Ledger
+from runner.engine.messages import Messages, Prepared, StageEnded, Woken
+from runner.engine.stage import StageDriver, write_off
+from runner.engine.state import Standing
+from runner.errors import InfrastructureError, SupersededError
+from runner.naming import SERVICES, Address
+from runner.plan.model import Stage
+from runner.plan.status import Status
+
+
+def default_parallel() -> int:
+    """Return how many stages run at a time unless told: twice the cores, at least 4."""
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
+class Driver:
+    """Drives one run to its end, from wherever the journal says that it stands.
+
+    A driver is used once: ``drive`` in one thread, ``cancel`` from any other or from a signal handler.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts of a run, each given once by name
+        self,
+        *,
+        job: Job,
+        journal: Journal,
+        backend: Backend,
+        logs: Logs,
+        observer: Observer,
+        clock: Clock | None = None,
+    ) -> None:
+        self._job = job
+        clock = clock or SystemClock()
+        self._ledger = Ledger(job.id, job.plan, journal, clock, observer)
+        self._context = Context(job=job, backend=backend, ledger=self._ledger, logs=logs, clock=clock)
+        self._messages = Messages()
+        self._beside = Beside(self._context, lambda address: self._messages.put(Woken(address)))
+        self._live: dict[str, tuple[StageDriver, Task]] = {}
+        self._cancelled: Stop | None = None
+        self._aborted: Stop | None = None
+
+    def cancel(self, *, force: bool = False) -> None:
+        """End the run before its time: politely, or with ``force`` at once."""
+        self._messages.put(
+            Stop(status=Status.CANCELLED, reason="it was cancelled", grace=0.0 if force else self._job.grace)
+        )
+        if force:
+            self._beside.hurry()
+
+    def drive(self) -> Standing:
+        """Do what is left of the run, and return how it ended.
+
+        Raises:
+            SupersededError: another driver has taken over; this one has stopped writing, and left everything as it is.
+        """
+        address = Address(self._job.id)
+        status = self._ledger.standing(address).status
+        if not status.ended:
+            if status is not Status.RUNNING:
+                self._ledger.record(address, Status.RUNNING)
+            outcome, reason = self._run()
+            self._ledger.record(address, outcome, reason=reason)
+        return self._ledger.standing(address)
+
+    def _run(self) -> tuple[Status, str]:
+        try:
+            outcome = self._work()
+        except SupersededError:
+            raise
+        except InfrastructureError as error:
+            outcome = Status.ERROR, error.message
+            self._end_all(error.message)
+        except Exception:
+            self._end_all("an error of the runner itself")
+            self._close()
+            raise
+        self._close()
+        self._write_off(Status.NOT_RUN, outcome[1])
+        self._write_off_beside()
+        return outcome
+
+    def _work(self) -> tuple[Status, str]:
+        self._cancelled = assemble(self._context, self._messages)
+        if self._cancelled is None:
+            self._start_beside()
+            self._schedule()
+            self._beside.end()
+        if self._cancelled is not None:
+            self._write_off(Status.CANCELLED, self._cancelled.reason)
+            return Status.CANCELLED, self._cancelled.reason
+        outcome = self._ledger.ask(lambda state: state.run_outcome())
+        if self._job.export is not None and outcome is not Status.ERROR:
+            layers = self._ledger.ask(all_layers)
+            for path in self._context.backend.export(self._job.spec, layers, self._job.export):
+                self._ledger.tell(Notice(f"{path} was not exported: it is a device"))
+        return outcome, self._ledger.ask(lambda state: state.run_reason(outcome))
+
+    def _start_beside(self) -> None:
+        """Start the services, and take up again the detached steps of stages that had ended in an earlier life."""
+        going = self._ledger.ask(lambda state: state.unfinished())
+        for service in self._job.plan.services:
+            if not self._ledger.standing(Address(self._job.id, SERVICES, service.name)).status.ended:
+                self._beside.start_service(service)
+        for address in going:
+            if address.step and address.stage != SERVICES:
+                step = next(s for s in self._job.plan.stage(address.stage).steps if s.name == address.step)
+                if step.detach:
+                    self._beside.start_step(step, address)
+
+    def _schedule(self) -> None:
+        """Start stages as the stages they need end, however they end, until none is left."""
+        while True:
+            self._abort_on_error()
+            for stage in self._ready():
+                self._start(stage)
+            if not self._live:
+                return
+            self._handle()
+
+    def _ready(self) -> list[Stage]:
+        def waiting(stage: Stage) -> bool:
+            return stage.name not in self._live and not self._done(stage)
+
+        free = self._job.max_parallel - len(self._live)
+        plan = self._job.plan
+        ready = [s for s in plan.stages if waiting(s) and all(self._done(plan.stage(need)) for need in s.needs)]
+        # What an earlier life began goes first: its containers run already.
+        ready.sort(key=lambda stage: self._status(stage) is not Status.RUNNING)
+        return ready[:free]
+
+    def _status(self, stage: Stage) -> Status:
+        return self._ledger.standing(self._ledger.stage(stage.name)).status
+
+    def _done(self, stage: Stage) -> bool:
+        """Whether no further round of a stage will come, be it because it was told to stop between two of them."""
+        stopped = self._cancelled is not None or (self._aborted is not None and not stage.independent)
+        return self._ledger.ask(lambda state: state.stage_done(stage)) or (stopped and self._status(stage).ended)
+
+    def _start(self, stage: Stage) -> None:
+        driver = StageDriver(self._context, stage, self._beside)
+        task = Task(f"stage {stage.name}", driver.run, done=lambda: self._messages.put(StageEnded(stage.name)))
+        self._live[stage.name] = driver, task
+
+    def _handle(self) -> None:
+        match self._messages.get():
+            case Stop() as stop:
+                self._cancelled = self._cancelled or stop
+                for driver, _ in self._live.values():
+                    driver.stop(stop)
+                self._write_off(Status.CANCELLED, stop.reason)
+            case StageEnded(stage):
+                _, task = self._live.pop(stage)
+                task.finish()
+            case Woken(address):
+                self._beside.conclude(address)
+            case Prepared():
+                pass  # a download that nobody waits for any more
+
+    def _abort_on_error(self) -> None:
+        """End the other stages when one has ended by an error, independent ones excepted."""
+        stages = self._job.plan.stages
+        standings = {s.name: self._ledger.standing(self._ledger.stage(s.name)) for s in stages}
+        broken = next((s for s in stages if standings[s.name].status is Status.ERROR and self._done(s)), None)
+        if broken is None or self._aborted is not None:
+            return
+        reason = f"stage {broken.name} ended by an error: {standings[broken.name].reason}"
+        self._aborted = Stop(status=Status.CANCELLED, reason=reason, grace=self._job.grace)
+        for name, (driver, _) in self._live.items():
+            if not self._job.plan.stage(name).independent:
+                driver.stop(self._aborted)
+        self._write_off(Status.NOT_RUN, reason, lambda stage: not stage.independent)
+
+    def _write_off(self, status: Status, reason: str, which: Callable[[Stage], bool] = lambda _: True) -> None:
+        """Write an ending for every stage that has not begun and will not, or that nobody drives since a crash."""
+        for stage in self._job.plan.stages:
+            address, before = self._ledger.stage(stage.name), self._status(stage)
+            if which(stage) and stage.name not in self._live and not before.ended:
+                write_off(self._context, stage, address, reason)
+                if before is Status.RUNNING:
+                    self._ledger.record(address, Status.CANCELLED, reason=reason)
+                else:
+                    self._ledger.record(address, status, reason=f"not started: {reason}")
+
+    def _write_off_beside(self) -> None:
+        """Write an ending for what ran beside the steps and was removed with the run, without having been ended."""
+        for address in self._ledger.ask(lambda state: state.unfinished()):
+            if address.step:
+                self._ledger.record(address, Status.CANCELLED, reason="it ended with the run")
+
+    def _end_all(self, reason: str) -> None:
+        for driver, _ in self._live.values():
+            driver.stop(Stop(status=Status.CANCELLED, reason=reason, grace=0.0))
+        for _, task in self._live.values():
+            task.wait()
+        self._live.clear()
+
+    def _close(self) -> None:
+        try:
+            self._context.backend.close_run(self._job.spec, keep=self._job.keep)
+        except InfrastructureError as error:
+            self._ledger.tell(Notice(f"not everything could be removed: {error.message}"))

@@ -1,0 +1,165 @@
+"""One stage: its rounds, and in each its steps in their order. One thread drives it."""
+
+from dataclasses import replace
+
+from runner.clock import Deadline
+from runner.engine.backend import StageSpec
+from runner.engine.beside import Beside
+from runner.engine.cancel import Inbox, Limit, Stop
+from runner.engine.events import Notice
+from runner.engine.job import Context
+from runner.engine.layers import layers_of, side_by_side
+from runner.engine.state import tried_again
+from runner.engine.step import Scope, discard, run_step
+from runner.errors import InfrastructureError
+from runner.naming import Address
+from runner.plan import rules
+from runner.plan.model import Stage, Step
+from runner.plan.status import Status
+
+
+class StageDriver:
+    """Drives one stage to its end."""
+
+    def __init__(self, context: Context, stage: Stage, beside: Beside) -> None:
+        self._context = context
+        self._ledger = context.ledger
+        self._stage = stage
+        self._beside = beside
+        self._inbox = Inbox()
+        self._asked: Stop | None = None  # from outside: it holds for all rounds
+        self._ended: Stop | None = None  # why this round ends before its time
+
+    def stop(self, stop: Stop) -> None:
+        """Ask the stage to end before its time; from any thread."""
+        # In this order: a round that begins meanwhile looks at `_asked` after it has made its inbox.
+        self._asked = stop
+        self._inbox.put(stop)
+
+    def run(self) -> None:
+        """Run round after round, until one is not to be repeated.
+
+        Raises:
+            SupersededError: another driver has taken over the run.
+        """
+        while not self._ledger.ask(lambda state: state.stage_done(self._stage)):
+            address = self._ledger.stage(self._stage.name)
+            if self._ledger.standing(address).status.ended:
+                if self._asked is not None:
+                    return
+                address = replace(address, round=address.round + 1)
+            self._round(address)
+
+    def _round(self, address: Address) -> None:
+        self._inbox, self._ended = Inbox(), None
+        if self._ledger.standing(address).status is not Status.RUNNING:
+            self._ledger.record(address, Status.RUNNING)
+        try:
+            self._run_steps(address)
+        except InfrastructureError as error:
+            self._ended = Stop(status=Status.ERROR, reason=error.message, grace=0.0)
+        status, reason = self._outcome(address)
+        if tried_again(status, address.round, self._stage.retry):
+            self._beside.end(address)
+        self._close(address)
+        write_off(self._context, self._stage, address, reason or f"the stage ended as {status}")
+        self._ledger.record(address, status, reason=reason)
+
+    def _run_steps(self, address: Address) -> None:
+        limits = self._limits()
+        scope = Scope(
+            context=self._context, stage=address, inbox=self._inbox, limits=limits, stopped=lambda: self._look(limits)
+        )
+        opened = False
+        for step in self._stage.steps:
+            if self._look(limits) is not None:
+                return
+            if self._wanted(address, step):
+                if not opened:
+                    self._open(address)
+                    opened = True
+                self._run_one(scope, step)
+            # Also one of an earlier life, which ended before the stage could be written off.
+            if self._ledger.standing(self._ledger.step(address, step.name)).status is Status.ERROR:
+                return
+
+    def _run_one(self, scope: Scope, step: Step) -> None:
+        if step.detach:
+            self._beside.start_step(step, self._ledger.step(scope.stage, step.name))
+        else:
+            self._ended = run_step(scope, step) or self._ended
+
+    def _wanted(self, stage: Address, step: Step) -> bool:
+        """Decide by status whether a step runs, right before it would."""
+        if self._ledger.ask(lambda state: state.step_done(stage, step)):
+            return False
+        address = self._ledger.step(stage, step.name)
+        if self._ledger.standing(address).status is not Status.PENDING:
+            return True  # decided in an earlier life
+        status = self._ledger.ask(lambda state: state.rule_status(self._stage))
+        verdict = rules.runs(step.ruleset, self._context.job.plan.facts, status)
+        if not verdict.holds:
+            self._ledger.record(address, Status.SKIPPED, reason=verdict.why)
+        return verdict.holds
+
+    def _look(self, limits: tuple[Limit, ...]) -> Stop | None:
+        passed = next((limit.stop for limit in limits if limit.deadline.passed), None)
+        self._ended = self._ended or self._asked or passed
+        return self._ended
+
+    def _limits(self) -> tuple[Limit, ...]:
+        seconds = self._stage.timeout
+        if seconds is None:
+            return ()
+        reason = f"the stage took longer than {seconds:g} s"
+        stop = Stop(status=Status.TIMEOUT, reason=reason, grace=self._context.job.grace)
+        return (Limit(Deadline(seconds, self._context.clock), stop),)
+
+    def _open(self, address: Address) -> None:
+        layers = self._ledger.ask(lambda state: layers_of(state, address.stage))
+        spec = StageSpec(
+            address=address,
+            layers=layers,
+            beside=self._ledger.ask(lambda state: side_by_side(state, layers)),
+            users=tuple(dict.fromkeys(step.user for step in self._stage.steps)),
+            images=tuple(dict.fromkeys(step.image for step in self._stage.steps)),
+        )
+        self._context.backend.open_stage(spec, self._sandbox_lost)
+
+    def _sandbox_lost(self, reason: str) -> None:
+        stop = Stop(status=Status.ERROR, reason=reason, grace=0.0)
+        self._ended = self._ended or stop
+        self._inbox.put(stop)
+
+    def _close(self, address: Address) -> None:
+        job = self._context.job
+        needed = job.export is not None or any(self._stage.name in stage.needs for stage in job.plan.stages)
+        try:
+            conflicts = self._context.backend.close_stage(address, needed=needed)
+        except InfrastructureError as error:
+            self._ledger.tell(Notice(f"could not close the stage: {error.message}", address))
+            return
+        for conflict in conflicts:
+            text = f"{conflict.earlier} and {conflict.later} both changed {conflict.path}: {conflict.later}'s is seen"
+            self._ledger.tell(Notice(text, address))
+
+    def _outcome(self, address: Address) -> tuple[Status, str]:
+        if self._ended is not None:
+            return self._ended.status, self._ended.reason
+        status = self._ledger.ask(lambda state: state.stage_outcome(address))
+        return status, self._ledger.ask(lambda state: state.stage_reason(address, status))
+
+
+def write_off(context: Context, stage: Stage, at: Address, reason: str) -> None:
+    """Write an ending for the steps of a round that will not start, and for one begun that nobody drives any more.
+
+    Such a one is of an earlier life, and is removed. A detached step that runs ends with the run.
+    """
+    for step in stage.steps:
+        address = context.ledger.step(at, step.name)
+        status = context.ledger.standing(address).status
+        if status is Status.PENDING:
+            context.ledger.record(address, Status.CANCELLED, reason=f"not started: {reason}")
+        elif status is Status.RUNNING and not step.detach:
+            context.ledger.record(address, Status.CANCELLED, reason=reason)
+            discard(context, address)

@@ -1,0 +1,156 @@
+"""Where a run stands: the journal's entries, folded. Nothing here is stored anywhere else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from runner.engine.journal import Entry
+from runner.naming import Address
+from runner.plan.model import Plan, Stage, Step
+from runner.plan.status import Status
+
+_AGAIN = (Status.FAILURE, Status.TIMEOUT, Status.ERROR, Status.LOST)
+_FORGIVEN = (Status.FAILURE, Status.TIMEOUT)
+_WORST_FIRST = (Status.ERROR, Status.CANCELLED, Status.LOST, Status.FAILURE, Status.TIMEOUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How one address stands. ``started`` and ``seconds`` as in ``Entry.at``; None until known."""
+
+    status: Status = Status.PENDING
+    exit_code: int | None = None
+    reason: str = ""
+    started: float | None = None
+    seconds: float | None = None
+
+
+class RunState:
+    """What the entries of one run add up to. Not safe for threads: its owner holds a lock."""
+
+    def __init__(self, run: str, plan: Plan, entries: Iterable[Entry] = ()) -> None:
+        self.run = run
+        self.plan = plan
+        self._standings: dict[Address, Standing] = {}
+        self._latest: dict[Address, int] = {}
+        for entry in entries:
+            self.apply(entry)
+
+    def apply(self, entry: Entry) -> None:
+        """Take one more entry into account."""
+        before = self.standing(entry.address)
+        started = entry.at if entry.status is Status.RUNNING and before.started is None else before.started
+        seconds = max(0.0, entry.at - started) if entry.status.ended and started is not None else None
+        self._standings[entry.address] = Standing(
+            status=entry.status, exit_code=entry.exit_code, reason=entry.reason, started=started, seconds=seconds
+        )
+        self._count(entry.address)
+
+    def standing(self, address: Address) -> Standing:
+        """Return how an address stands; pending if nothing is known."""
+        return self._standings.get(address, Standing())
+
+    def stage(self, name: str) -> Address:
+        """Return the address of the latest round of a stage."""
+        first = Address(self.run, name)
+        return Address(self.run, name, round=self._latest.get(first, 1))
+
+    def step(self, stage: Address, name: str) -> Address:
+        """Return the address of the latest attempt of a step in a round of its stage."""
+        first = Address(self.run, stage.stage, name, round=stage.round)
+        return Address(self.run, stage.stage, name, stage.round, self._latest.get(first, 1))
+
+    def unfinished(self) -> tuple[Address, ...]:
+        """Return every address that was begun and has not ended."""
+        return tuple(address for address, standing in self._standings.items() if standing.status is Status.RUNNING)
+
+    def opened(self, stage: Address) -> bool:
+        """Whether any step of this round was begun, so that the stage has a workspace."""
+        return any(
+            self.standing(self.step(stage, step.name)).started is not None
+            for step in self.plan.stage(stage.stage).steps
+        )
+
+    def stage_done(self, stage: Stage) -> bool:
+        """Whether the stage has ended and no further round will come."""
+        address = self.stage(stage.name)
+        status = self.standing(address).status
+        return status.ended and not tried_again(status, address.round, stage.retry)
+
+    def step_done(self, stage: Address, step: Step) -> bool:
+        """Whether the step has ended in this round and no further attempt will come."""
+        address = self.step(stage, step.name)
+        status = self.standing(address).status
+        return status.ended and not tried_again(status, address.attempt, step.retry)
+
+    def rule_status(self, stage: Stage) -> Status:
+        """Return what ``status`` rules of a stage's steps are compared with: success or failure.
+
+        That is the run's status, or the stage's own when it is independent (``reference`` of go-vela/worker,
+        ``internal/step/skip.go``). A failure counts at once, but not in a round or attempt that will be repeated.
+        """
+        if stage.independent:
+            return self._rule_status_of(self.stage(stage.name), stage)
+        for other in self.plan.stages:
+            address = self.stage(other.name)
+            repeated = address.round <= other.retry and other is not stage
+            if not repeated and self._rule_status_of(address, other) is Status.FAILURE:
+                return Status.FAILURE
+        return Status.SUCCESS
+
+    def stage_outcome(self, stage: Address) -> Status:
+        """Return what the steps of a round add up to."""
+        found = [self._counted(stage, step) for step in self.plan.stage(stage.stage).steps]
+        for status in _WORST_FIRST:
+            if status in found:
+                return status
+        started = any(
+            self.standing(self.step(stage, step.name)).status is not Status.SKIPPED
+            for step in self.plan.stage(stage.stage).steps
+        )
+        return Status.SUCCESS if started else Status.SKIPPED
+
+    def run_outcome(self) -> Status:
+        """Return what the stages add up to."""
+        found = [self.standing(self.stage(stage.name)).status for stage in self.plan.stages]
+        return next((status for status in _WORST_FIRST if status in found), Status.SUCCESS)
+
+    def stage_reason(self, stage: Address, status: Status) -> str:
+        """Return why a round ended with this status, in the words of the step that made it so."""
+        for step in self.plan.stage(stage.stage).steps:
+            standing = self.standing(self.step(stage, step.name))
+            if self._counted(stage, step) is status and status in _WORST_FIRST:
+                code = "" if standing.exit_code is None else f"exit code {standing.exit_code}"
+                return f"step {step.name}: {standing.reason or code}"
+        return ""
+
+    def run_reason(self, status: Status) -> str:
+        """Return why the run ended with this status: the first stage that did."""
+        for stage in self.plan.stages:
+            standing = self.standing(self.stage(stage.name))
+            if standing.status is status and status is not Status.SUCCESS:
+                return f"stage {stage.name}: {standing.reason}"
+        return ""
+
+    def _rule_status_of(self, address: Address, stage: Stage) -> Status:
+        for step in stage.steps:
+            if self.step_done(address, step) and self._counted(address, step) in _AGAIN:
+                return Status.FAILURE
+        return Status.SUCCESS
+
+    def _counted(self, stage: Address, step: Step) -> Status:
+        """What a step means to its stage: of a detached one only whether it could be started."""
+        status = self.standing(self.step(stage, step.name)).status
+        harmless = (step.ruleset.proceed and status in _FORGIVEN) or (step.detach and status is not Status.ERROR)
+        return Status.SUCCESS if harmless else status
+
+    def _count(self, address: Address) -> None:
+        if address.step:
+            first = Address(self.run, address.stage, address.step, round=address.round)
+            self._latest[first] = max(self._latest.get(first, 1), address.attempt)
+        first = Address(self.run, address.stage)
+        self._latest[first] = max(self._latest.get(first, 1), address.round)
+
+
+def tried_again(status: Status, tries: int, retry: int) -> bool:
+    """Whether a thing that ended like this after so many tries is tried once more."""
+    return status in _AGAIN and tries <= retry

@@ -1,0 +1,143 @@
+"""One step: its attempts, each from its intent in the journal to the fact of how it ended."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from runner import naming
+from runner.clock import Deadline
+from runner.engine.backend import Ending, Phase, Release, StepSpec
+from runner.engine.cancel import Inbox, Ladder, Limit, Stop, Wake, await_ending
+from runner.engine.events import Notice, Printing, Pulling
+from runner.engine.job import Context
+from runner.engine.state import tried_again
+from runner.errors import InfrastructureError
+from runner.naming import Address
+from runner.plan.model import PullPolicy, Step
+from runner.plan.status import Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What a step needs to know of the round of the stage around it."""
+
+    context: Context
+    stage: Address
+    inbox: Inbox
+    limits: tuple[Limit, ...]
+    stopped: Callable[[], Stop | None]
+    """Says whether the stage is to end; a message in the inbox alone could be taken by an attempt that just ended."""
+
+
+def run_step(scope: Scope, step: Step) -> Stop | None:
+    """Run a step to its end, with all its attempts.
+
+    Returns the stop of the stage that ended it, if one did; the step's own timeout is not one.
+
+    Raises:
+        SupersededError: another driver has taken over the run.
+    """
+    while True:
+        address = scope.context.ledger.step(scope.stage, step.name)
+        standing = scope.context.ledger.standing(address)
+        if standing.status.ended:
+            if not tried_again(standing.status, address.attempt, step.retry):
+                return None
+            if (stop := scope.stopped()) is not None:
+                return stop
+            address = replace(address, attempt=address.attempt + 1)
+        stop = _attempt(scope, step, address)
+        if stop is not None:
+            return stop
+
+
+def launch(context: Context, spec: StepSpec, pull: PullPolicy, release: Release, wake: Callable[[], None]) -> None:
+    """Bring an attempt from its intent to the point where it runs.
+
+    Raises:
+        InfrastructureError: it could not be started; nothing of it runs.
+    """
+    address = spec.address
+    if context.ledger.standing(address).status is not Status.RUNNING:
+        context.ledger.record(address, Status.RUNNING)
+    if pull is PullPolicy.ON_START:
+        context.backend.fetch(spec.image, always=True, report=lambda progress: context.ledger.tell(Pulling(progress)))
+    phase = context.backend.prepare(spec)
+    log = naming.log(address)
+    output = context.logs.open(log)
+    context.ledger.tell(Printing(address, log))
+    context.backend.follow(address, output, wake)
+    if phase is Phase.READY:
+        context.backend.release(address, release)
+
+
+def settle(context: Context, address: Address, ending: Ending, stop: Stop | None) -> None:
+    """Write how an attempt ended, and only then remove it: a crash in between must not run it twice."""
+    status, reason = _judge(ending, stop)
+    context.ledger.record(address, status, exit_code=ending.exit_code, reason=reason)
+    discard(context, address)
+
+
+def fail(context: Context, address: Address, error: InfrastructureError) -> None:
+    """Write that an attempt ended by an error of ours or of the machine's, and remove what there is of it."""
+    context.ledger.record(address, Status.ERROR, reason=error.message)
+    discard(context, address)
+
+
+def discard(context: Context, address: Address) -> None:
+    """Remove an attempt's container; what stays behind is taken by the end of the run."""
+    try:
+        context.backend.discard(address)
+    except InfrastructureError as error:
+        context.ledger.tell(Notice(f"could not remove the container: {error.message}", address))
+
+
+def _attempt(scope: Scope, step: Step, address: Address) -> Stop | None:
+    context = scope.context
+    try:
+        launch(context, spec_of(step, address), step.pull, release_of(context, step), lambda: scope.inbox.put(Wake()))
+        limit = _own_limit(context, step)
+        ladder = Ladder(context.clock, (*scope.limits, limit) if limit else scope.limits)
+        ending, stop = await_ending(context.backend, address, scope.inbox, ladder)
+    except InfrastructureError as error:
+        fail(context, address, error)
+        return None
+    settle(context, address, ending, stop)
+    return None if limit and stop is limit.stop else stop
+
+
+def spec_of(step: Step, address: Address) -> StepSpec:
+    """Return what an attempt's container is made from; a detached step is reached by its name."""
+    return StepSpec(
+        address=address,
+        image=step.image,
+        commands=step.commands,
+        entrypoint=step.entrypoint,
+        environment=step.environment,
+        user=step.user,
+        alias=step.name if step.detach else "",
+    )
+
+
+def release_of(context: Context, step: Step) -> Release:
+    """Return what a step learns when it starts: its own variables, its secrets, then what the run gives to all."""
+    job = context.job
+    secrets = {use.target: job.secrets[use.source] for use in step.secrets if use.source in job.secrets}
+    return Release(environment={**step.environment, **secrets, **job.environment})
+
+
+def _own_limit(context: Context, step: Step) -> Limit | None:
+    if step.timeout is None:
+        return None
+    reason = f"it took longer than {step.timeout:g} s"
+    stop = Stop(status=Status.TIMEOUT, reason=reason, grace=context.job.grace)
+    return Limit(Deadline(step.timeout, context.clock), stop)
+
+
+def _judge(ending: Ending, stop: Stop | None) -> tuple[Status, str]:
+    if stop is not None:
+        return stop.status, stop.reason
+    if not ending.started:
+        return Status.ERROR, ending.reason or "it ended before it was released"
+    if ending.exit_code is None:
+        return Status.LOST, ending.reason
+    return (Status.SUCCESS if ending.exit_code == 0 else Status.FAILURE), ending.reason

@@ -1,0 +1,75 @@
+"""A directory of the host as a tar stream, for an engine that cannot see the directory."""
+
+import os
+import stat
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from runner.errors import WorkspaceError
+
+_CHUNK = 1 << 20
+
+
+def stream(root: Path) -> Iterator[bytes]:
+    """Yield a tar of everything below ``root``, with modes, numeric owners, links and times to the nanosecond.
+
+    Memory stays bounded: what is not taken is not read. Sockets are left out.
+
+    Raises:
+        WorkspaceError: a file cannot be read, or shrank while it was read.
+    """
+    reading, writing = os.pipe()
+    packer = _Packer(root, writing)
+    packer.start()
+    try:
+        while chunk := os.read(reading, _CHUNK):
+            yield chunk
+    finally:
+        os.close(reading)
+        packer.join()
+    if packer.failure:
+        raise WorkspaceError(f"{root}: cannot be sent to the engine: {packer.failure}") from packer.failure
+
+
+class _Packer(threading.Thread):
+    def __init__(self, root: Path, writing: int) -> None:
+        super().__init__(name="pack", daemon=True)
+        self._root = root
+        self._writing = writing
+        self.failure: OSError | None = None
+
+    def run(self) -> None:
+        try:
+            with (
+                os.fdopen(self._writing, "wb") as pipe,
+                tarfile.open(fileobj=pipe, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+            ):
+                for path in _walk(self._root):
+                    _add(tar, path, str(path.relative_to(self._root)))
+                    tar.getmembers().clear()  # or it remembers every member to its end
+        except OSError as error:
+            self.failure = error
+
+
+def _walk(directory: Path) -> Iterator[Path]:
+    for path in sorted(directory.iterdir()):
+        yield path
+        if path.is_dir() and not path.is_symlink():
+            yield from _walk(path)
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    status = path.lstat()
+    if stat.S_ISSOCK(status.st_mode):
+        return
+    member = tar.gettarinfo(path, name)
+    member.uname = member.gname = ""
+    member.mtime = int(status.st_mtime)
+    member.pax_headers = {"mtime": f"{status.st_mtime_ns // 10**9}.{status.st_mtime_ns % 10**9:09}"}
+    if not member.isreg():
+        tar.addfile(member)
+        return
+    with path.open("rb") as file:
+        tar.addfile(member, file)

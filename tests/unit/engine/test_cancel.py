@@ -1,0 +1,187 @@
+import pytest
+
+from runner.backends.fake import FakeBackend, World
+from runner.clock import Deadline
+from runner.engine.backend import Ending, Release, Signal, StepSpec
+from runner.engine.cancel import KILL_SECONDS, Inbox, Ladder, Limit, Stop, Wake, await_ending
+from runner.plan.status import Status
+from tests.support.engine import ManualClock, Recorder, at
+from tests.support.hooked import Call, HookedBackend
+
+POLITE = Stop(status=Status.CANCELLED, reason="it was cancelled", grace=10.0)
+AT_ONCE = Stop(status=Status.CANCELLED, reason="it was killed", grace=0.0)
+TOO_LONG = Stop(status=Status.TIMEOUT, reason="it took too long", grace=10.0)
+A = at("s/a")
+
+
+def _limited(clock: ManualClock, *seconds: float) -> Ladder:
+    limits = [Limit(Deadline(s, clock), Stop(status=Status.TIMEOUT, reason=f"{s:g} s", grace=10.0)) for s in seconds]
+    return Ladder(clock, tuple(limits))
+
+
+def test_without_a_limit_it_waits_for_ever() -> None:
+    assert Ladder(ManualClock(), ()).remaining is None
+
+
+def test_it_waits_until_the_first_limit() -> None:
+    clock = ManualClock()
+    ladder = _limited(clock, 30.0, 20.0)
+
+    clock.time += 5.0
+
+    assert ladder.remaining == 15.0
+
+
+def test_a_stop_is_first_a_term_then_a_grace_then_a_kill_then_given_up() -> None:
+    clock = ManualClock()
+    ladder = Ladder(clock, ())
+
+    assert ladder.climb(POLITE) is Signal.TERM
+    assert ladder.remaining == 10.0
+    clock.time += 10.0
+    assert ladder.remaining == 0.0
+    assert ladder.climb(None) is Signal.KILL
+    assert ladder.remaining == KILL_SECONDS
+    clock.time += KILL_SECONDS
+    assert ladder.climb(None) is None
+    assert ladder.stop is POLITE
+
+
+def test_a_stop_without_grace_kills_at_once() -> None:
+    ladder = Ladder(ManualClock(), ())
+
+    assert ladder.climb(AT_ONCE) is Signal.KILL
+    assert ladder.remaining == KILL_SECONDS
+
+
+def test_a_second_stop_without_grace_ends_the_grace_of_the_first() -> None:
+    clock = ManualClock()
+    ladder = Ladder(clock, ())
+    ladder.climb(POLITE)
+    clock.time += 1.0
+
+    assert ladder.climb(AT_ONCE) is Signal.KILL
+    assert ladder.remaining == KILL_SECONDS
+    assert ladder.stop is POLITE
+
+
+def test_a_second_polite_stop_asks_again_without_a_longer_grace() -> None:
+    clock = ManualClock()
+    ladder = Ladder(clock, ())
+    ladder.climb(POLITE)
+    clock.time += 4.0
+
+    assert ladder.climb(POLITE) is Signal.TERM
+    assert ladder.remaining == 6.0
+
+
+@pytest.mark.parametrize("late", [POLITE, AT_ONCE])
+def test_a_stop_after_the_kill_kills_again_without_a_longer_wait(late: Stop) -> None:
+    clock = ManualClock()
+    ladder = Ladder(clock, ())
+    ladder.climb(AT_ONCE)
+    clock.time += 5.0
+
+    assert ladder.climb(late) is Signal.KILL
+    assert ladder.remaining == KILL_SECONDS - 5.0
+
+
+def test_a_limit_that_has_passed_says_why_it_ends() -> None:
+    clock = ManualClock()
+    ladder = _limited(clock, 30.0, 20.0)
+    clock.time += 20.0
+
+    assert ladder.climb(None) is Signal.TERM
+    assert ladder.stop is not None
+    assert (ladder.stop.status, ladder.stop.reason) == (Status.TIMEOUT, "20 s")
+
+
+def test_once_something_stops_it_limits_mean_nothing_more() -> None:
+    clock = ManualClock()
+    ladder = _limited(clock, 2.0)
+    ladder.climb(POLITE)
+    clock.time += 3.0
+
+    assert ladder.remaining == 7.0
+    assert ladder.stop is POLITE
+
+
+def _running(**environment: str) -> FakeBackend:
+    """Return a backend on which attempt A runs."""
+    backend = FakeBackend(World(scale=0.02))
+    backend.prepare(StepSpec(address=A, image="i"))
+    backend.follow(A, Recorder(), lambda: None)
+    backend.release(A, Release(environment=environment))
+    return backend
+
+
+def _inbox(*messages: Stop | Wake) -> Inbox:
+    inbox = Inbox()
+    for message in messages:
+        inbox.put(message)
+    return inbox
+
+
+def test_an_attempt_that_ends_by_itself_has_its_own_code_and_no_stop() -> None:
+    backend = FakeBackend(World(scale=0.02))
+    inbox = Inbox()
+    backend.prepare(StepSpec(address=A, image="i"))
+    backend.follow(A, Recorder(), lambda: inbox.put(Wake()))
+    backend.release(A, Release(environment={"FAKE_EXIT": "7", "FAKE_SECONDS": "1"}))
+
+    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ())) == (Ending(exit_code=7), None)
+
+
+def test_a_wake_without_an_ending_means_nothing() -> None:
+    backend = _running(FAKE_HANG="1")
+
+    ending = await_ending(backend, A, _inbox(Wake(), Wake(), POLITE, Wake()), Ladder(ManualClock(), ()))
+
+    assert ending == (Ending(exit_code=143), POLITE)
+
+
+def test_an_attempt_that_had_ended_before_the_stop_keeps_its_own_ending() -> None:
+    backend = _running(FAKE_HANG="1")
+    backend.signal(A, Signal.TERM)
+
+    assert await_ending(backend, A, _inbox(POLITE), Ladder(ManualClock(), ())) == (Ending(exit_code=143), None)
+
+
+def test_an_attempt_that_ignores_term_is_killed_after_the_grace() -> None:
+    signals: list[str] = []
+    clock = ManualClock()
+
+    def pass_time(call: Call) -> None:
+        signals.append(call.verb)
+        if call.verb == "signal TERM":
+            clock.time += 10.0
+
+    backend = HookedBackend(_running(FAKE_HANG="1", FAKE_IGNORE_TERM="1"), before=pass_time)
+
+    assert await_ending(backend, A, _inbox(POLITE, Wake()), Ladder(clock, ())) == (Ending(exit_code=137), POLITE)
+    assert signals == ["conclude", "signal TERM", "conclude", "conclude", "signal KILL", "conclude"]
+
+
+def test_an_attempt_that_does_not_die_when_killed_is_given_up() -> None:
+    clock = ManualClock()
+
+    class Immortal(FakeBackend):
+        def signal(self, address: object, signal: Signal) -> None:
+            clock.time += KILL_SECONDS
+
+    backend = Immortal(_running(FAKE_HANG="1").world)
+
+    ending, stop = await_ending(backend, A, _inbox(AT_ONCE), Ladder(clock, ()))
+
+    assert (ending.exit_code, ending.reason) == (None, "it did not die when killed")
+    assert stop is AT_ONCE
+
+
+def test_a_limit_ends_an_attempt_by_itself() -> None:
+    clock = ManualClock()
+    ladder = _limited(clock, 5.0)
+    clock.time += 5.0
+
+    ending, stop = await_ending(_running(FAKE_HANG="1"), A, _inbox(), ladder)
+
+    assert (ending.exit_code, stop and stop.reason) == (143, "5 s")

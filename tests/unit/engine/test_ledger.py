@@ -1,0 +1,105 @@
+import pytest
+
+from runner.engine.events import Changed, Event, Notice
+from runner.engine.journal import Entry, Memory
+from runner.engine.ledger import Ledger
+from runner.errors import InfrastructureError, SupersededError
+from runner.plan.status import Status
+from tests.support.engine import RUN, ManualClock, at
+from tests.support.plans import step, steps_only
+
+PLAN = steps_only(step("a"))
+
+
+class _FullDisk:
+    """A pen that cannot write."""
+
+    epoch = 1
+
+    def append(self, entry: Entry) -> None:
+        raise InfrastructureError("no space left")
+
+
+class _FullJournal(Memory):
+    def take(self) -> _FullDisk:  # type: ignore[override]  # its pen is one of a protocol, not a Memory's
+        return _FullDisk()
+
+
+def test_a_record_is_in_the_journal_before_anybody_hears_of_it() -> None:
+    journal = Memory()
+    seen: list[tuple[Event, int]] = []
+    ledger = Ledger(RUN, PLAN, journal, ManualClock(), lambda event: seen.append((event, len(journal.read()))))
+
+    ledger.record(at("s/a"), Status.RUNNING)
+
+    assert seen == [(Changed(journal.read()[0]), 1)]
+
+
+def test_a_record_that_cannot_be_written_changes_nothing_and_is_told_to_nobody() -> None:
+    seen: list[Event] = []
+    ledger = Ledger(RUN, PLAN, _FullJournal(), ManualClock(), seen.append)
+
+    with pytest.raises(InfrastructureError, match="no space left"):
+        ledger.record(at("s/a"), Status.RUNNING)
+
+    assert seen == []
+    assert ledger.standing(at("s/a")).status is Status.PENDING
+
+
+def test_a_ledger_that_was_replaced_writes_nothing() -> None:
+    journal = Memory()
+    old = Ledger(RUN, PLAN, journal, ManualClock(), lambda _: None)
+    Ledger(RUN, PLAN, journal, ManualClock(), lambda _: None)
+
+    with pytest.raises(SupersededError):
+        old.record(at("s/a"), Status.RUNNING)
+
+    assert journal.read() == ()
+    assert old.standing(at("s/a")).status is Status.PENDING
+
+
+def test_seconds_count_from_the_start_of_the_run() -> None:
+    journal, clock = Memory(), ManualClock()
+    ledger = Ledger(RUN, PLAN, journal, clock, lambda _: None)
+
+    clock.time += 2.5
+    ledger.record(at("s/a"), Status.RUNNING)
+
+    assert journal.read()[0].at == 2.5
+
+
+def test_a_later_driver_counts_on_from_the_last_entry() -> None:
+    journal, clock = Memory(), ManualClock()
+    first = Ledger(RUN, PLAN, journal, clock, lambda _: None)
+    clock.time += 30.0
+    first.record(at("s/a"), Status.RUNNING)
+
+    rebooted = ManualClock()
+    rebooted.time = 1.0
+    second = Ledger(RUN, PLAN, journal, rebooted, lambda _: None)
+    rebooted.time += 4.0
+    second.record(at("s/a"), Status.SUCCESS)
+
+    assert [entry.at for entry in journal.read()] == [30.0, 34.0]
+    assert second.standing(at("s/a")).seconds == 4.0
+
+
+def test_a_ledger_knows_what_earlier_drivers_wrote() -> None:
+    journal = Memory()
+    Ledger(RUN, PLAN, journal, ManualClock(), lambda _: None).record(at("s/a", round=2, attempt=3), Status.RUNNING)
+
+    ledger = Ledger(RUN, PLAN, journal, ManualClock(), lambda _: None)
+
+    assert ledger.stage("s") == at("s", round=2)
+    assert ledger.step(at("s", round=2), "a") == at("s/a", round=2, attempt=3)
+    assert ledger.ask(lambda state: state.unfinished()) == (at("s/a", round=2, attempt=3),)
+
+
+def test_an_event_that_is_told_is_passed_on_and_not_written() -> None:
+    journal, seen = Memory(), list[Event]()
+    ledger = Ledger(RUN, PLAN, journal, ManualClock(), seen.append)
+
+    ledger.tell(Notice("look", at("s/a")))
+
+    assert seen == [Notice("look", at("s/a"))]
+    assert journal.read() == ()
