@@ -1,0 +1,1 @@
+"""Real containers: the only package that names the docker SDK or requests."""

@@ -1,0 +1,187 @@
+"""The Docker backend: implements ``engine.backend.Backend`` by putting the parts of this package together."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner import naming
+from runner.backends.docker.client import Engine, translated
+from runner.backends.docker.containers import Containers
+from runner.backends.docker.events import Events
+from runner.backends.docker.hostconfig import Joined, Own, Placement
+from runner.backends.docker.images import Images
+from runner.backends.docker.network import Networks
+from runner.backends.docker.reader import Reader
+from runner.backends.docker.sandbox import MARKS, Sandbox, Sandboxes, values_mount
+from runner.backends.docker.sweep import Sweep
+from runner.backends.docker.workspaces import Opened, Workspaces
+from runner.engine.backend import (
+    Conflict,
+    Ending,
+    Output,
+    Phase,
+    PullProgress,
+    Release,
+    RunSpec,
+    Signal,
+    StageSpec,
+    StepSpec,
+)
+from runner.engine.job import Task
+from runner.errors import InfrastructureError
+from runner.naming import Address, Instance
+from runner.settings import DockerSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """What an open stage holds."""
+
+    workspace: Opened
+    sandbox: Sandbox
+
+
+class DockerBackend:
+    """Containers, networks and volumes of one instance on one engine."""
+
+    def __init__(self, engine: Engine, settings: DockerSettings, instance: Instance, *, overlays: bool = True) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._instance = instance
+        self._images = Images(engine, settings)
+        self._networks = Networks(engine, settings, instance)
+        self._sandboxes = Sandboxes(engine, settings, instance)
+        self._workspaces = Workspaces(engine, settings, instance, self._images, overlays=overlays)
+        self._reader = Reader()
+        self._events = Events(engine, instance)
+        self._events.add(self._sandboxes)
+        self._containers = Containers(
+            engine=engine, reader=self._reader, events=self._events, settings=settings, instance=instance
+        )
+        self._sweep = Sweep(engine)
+        self._runs: dict[str, RunSpec] = {}
+        self._stages: dict[Address, _Stage] = {}
+        self._beside: set[Address] = set()
+        self._lock = threading.Lock()
+
+    def open_run(self, run: RunSpec) -> None:
+        """Make the run's network with a first sandbox, and its source beside them."""
+        self._runs[run.id] = run
+        source = Task("source", lambda: self._workspaces.open_run(run))
+        try:
+            self._events.ready()
+            self._make_values(run)
+            self._networks.create(run.id)
+            self._sandboxes.warm(run.id)
+        finally:
+            source.wait()
+        source.finish()
+
+    def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
+        """Make an image present."""
+        self._images.fetch(image, always=always, report=report)
+
+    def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
+        """Make the workspace of a stage, and hand it a sandbox."""
+        with self._lock:
+            if stage.address in self._stages:
+                return
+        workspace = self._workspaces.open_stage(stage)
+        opened = _Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address.run, lost))
+        with self._lock:
+            self._stages[stage.address] = opened
+
+    def prepare(self, step: StepSpec) -> Phase:
+        """Bring an attempt to its gate."""
+        placement = self._placement(step)
+        if step.alias:
+            with self._lock:
+                self._beside.add(step.address)
+        return self._containers.prepare(step, placement)
+
+    def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
+        """Send output and news there."""
+        self._containers.follow(address, output, wake)
+
+    def release(self, address: Address, release: Release) -> None:
+        """Open the gate, when the workspace is ready for it."""
+        stage = self._stages.get(address.of_stage())
+        if stage is not None:
+            stage.workspace.finish()
+        self._containers.release(address, release)
+
+    def signal(self, address: Address, signal: Signal) -> None:
+        """Ask an attempt to end, or end it."""
+        self._containers.signal(address, signal)
+
+    def conclude(self, address: Address) -> Ending | None:
+        """Say how an attempt ended."""
+        return self._containers.conclude(address)
+
+    def discard(self, address: Address) -> None:
+        """Remove an attempt's container."""
+        self._containers.discard(address)
+        with self._lock:
+            self._beside.discard(address)
+
+    def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
+        """Give back the sandbox; copy what a stage has left if something of it goes on writing."""
+        with self._lock:
+            opened = self._stages.pop(stage, None)
+            writing = any(address.of_stage() == stage for address in self._beside)
+        if opened is None:
+            return ()
+        self._sandboxes.give(stage.run, opened.sandbox)
+        if needed and writing:
+            self._workspaces.freeze(stage)
+        return opened.workspace.conflicts()
+
+    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
+        """Apply to a directory what stages changed in the source."""
+        return self._workspaces.export(run, layers, target)
+
+    def close_run(self, run: RunSpec, *, keep: bool) -> None:
+        """Remove the containers of a run, then its network, then its volumes."""
+        self._sandboxes.forget(run.id)
+        with self._lock:
+            for stage in [address for address in self._stages if address.run == run.id]:
+                del self._stages[stage]
+        containers = tuple(remnant for remnant in self._sweep.of_run(run.id) if remnant.kind == "container")
+        left = self._sweep.remove(containers)
+        network = Task("remove network", lambda: self._networks.remove(run.id))
+        self._workspaces.close_run(run, keep=keep)
+        network.finish()
+        if left:
+            raise InfrastructureError(f"containers are left behind: {', '.join(remnant.name for remnant in left)}")
+        self._runs.pop(run.id, None)
+
+    def close(self) -> None:
+        """End the threads of this backend; what runs on the engine is left alone."""
+        self._events.close()
+        self._reader.close()
+        self._workspaces.close()
+
+    def _make_values(self, run: RunSpec) -> None:
+        labels = naming.labels(self._instance, run.address, "values")
+        with translated("creating the volume of the run's values"):
+            self._engine.api.create_volume(naming.volume(run.id, "v"), driver="local", labels=labels)
+
+    def _placement(self, step: StepSpec) -> Placement:
+        address = step.address
+        image = self._images.describe(step.image)
+        stage = self._stages.get(address.of_stage())
+        if step.workspace and stage is None:
+            raise InfrastructureError(f"{address}: its stage is not open")
+        network: Joined | Own = Own(network=naming.network(address.run), alias=step.alias)
+        if not step.alias and stage is not None:
+            network = Joined(container=stage.sandbox.id)
+        return Placement(
+            image=step.image,
+            network=network,
+            role="step" if step.workspace else "service",
+            workdir=self._runs[address.run].workdir,
+            marks=MARKS,
+            mounts=(values_mount(address.run), *(stage.workspace.mounts if stage and step.workspace else ())),
+            has_shell=lambda container: self._images.shell_in(container, image.id),
+        )

@@ -1,0 +1,226 @@
+"""The life of one attempt: prepare, follow, release, signal, conclude, discard, as ``Backend`` has them."""
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+
+from runner import naming
+from runner.backends.docker import gate, hostconfig
+from runner.backends.docker.attempt import Attempt, Tap
+from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
+from runner.backends.docker.creation import Creation
+from runner.backends.docker.events import Events
+from runner.backends.docker.hostconfig import Placement
+from runner.backends.docker.inspection import State, inspect, remove
+from runner.backends.docker.reader import Reader
+from runner.backends.docker.verdicts import Verdicts
+from runner.engine.backend import Ending, Output, Phase, Release, Signal, StepSpec
+from runner.errors import EngineTimeoutError, InfrastructureError
+from runner.naming import Address, Instance
+from runner.settings import DockerSettings
+
+_SEND_SECONDS = 60.0
+_KILL_SECONDS = 5
+
+
+class Containers:
+    """The attempts of one instance, also those that an earlier process has left: they are found by name."""
+
+    def __init__(
+        self, *, engine: Engine, reader: Reader, events: Events, settings: DockerSettings, instance: Instance
+    ) -> None:
+        self._engine = engine
+        self._reader = reader
+        self._events = events
+        self._creation = Creation(engine=engine, reader=reader, log_driver=settings.log_driver, instance=instance)
+        self._verdicts = Verdicts(engine, reader)
+        self._lock = threading.Lock()
+        self._attempts: dict[Address, Attempt] = {}
+        events.add(self)
+
+    def prepare(self, spec: StepSpec, placement: Placement) -> Phase:
+        """Bring an attempt to its gate; see ``Backend.prepare``.
+
+        A step without commands has no gate, and shows its environment to the engine from its creation on: as that is
+        known at the release only, nothing is created before.
+
+        Raises:
+            ImageError: the image is not there.
+            InfrastructureError: the engine cannot make or start it, or its image has no shell for its commands.
+        """
+        self._events.ready()
+        known = self._get(spec.address)
+        if known is not None:
+            return Phase.UNDERWAY if known.released else Phase.READY
+        survivor = self._creation.survivor(spec.address)
+        if survivor is not None:
+            self._adopt(spec.address, survivor)
+            return Phase.UNDERWAY
+        attempt = self._creation.new(spec, placement)
+        self._keep(attempt)
+        if hostconfig.gated(spec):
+            try:
+                shown = _unexportable(gate.checked(spec.environment))
+                self._creation.bring_up(attempt, spec, placement, shown)
+            except BaseException:
+                self._forget(attempt)
+                raise
+        return Phase.READY
+
+    def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
+        """Send output and news there; see ``Backend.follow``.
+
+        Raises:
+            InfrastructureError: there is no such attempt.
+        """
+        attempt = self._known(address)
+        followed = attempt.tap.followed
+        attempt.tap.follow(output, wake)
+        if followed:
+            return
+        if attempt.connection is not None:
+            self._reader.register(attempt.connection, attempt.tap)
+        elif attempt.container:
+            state = inspect(self._engine, attempt.container)
+            if state is None:
+                attempt.tap.ended(None)
+            else:
+                self._verdicts.resume(attempt, state, "what the step wrote before the runner came back was not kept")
+
+    def release(self, address: Address, release: Release) -> None:
+        """Open the gate, or start what has none; see ``Backend.release``.
+
+        A variable that no shell can export is one of the container itself, which is made anew when it is not known
+        until now. The engine shows those.
+
+        Raises:
+            InfrastructureError: the attempt did not take it; it has not run and will not.
+        """
+        attempt = self._known(address)
+        spec, placement = attempt.spec, attempt.placement
+        if attempt.released or spec is None or placement is None:
+            return
+        environment = gate.checked({**spec.environment, **release.environment})
+        if hostconfig.gated(spec):
+            shown = _unexportable(environment)
+            if shown != attempt.shown:
+                self._creation.take_down(attempt)
+                self._creation.bring_up(attempt, spec, placement, shown)
+            self._open_gate(attempt, spec, environment)
+        else:
+            self._creation.bring_up(attempt, spec, placement, environment)
+        attempt.released = True
+
+    def signal(self, address: Address, signal: Signal) -> None:
+        """Ask an attempt to end, or end it; see ``Backend.signal``.
+
+        Raises:
+            InfrastructureError: the engine does not pass it on.
+        """
+        attempt = self._get(address)
+        container = naming.container(address) if attempt is None else attempt.container
+        if not container:
+            return
+        if attempt is not None:
+            attempt.killed = True
+        try:
+            self._kill(container, signal, _KILL_SECONDS)
+        except EngineTimeoutError:
+            # A stream that is not read wedges its container: kill hangs until the stream is closed.
+            if attempt is not None and attempt.connection is not None:
+                attempt.given_up = True
+                attempt.connection.shut()
+                attempt.tap.gap("the output was cut off, since the container took no signal otherwise")
+            self._kill(container, signal, _KILL_SECONDS * 2)
+
+    def conclude(self, address: Address) -> Ending | None:
+        """Say how an attempt ended, or None while it goes on; see ``Backend.conclude``."""
+        attempt = self._get(address)
+        if attempt is None:
+            state = inspect(self._engine, naming.container(address))
+            if state is None:
+                return Ending(exit_code=None, reason="its container is gone")
+            attempt = self._adopt(address, state)
+        return self._verdicts.conclude(attempt)
+
+    def discard(self, address: Address) -> None:
+        """Remove an attempt's container; see ``Backend.discard``.
+
+        Raises:
+            InfrastructureError: it cannot be removed; may be called again.
+        """
+        attempt = self._get(address)
+        if attempt is not None:
+            self._creation.take_down(attempt)
+            attempt.tap.close()
+            self._forget(attempt)
+        remove(self._engine, naming.container(address))
+
+    def died(self, container: str, exit_code: int) -> None:
+        """Hear of the end of a container."""
+        for attempt in self._all():
+            if attempt.container == container:
+                attempt.tap.died(exit_code)
+
+    def resync(self) -> None:
+        """Hear that ends may have been missed."""
+        for attempt in self._all():
+            attempt.tap.doubt()
+
+    def _open_gate(self, attempt: Attempt, spec: StepSpec, environment: Mapping[str, str]) -> None:
+        exported = {name: value for name, value in environment.items() if gate.exportable(name)}
+        sent = gate.payload(exported, gate.script(spec.commands), secrets.token_hex(16))
+        connection = attempt.connection
+        if connection is None:
+            raise InfrastructureError(f"{attempt.address}: has no gate that could be opened")
+        try:
+            connection.send(sent, _SEND_SECONDS, attempt.tap.over)
+        except InfrastructureError as error:
+            self._creation.take_down(attempt)
+            raise InfrastructureError(f"{attempt.address}: did not take its script: {error.message}") from error
+        connection.end_input()
+
+    def _kill(self, container: str, signal: Signal, seconds: int) -> None:
+        client = self._engine.new_client(seconds)
+        try:
+            with tolerating(GONE, CONFLICT), translated(f"sending {signal} to container {container}"):
+                client.kill(container, signal.value)
+        finally:
+            client.close()
+
+    def _adopt(self, address: Address, state: State) -> Attempt:
+        attempt = Attempt(
+            address=address, tap=Tap(keeps_log=state.keeps_log), mark=state.mark, container=state.id, released=True
+        )
+        self._keep(attempt)
+        return attempt
+
+    def _known(self, address: Address) -> Attempt:
+        """Return an attempt of this process, or one that an earlier one has left."""
+        attempt = self._get(address)
+        if attempt is None:
+            state = inspect(self._engine, naming.container(address))
+            if state is None:
+                raise InfrastructureError(f"{address}: was not prepared, or its container has been removed")
+            attempt = self._adopt(address, state)
+        return attempt
+
+    def _get(self, address: Address) -> Attempt | None:
+        with self._lock:
+            return self._attempts.get(address)
+
+    def _all(self) -> list[Attempt]:
+        with self._lock:
+            return list(self._attempts.values())
+
+    def _keep(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts[attempt.address] = attempt
+
+    def _forget(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts.pop(attempt.address, None)
+
+
+def _unexportable(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not gate.exportable(name)}

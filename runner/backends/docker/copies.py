@@ -1,0 +1,112 @@
+"""Trees as copies, for engines that cannot do overlays: slower, with the same results."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from docker.types import Mount
+
+from runner import naming
+from runner.backends.docker.helper import COPYING_SECONDS, Helpers
+from runner.backends.docker.listing import FROM, TO, apply, copy
+from runner.backends.docker.trees import Difference, Plot
+from runner.backends.docker.volumes import Volume, Volumes, whole
+from runner.naming import Address
+from runner.workspace.changes import FORMAT, Changes, compare, parse
+
+# What volumes of a stage are, as the last letters of their names.
+_TREE, _FROZEN, _RECORD = "c", "cf", "r"
+
+_KEPT = "/record"
+
+_RECORD_BEFORE = """
+cd /from && find . -xdev -exec stat -c "$1" {} + > /record/before
+"""
+
+# Without a first listing the tree was empty. The second one is made when it is first asked for, and is the last word
+# on what the stage changed. A file that vanishes while it is listed is no error: something may go on writing.
+_READ_RECORD = """
+cd /from || exit 1
+if [ ! -e /record/after ]; then
+    new=$(mktemp /record/XXXXXX) || exit 1
+    find . -xdev -exec stat -c "$1" {} + > "$new" 2>/dev/null
+    mv "$new" /record/after || exit 1
+fi
+if [ -e /record/before ]; then cat /record/before || exit 1; fi
+printf '\\0' && cat /record/after
+"""
+
+
+class Copies:
+    """Trees of one plain volume each, and one with the listings that tell what the stage changed in it."""
+
+    def __init__(self, volumes: Volumes, helpers: Helpers) -> None:
+        self._volumes = volumes
+        self._helpers = helpers
+
+    def open(self, plot: Plot, stage: Address, below: Sequence[Address]) -> Volume:
+        """Return the volume in which a stage works: the source, and one after the other what the others changed."""
+        name = naming.layer(stage, plot.kind)
+
+        def fill(tree: Volume) -> None:
+            if self._compose(plot, tree, below):
+                self._record(name, stage, tree)
+
+        return self._volumes.filled(name + _TREE, stage, fill)
+
+    def freeze(self, plot: Plot, stage: Address) -> None:
+        """Copy the stage's tree, beside the listing of that moment."""
+        name = naming.layer(stage, plot.kind)
+        tree = self._volumes.of_run(stage.run).get(name + _TREE)
+        if tree is None:
+            return
+
+        def fill(frozen: Volume) -> None:
+            self._changes(name, stage, tree)
+            copy(self._helpers, stage.run, source=tree.mount(FROM, read_only=True), target=frozen.mount(TO))
+
+        self._volumes.filled(name + _FROZEN, stage, fill)
+
+    def merge(self, plot: Plot, stages: Sequence[Address]) -> list[frozenset[bytes]]:
+        """Compare each stage's tree with what it was at first."""
+        found = {stage: difference.changes.touched for stage, difference in self._left(plot, stages)}
+        return [found.get(stage, frozenset()) for stage in stages]
+
+    @contextmanager
+    def differences(self, plot: Plot, stages: Sequence[Address]) -> Iterator[Iterator[Difference]]:
+        """Yield what each stage changed, one after the other."""
+        yield (difference for _, difference in self._left(plot, stages))
+
+    def _compose(self, plot: Plot, tree: Volume, below: Sequence[Address]) -> bool:
+        """Say whether there was anything to copy."""
+        run = plot.run.run
+        if plot.base:
+            copy(self._helpers, run, source=plot.base.mount(FROM), target=tree.mount(TO))
+        left = [difference for _, difference in self._left(plot, below) if not difference.changes.empty]
+        for difference in left:
+            apply(self._helpers, run, difference.changes, source=difference.tree, target=tree.mount(TO))
+        return bool(plot.base or left)
+
+    def _left(self, plot: Plot, stages: Sequence[Address]) -> Iterator[tuple[Address, Difference]]:
+        """Yield what each stage that had a tree has left."""
+        known = self._volumes.of_run(plot.run.run)
+        for stage in stages:
+            name = naming.layer(stage, plot.kind)
+            if whole(name + _TREE) not in known:
+                continue
+            kept = known[name + _FROZEN] if whole(name + _FROZEN) in known else known[name + _TREE]
+            changes = self._changes(name, stage, known[name + _TREE])
+            yield stage, Difference(changes=changes, tree=kept.mount(FROM, read_only=True))
+
+    def _record(self, name: str, stage: Address, tree: Volume) -> None:
+        self._volumes.remove(name + _RECORD)
+        record = self._volumes.plain(name + _RECORD, stage)
+        self._run(stage, _RECORD_BEFORE, tree, record)
+
+    def _changes(self, name: str, stage: Address, tree: Volume) -> Changes:
+        record = self._volumes.plain(name + _RECORD, stage)
+        before, _, after = self._run(stage, _READ_RECORD, tree, record).partition(b"\0")
+        return compare(parse(before), parse(after))
+
+    def _run(self, stage: Address, script: str, tree: Volume, record: Volume) -> bytes:
+        mounts: tuple[Mount, ...] = (tree.mount(FROM, read_only=True), record.mount(_KEPT))
+        return self._helpers.run(stage.run, script, [FORMAT], mounts=mounts, seconds=COPYING_SECONDS)

@@ -1,0 +1,110 @@
+"""What a step's container is created from: a pure function of its spec and of where it stands."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from docker.types import ContainerConfig, EndpointConfig, HostConfig, LogConfig, Mount, NetworkingConfig
+
+from runner import naming
+from runner.backends.docker import gate
+from runner.engine.backend import StepSpec
+from runner.naming import Instance
+
+NO_LOG = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """The network namespace of a running container, by its id or name."""
+
+    container: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """A network namespace of its own on a network, reached there as ``alias``."""
+
+    network: str
+    alias: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where an attempt stands: what the backend knows and the spec does not say.
+
+    ``image`` is the reference or id to create from, present on the engine. ``role`` is that of ``naming.labels``.
+    ``workdir`` is where steps with a workspace begin. ``marks`` is the directory, inside the container, of the marks
+    that the gate leaves; it must be on a volume among ``mounts``, and writable for anyone. ``has_shell`` tells of a
+    created container whether it has ``/bin/sh``; it is asked for steps with commands.
+    """
+
+    image: str
+    network: Joined | Own
+    role: str
+    workdir: str
+    marks: str
+    mounts: tuple[Mount, ...]
+    has_shell: Callable[[str], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What holds for all containers that one process makes. ``version`` is that of the engine's API."""
+
+    instance: Instance
+    log_driver: str
+    version: str
+
+
+def gated(spec: StepSpec) -> bool:
+    """Whether the attempt waits behind a gate; without commands there is nothing that a shell would run."""
+    return bool(spec.commands)
+
+
+def mark(spec: StepSpec, placement: Placement) -> str:
+    """Return the path of the mark that the gate leaves; empty without a gate."""
+    return str(PurePosixPath(placement.marks) / naming.container(spec.address)) if gated(spec) else ""
+
+
+def config(spec: StepSpec, placement: Placement, environment: Mapping[str, str], terms: Terms) -> ContainerConfig:
+    """Return what the create call takes; the engine shows ``environment`` to whoever asks.
+
+    Services keep their image's working directory, steps begin in that of the workspace. Stdin is open exactly for
+    gated containers, and closes with its client (``StdinOnce``), so that one whose engine died ends by itself.
+    """
+    return ContainerConfig(
+        terms.version,
+        image=placement.image,
+        entrypoint=gate.entrypoint(mark(spec, placement)) if gated(spec) else list(spec.entrypoint) or None,
+        command=[],
+        stdin_open=gated(spec),
+        environment={**environment, "TINI_KILL_PROCESS_GROUP": "1"},
+        labels=naming.labels(terms.instance, spec.address, placement.role),
+        user=spec.user or None,
+        working_dir=placement.workdir if spec.workspace else None,
+        host_config=_host(placement, terms),
+        networking_config=_networking(placement.network, terms.version),
+    )
+
+
+def _host(placement: Placement, terms: Terms) -> HostConfig:
+    network = placement.network
+    return HostConfig(
+        terms.version,
+        # Init, with TINI_KILL_PROCESS_GROUP: without it a shell as process 1 ignores TERM, and a script's `trap` waits
+        # for the program it runs.
+        init=True,
+        network_mode=f"container:{network.container}" if isinstance(network, Joined) else network.network,
+        mounts=list(placement.mounts),
+        # No max-size: a rotated log has lost the lines that a reader who comes back needs. The container, and its
+        # log with it, goes as soon as the step has ended.
+        log_config=LogConfig(type=terms.log_driver, config={}),
+    )
+
+
+def _networking(network: Joined | Own, version: str) -> NetworkingConfig | None:
+    if isinstance(network, Joined) or not network.alias:
+        return None
+    endpoints = {network.network: EndpointConfig(version, aliases=[network.alias])}
+    return NetworkingConfig(endpoints)  # type: ignore[arg-type]  # the stubs ask for one endpoint, the SDK for a dict

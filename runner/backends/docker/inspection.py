@@ -1,0 +1,114 @@
+"""Single questions to the engine about one container, and its removal."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import docker.errors
+import requests
+
+from runner.backends.docker.client import CONFLICT, GONE, Engine, endpoint, tolerating, translated
+from runner.backends.docker.hostconfig import NO_LOG
+from runner.errors import EngineRefusedError, EngineTimeoutError
+
+_SERVER_ERROR = 500
+_REMOVAL_SECONDS = 20.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What the engine says of a container. ``mark`` is where its gate leaves the mark; empty without a gate.
+
+    ``finished_at`` is in seconds of the engine's clock, negative when it has not ended yet.
+    """
+
+    id: str
+    status: str
+    exit_code: int
+    error: str
+    out_of_memory: bool
+    mark: str
+    keeps_log: bool
+    finished_at: float
+    labels: Mapping[str, str]
+
+    @property
+    def started(self) -> bool:
+        """Whether it has ever run."""
+        return self.status != "created"
+
+    @property
+    def running(self) -> bool:
+        """Whether it runs still."""
+        return self.status in ("running", "paused", "restarting")
+
+    @property
+    def going(self) -> bool:
+        """Whether somebody is removing it."""
+        return self.status in ("removing", "dead")
+
+
+def inspect(engine: Engine, container: str) -> State | None:
+    """Return the state of a container by its id or name, None if there is none."""
+    try:
+        with translated(f"inspecting container {container}"):
+            found: Mapping[str, Any] = engine.api.inspect_container(container)
+    except EngineRefusedError as error:
+        if error.status == GONE:
+            return None
+        raise
+    state, config = found["State"], found["Config"]
+    return State(
+        id=found["Id"],
+        status=state["Status"],
+        exit_code=state["ExitCode"],
+        error=state["Error"],
+        out_of_memory=state["OOMKilled"],
+        # Stdin is open exactly for gated containers, and the mark is the gate's last argument (``hostconfig.config``).
+        mark=config["Entrypoint"][-1] if config["OpenStdin"] else "",
+        keeps_log=found["HostConfig"]["LogConfig"]["Type"] != NO_LOG,
+        finished_at=datetime.fromisoformat(state["FinishedAt"]).timestamp(),
+        labels=config["Labels"] or {},
+    )
+
+
+def exists(engine: Engine, container: str, path: str) -> bool:
+    """Whether a path exists in a container, running or not; ~1 ms."""
+    with translated(f"looking for {path} in container {container}"):
+        answer = engine.api.head(endpoint(engine.api, "/containers/{0}/archive", container), params={"path": path})
+        if answer.status_code == GONE:
+            return False
+        try:
+            answer.raise_for_status()
+        except requests.HTTPError as error:
+            docker.errors.create_api_error_from_http_exception(error)
+        return True
+
+
+def remove(engine: Engine, container: str) -> None:
+    """Remove a container, whatever its state, with its anonymous volumes; one that is gone is left in peace.
+
+    Raises:
+        InfrastructureError: it is still there after 20 seconds.
+    """
+    deadline = time.monotonic() + _REMOVAL_SECONDS
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            with tolerating(GONE), translated(f"removing container {container}"):
+                engine.api.remove_container(container, v=True, force=True)
+        except (EngineRefusedError, EngineTimeoutError) as error:
+            if not _passing(error) or time.monotonic() > deadline:
+                raise
+        else:
+            return
+        time.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+def _passing(error: EngineRefusedError | EngineTimeoutError) -> bool:
+    """Whether trying again helps: 409 says that a removal is under way, 5xx that something in it is busy still."""
+    return isinstance(error, EngineTimeoutError) or error.status == CONFLICT or error.status >= _SERVER_ERROR

@@ -1,0 +1,78 @@
+"""Listings of trees, and the changes of one applied to another, both inside helper containers."""
+
+import os
+import stat
+import tarfile
+from collections.abc import Iterable, Sequence
+
+from docker.types import Mount
+
+from runner.backends.docker.helper import COPYING_SECONDS, Helpers, archive, directory
+from runner.workspace.changes import FORMAT, Changes, Entry, parse
+
+FROM, TO = "/from", "/to"  # where the trees of a copy are mounted
+
+# A file that vanishes while it is listed is no error: the tree may be in use.
+_LIST = """
+format=$1; shift
+for tree; do
+    cd "$tree" || exit 1
+    find . -xdev -exec stat -c "$format" {} + 2>/dev/null
+    printf '\\0'
+done
+"""
+
+_COPY = "cp -a /from/. /to/"
+
+# Links and files give way where a directory belongs, before anything is removed or written below them.
+_APPLY = """
+cd /to || exit 1
+xargs -0 sh -c 'for path; do if [ -L "$path" ] || [ ! -d "$path" ]; then rm -f -- "$path"; fi; done' sh \
+    < /in/directories || exit 1
+xargs -0 rm -rf -- < /in/removed || exit 1
+xargs -0 mkdir -p -- < /in/directories || exit 1
+cd /from || exit 1
+xargs -0 sh -c 'for path; do shift; if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi; done
+    [ $# = 0 ] || exec cp -a --parents -t /to -- "$@"' sh < /in/files
+"""
+
+
+def listings(helpers: Helpers, run: str, trees: Sequence[Mount]) -> list[dict[bytes, Entry]]:
+    """Return the listing of each tree, in their order. ``trees`` are mounted at their own targets."""
+    targets = [str(tree["Target"]) for tree in trees]
+    text = helpers.run(run, _LIST, [FORMAT, *targets], mounts=trees)
+    return [parse(part) for part in text.split(b"\0")[:-1]]
+
+
+def copy(helpers: Helpers, run: str, *, source: Mount, target: Mount) -> None:
+    """Copy all of the tree at ``/from`` into the empty one at ``/to``; times keep their seconds."""
+    helpers.run(run, _COPY, mounts=(source, target), seconds=COPYING_SECONDS)
+
+
+def apply(helpers: Helpers, run: str, changes: Changes, *, source: Mount, target: Mount) -> None:
+    """Bring the changes, which are to be seen in the tree at ``/from``, into the one at ``/to``.
+
+    What vanished from ``/from`` meanwhile is left out. Directories get the mode, owner and time of the listing.
+    """
+    if changes.empty:
+        return
+    directories = sorted((*changes.around, *changes.directories))
+    inputs = {
+        "directories": _names(path for path, _ in directories),
+        "removed": _names((*changes.deleted, *changes.files)),
+        "files": _names(changes.files),
+    }
+    with helpers.container(run, (source, target), ("sh", "-c", _APPLY)) as container:
+        helpers.give(container, inputs)
+        helpers.finish(container, COPYING_SECONDS)
+        helpers.put(container, TO, archive((_member(path, entry), b"") for path, entry in directories))
+
+
+def _names(paths: Iterable[bytes]) -> bytes:
+    return b"".join(b"./" + path + b"\0" for path in paths)
+
+
+def _member(path: bytes, entry: Entry) -> tarfile.TarInfo:
+    return directory(
+        os.fsdecode(path), mode=stat.S_IMODE(entry.mode), uid=entry.uid, gid=entry.gid, modified=entry.modified
+    )

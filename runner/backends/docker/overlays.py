@@ -1,0 +1,170 @@
+"""Trees as overlays: a stage's own layer over those of others, at no cost for what is below."""
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+
+from runner import naming
+from runner.backends.docker.helper import Helpers
+from runner.backends.docker.listing import FROM, TO, apply, copy, listings
+from runner.backends.docker.trees import Difference, Plot
+from runner.backends.docker.uppers import Layer, join, look
+from runner.backends.docker.volumes import Volume, Volumes, whole
+from runner.errors import EngineRefusedError, WorkspaceError
+from runner.naming import Address
+from runner.workspace import layers
+from runner.workspace.changes import Changes, compare
+
+# What volumes of a stage are, as the last letters of their names.
+_UPPER, _WORK = "u", "w"
+_FROZEN = "f"  # a tree like the stage's own, whose layer stands for the stage's
+
+_EMPTY = ("e", "y")  # two volumes of a run that nothing is ever written to
+
+_BELOW, _MERGED = "/below", "/merged"  # where trees are compared
+
+
+class Overlays:
+    """Trees of three volumes each: what is written, a work directory, and the overlay of the two over all below.
+
+    A tree with nothing below is one plain volume.
+    """
+
+    def __init__(self, volumes: Volumes, helpers: Helpers) -> None:
+        self._volumes = volumes
+        self._helpers = helpers
+        self._merging = threading.Lock()
+
+    def works(self, plot: Plot) -> bool:
+        """Say whether the engine can mount an overlay over the source: one trial, without starting a container."""
+        name = naming.volume(plot.run.run, "t")
+        try:
+            trial = self._over(name, plot.run, [*self._floor(plot.run), *_base(plot)])
+            with self._helpers.container(plot.run.run, (trial.mount(TO),)) as container:
+                return self._helpers.stat(container, TO) is not None
+        except EngineRefusedError:
+            return False
+        finally:
+            for left in (name, name + _UPPER, name + _WORK):
+                self._volumes.remove(left)
+
+    def open(self, plot: Plot, stage: Address, below: Sequence[Address]) -> Volume:
+        """Return the volume in which a stage works."""
+        name = naming.layer(stage, plot.kind)
+        known = self._volumes.of_run(stage.run)
+        lowers = [*_base(plot), *(layer.path for layer in _layers(plot, below, known))]
+        if name in known or not lowers:
+            return known.get(name) or self._volumes.plain(name + _UPPER, stage)
+        return self._over(name, stage, lowers)
+
+    def freeze(self, plot: Plot, stage: Address) -> None:
+        """Write what the stage changed into a second tree over the same layers: its layer is then like the first."""
+        name = naming.layer(stage, plot.kind)
+        known = self._volumes.of_run(stage.run)
+        if name in known:
+            self._volumes.filled(name + _FROZEN + _UPPER, stage, lambda _: self._imitate(stage, known[name]))
+        elif own := known.get(name + _UPPER):
+            self._volumes.filled(name + _FROZEN + _UPPER, stage, lambda frozen: self._copy(stage, own, frozen))
+
+    def merge(self, plot: Plot, stages: Sequence[Address]) -> list[frozenset[bytes]]:
+        """Make the stages' layers fit to be stacked; what was deleted stands there as a device."""
+        known = self._volumes.of_run(plot.run.run)
+        uppers = {stage: upper for stage in stages if (upper := _layer(plot, stage, known))}
+        with ExitStack() as views:
+            found = [
+                Layer(upper=upper, below=self._below(known.get(naming.layer(stage, plot.kind)), stage, views))
+                for stage, upper in uppers.items()
+            ]
+            written = look(self._helpers, plot.run.run, found) if found else []
+            join(self._helpers, plot.run.run, found, written)
+        touched = {stage: each.files for stage, each in zip(uppers, written, strict=True)}
+        return [touched.get(stage, frozenset()) for stage in stages]
+
+    @contextmanager
+    def differences(self, plot: Plot, stages: Sequence[Address]) -> Iterator[Iterator[Difference]]:
+        """Compare the merged view of all layers with the source; a renamed directory has no other trace."""
+        run = plot.run
+        self.merge(plot, stages)
+        found = [layer.path for layer in _layers(plot, stages, self._volumes.of_run(run.run))]
+        if not found:
+            yield iter(())
+            return
+        with self._view(run, _base(plot)) as below, self._view(run, [*_base(plot), *found]) as merged:
+            changes = self._compare(run, below, merged)
+            yield iter((Difference(changes=changes, tree=merged.mount(FROM, read_only=True)),))
+
+    def _below(self, tree: Volume | None, stage: Address, views: ExitStack) -> Volume | None:
+        """Show what lies below a tree; nothing does where a stage has none but a plain volume."""
+        return views.enter_context(self._view(stage, layers.lowers_of(tree.options))) if tree else None
+
+    def _imitate(self, stage: Address, tree: Volume) -> None:
+        lowers = layers.lowers_of(tree.options)
+        twin = self._over(tree.name + _FROZEN, stage, lowers)
+        with self._view(stage, lowers) as below:
+            changes = self._compare(stage, below, tree)
+        apply(self._helpers, stage.run, changes, source=tree.mount(FROM, read_only=True), target=twin.mount(TO))
+
+    def _compare(self, run: Address, below: Volume, merged: Volume) -> Changes:
+        trees = (below.mount(_BELOW, read_only=True), merged.mount(_MERGED, read_only=True))
+        return compare(*listings(self._helpers, run.run, trees))
+
+    def _copy(self, owner: Address, source: Volume, target: Volume) -> None:
+        copy(self._helpers, owner.run, source=source.mount(FROM, read_only=True), target=target.mount(TO))
+
+    def _over(self, name: str, owner: Address, lowers: Sequence[str]) -> Volume:
+        upper = self._volumes.plain(name + _UPPER, owner)
+        work = self._volumes.plain(name + _WORK, owner)
+        options = self._fitting(owner, lowers, lambda fewer: layers.writable(fewer, upper.path, work.path))
+        return self._volumes.overlay(name, owner, options)
+
+    @contextmanager
+    def _view(self, owner: Address, lowers: Sequence[str]) -> Iterator[Volume]:
+        """Show layers read-only, for as long as this is open; two empty ones make up the number the kernel wants."""
+        floor = self._floor(owner)
+        options = self._fitting(owner, lowers, lambda fewer: layers.read_only([*floor, *fewer]))
+        view = self._volumes.overlay(naming.volume(owner.run, f"v{secrets.token_hex(4)}"), owner, options)
+        try:
+            yield view
+        finally:
+            self._volumes.remove(view.name)
+
+    def _fitting(self, owner: Address, lowers: Sequence[str], options: Callable[[Sequence[str]], str]) -> str:
+        """Return the options over these layers, the lowest of them copied into one where the text gets too long."""
+        while not layers.fits(text := options(lowers)):
+            floor = self._floor(owner)
+            count = layers.split([*floor, *lowers]) - len(floor)
+            if count < 2:  # noqa: PLR2004 - copying one layer gains nothing
+                raise WorkspaceError(f"{lowers[0]}: the path is too long for the engine to layer")
+            lowers = [self._merged(owner, lowers[:count]).path, *lowers[count:]]
+        return text
+
+    def _merged(self, owner: Address, lowers: Sequence[str]) -> Volume:
+        digest = hashlib.sha256("\0".join(lowers).encode()).hexdigest()[:10]
+
+        def fill(volume: Volume) -> None:
+            with self._view(owner, lowers) as view:
+                self._copy(owner, view, volume)
+
+        with self._merging:  # two stages may need the same
+            return self._volumes.filled(naming.volume(owner.run, f"m{digest}"), Address(owner.run), fill)
+
+    def _floor(self, owner: Address) -> list[str]:
+        run = Address(owner.run)
+        return [self._volumes.plain(naming.volume(run.run, name), run).path for name in _EMPTY]
+
+
+def _base(plot: Plot) -> tuple[str, ...]:
+    return (plot.base.path,) if plot.base else ()
+
+
+def _layers(plot: Plot, stages: Sequence[Address], known: Mapping[str, Volume]) -> list[Volume]:
+    return [layer for layer in (_layer(plot, stage, known) for stage in stages) if layer]
+
+
+def _layer(plot: Plot, stage: Address, known: Mapping[str, Volume]) -> Volume | None:
+    """Return what a stage has left; None if it never had a tree."""
+    name = naming.layer(stage, plot.kind)
+    frozen = name + _FROZEN + _UPPER
+    return known[frozen] if whole(frozen) in known else known.get(name + _UPPER)

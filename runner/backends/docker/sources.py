@@ -1,0 +1,97 @@
+"""The source of a run: the user's tree as a directory that the engine can layer."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from docker.types import Mount
+
+from runner import naming
+from runner.backends.docker.helper import Helpers
+from runner.backends.docker.listing import FROM, TO, copy
+from runner.backends.docker.volumes import Volume, Volumes
+from runner.engine.backend import RunSpec, SourceMode
+from runner.errors import EngineRefusedError, WorkspaceError
+from runner.workspace import pack
+
+_MISSING = 400  # what the engine answers to a bind of a path that it does not have
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A source that is ready: ``path`` is a directory of the engine's machine.
+
+    ``volume`` holds it, unless it is the user's own directory. ``mode``, ``uid`` and ``gid`` are those of its root.
+    """
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    volume: Volume | None = None
+    writable: bool = False
+
+    def mount(self, target: str) -> Mount:
+        """Mount the tree; only with ``--bind`` may it be written."""
+        if self.volume:
+            return self.volume.mount(target, read_only=True)
+        return Mount(target, self.path, type="bind", read_only=not self.writable)
+
+
+def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None:
+    """Make the source of a run ready; None when it has none.
+
+    Raises:
+        WorkspaceError: it is no directory, or cannot be given to the engine.
+    """
+    if run.source is None:
+        return None
+    try:
+        path = run.source.path.resolve(strict=True)
+        status = path.stat()
+    except OSError as error:
+        raise WorkspaceError(f"{run.source.path}: cannot be the source of a run: {error.strerror}") from error
+    if not path.is_dir():
+        raise WorkspaceError(f"{path}: cannot be the source of a run: it is no directory")
+    visible = _visible(helpers, run.id, path)
+    base = Base(path=str(path), mode=status.st_mode & 0o7777, uid=status.st_uid, gid=status.st_gid)
+    if run.source.mode is SourceMode.BIND:
+        if not visible:
+            raise WorkspaceError(
+                f"{path}: the engine does not see this directory, so that it cannot be bound",
+                hint="run without --bind: the directory is then sent to the engine",
+            )
+        return replace(base, writable=True)
+    if run.source.mode is SourceMode.LAYER and visible:
+        return base
+    fill = partial(_fill, helpers, run.id, base.mount(FROM) if visible else None, path)
+    volume = volumes.filled(naming.volume(run.id, "s"), run.address, fill)
+    return replace(base, path=volume.path, volume=volume)
+
+
+def _visible(helpers: Helpers, run: str, path: Path) -> bool:
+    """Say whether the engine has the very same directory: it may be remote, or live in a container itself."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False  # its API takes text
+    status = path.stat()
+    modified = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=status.st_mtime_ns // 1000)
+    try:
+        with helpers.container(run, (Mount(FROM, str(path), type="bind", read_only=True),)) as container:
+            found = helpers.stat(container, FROM)
+    except EngineRefusedError as error:
+        if error.status != _MISSING:
+            raise
+        return False
+    return found is not None and (found.mode, found.modified) == (status.st_mode & 0o777, modified)
+
+
+def _fill(helpers: Helpers, run: str, seen: Mount | None, path: Path, volume: Volume) -> None:
+    """Copy the source into a volume: on the engine's machine if it is there, else through its API."""
+    if seen:
+        copy(helpers, run, source=seen, target=volume.mount(TO))
+        return
+    with helpers.container(run, (volume.mount(TO),)) as container:
+        helpers.put(container, TO, pack.stream(path))

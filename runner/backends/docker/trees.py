@@ -1,0 +1,55 @@
+"""What a stage works in: a tree over the source and over what other stages have left. Two ways to make it.
+
+Both are one contract, so that a run gives the same results on an engine that cannot do overlays.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from docker.types import Mount
+
+from runner.backends.docker.sources import Base
+from runner.backends.docker.volumes import Volume
+from runner.naming import Address
+from runner.workspace.changes import Changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """Where trees grow: the run, which of its two kinds of trees (``h`` or ``w``), and what lies below them all."""
+
+    run: Address
+    kind: str
+    base: Base | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """Changes, and the tree in which to see them."""
+
+    changes: Changes
+    tree: Mount
+
+
+class Trees(Protocol):
+    """Makes the trees of stages. Volumes are found by address; every method may be called again."""
+
+    def open(self, plot: Plot, stage: Address, below: Sequence[Address]) -> Volume:
+        """Return the volume in which a stage works, over those of the stages ``below``, lowest first.
+
+        A stage that never had a tree has left nothing.
+        """
+
+    def freeze(self, plot: Plot, stage: Address) -> None:
+        """Set down what a stage has left as it is now, since something of it may go on writing."""
+
+    def merge(self, plot: Plot, stages: Sequence[Address]) -> list[frozenset[bytes]]:
+        """Make what stages have left, side by side, fit to lie below another one; lowest first.
+
+        Returns for each stage the paths that it wrote or deleted, directories apart.
+        """
+
+    def differences(self, plot: Plot, stages: Sequence[Address]) -> AbstractContextManager[Iterator[Difference]]:
+        """Yield what turns the source into what these stages have left, in this order, to be seen at ``FROM``."""

@@ -1,0 +1,210 @@
+"""The workspaces of runs: what their stages mount, and what becomes of it."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from docker.types import Mount
+
+from runner import naming
+from runner.backends.docker.client import Engine
+from runner.backends.docker.copies import Copies
+from runner.backends.docker.export import Exporter
+from runner.backends.docker.helper import Helpers
+from runner.backends.docker.images import Images
+from runner.backends.docker.overlays import Overlays
+from runner.backends.docker.ownership import BoundFiles, root_for, set_roots
+from runner.backends.docker.sources import Base, open_source
+from runner.backends.docker.trees import Plot, Trees
+from runner.backends.docker.volumes import Volume, Volumes, remove_volumes
+from runner.engine.backend import Conflict, RunSpec, SourceMode, StageSpec
+from runner.errors import ImageError, InfrastructureError
+from runner.naming import Address, Instance
+from runner.settings import DockerSettings
+from runner.workspace.changes import clashes
+
+_HOME, _WORKDIR = "h", "w"
+_UNKNOWN_USER = "?"  # of an image that is not there yet: it may be anybody
+_THREADS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A stage's workspace. ``mounts`` may be used at once; ``finish`` before the first step is released.
+
+    ``conflicts`` are the paths that stages below changed side by side.
+    """
+
+    mounts: tuple[Mount, ...]
+    conflicts: tuple[Conflict, ...]
+    _pending: tuple[Future[None], ...]
+
+    def finish(self) -> None:
+        """Wait until the roots have the owners and modes that the steps need.
+
+        Raises:
+            InfrastructureError: they could not be given.
+        """
+        for pending in self._pending:
+            pending.result()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OpenRun:
+    spec: RunSpec
+    base: Base | None
+    trees: Trees
+    recorded: Future[None] | None
+
+    @property
+    def bound(self) -> Base | None:
+        """The source, where it is mounted as it is."""
+        return self.base if self.base and self.base.writable else None
+
+    def plots(self) -> tuple[tuple[str, Plot], ...]:
+        """Return where in the containers each tree is mounted, and where it grows."""
+        home = Plot(run=self.spec.address, kind=_HOME)
+        work = Plot(run=self.spec.address, kind=_WORKDIR, base=self.base)
+        found = [(self.spec.home, home)] if self.spec.home != self.spec.workdir else []
+        return tuple(found if self.bound else (*found, (self.spec.workdir, work)))
+
+
+class Workspaces:
+    """Makes, exports and removes the workspaces of an instance's runs, for use from any thread.
+
+    ``overlays=False`` copies where overlays would do, as on an engine that cannot mount them.
+    """
+
+    def __init__(
+        self, engine: Engine, settings: DockerSettings, instance: Instance, images: Images, *, overlays: bool = True
+    ) -> None:
+        self._engine = engine
+        self._images = images
+        self._volumes = Volumes(engine, instance)
+        self._helpers = Helpers(engine, instance, settings.sandbox_image)
+        self._overlays = Overlays(self._volumes, self._helpers) if overlays else None
+        self._copies = Copies(self._volumes, self._helpers)
+        self._bound_files = BoundFiles(self._volumes, self._helpers)
+        self._exporter = Exporter(self._volumes, self._helpers)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="workspace")
+        self._runs: dict[str, _OpenRun] = {}
+
+    def open_run(self, run: RunSpec) -> None:
+        """Make the source of a run ready.
+
+        Raises:
+            WorkspaceError: it cannot be had.
+        """
+        if run.id in self._runs:
+            return
+        self._helpers.remove_left(run.id)
+        base = open_source(self._volumes, self._helpers, run)
+        foreign = base if base and base.writable and base.uid else None
+        recorded = self._threads.submit(self._bound_files.record, run, foreign) if foreign else None
+        self._runs[run.id] = _OpenRun(spec=run, base=base, trees=self._trees_for(run, base), recorded=recorded)
+
+    def copies(self, run: str) -> bool:
+        """Say whether an open run's workspaces are copies because the engine cannot do overlays."""
+        return self._runs[run].trees is self._copies
+
+    def open_stage(self, stage: StageSpec) -> Opened:
+        """Make the workspace of a stage over what the stages below it have left.
+
+        Raises:
+            WorkspaceError: it cannot be made.
+        """
+        run = self._run(stage.address.run)
+        conflicts = self._merge(run, stage) if stage.beside else ()
+        grown = [(target, plot, run.trees.open(plot, stage.address, stage.layers)) for target, plot in run.plots()]
+        mounts = [volume.mount(target) for target, _, volume in grown]
+        if run.bound:
+            mounts.append(run.bound.mount(run.spec.workdir))
+        roots = self._threads.submit(self._set_roots, stage, [(plot, volume) for _, plot, volume in grown])
+        pending = (run.recorded, roots) if run.recorded else (roots,)
+        return Opened(mounts=tuple(mounts), conflicts=conflicts, _pending=pending)
+
+    def freeze(self, stage: Address) -> None:
+        """Set down what a stage has left, as it is now: call it if something of the stage still runs when it ends.
+
+        Stages that are opened later stand on this, whatever is written afterwards.
+        """
+        run = self._run(stage.run)
+        for _, plot in run.plots():
+            run.trees.freeze(plot, stage)
+
+    def export(self, run: RunSpec, layers: Sequence[Address], target: Path) -> tuple[str, ...]:
+        """Apply to a directory what these stages changed in the source; returns the devices, which were left out.
+
+        Raises:
+            WorkspaceError: it cannot be read or written.
+        """
+        opened = self._run(run.id)
+        for _, plot in opened.plots():
+            if plot.kind == _WORKDIR:
+                return self._exporter.export(plot, opened.trees, layers, target)
+        return ()
+
+    def close_run(self, run: RunSpec, *, keep: bool) -> None:
+        """Remove the volumes of a run unless ``keep``; the containers that mount them must be gone or going.
+
+        What the run added to a bound directory is given to the owner of that directory first.
+
+        Raises:
+            InfrastructureError: some are left, named in the message; may be called again.
+        """
+        opened = self._runs.pop(run.id, None)
+        if opened and opened.recorded:
+            opened.recorded.exception()
+        self._helpers.remove_left(run.id)
+        if run.source and run.source.mode is SourceMode.BIND:
+            base = opened.base if opened else open_source(self._volumes, self._helpers, run)
+            if base:
+                self._bound_files.give_back(run, base)
+        if not keep:
+            remove_volumes(self._engine, {naming.LABEL_RUN: run.id})
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown()
+
+    def _run(self, run: str) -> _OpenRun:
+        try:
+            return self._runs[run]
+        except KeyError:
+            raise InfrastructureError(f"run {run} is not open") from None
+
+    def _trees_for(self, run: RunSpec, base: Base | None) -> Trees:
+        """Choose how trees are made, as an earlier life of this run has, or by trial."""
+        copied = naming.volume(run.id, "c")
+        known = self._volumes.of_run(run.id)
+        plot = Plot(run=run.address, kind=_WORKDIR, base=base)
+        begun = any(volume.options for volume in known.values())
+        if self._overlays and copied not in known and (begun or self._overlays.works(plot)):
+            return self._overlays
+        self._volumes.plain(copied, run.address)
+        return self._copies
+
+    def _set_roots(self, stage: StageSpec, trees: Sequence[tuple[Plot, Volume]]) -> None:
+        users = [*stage.users, *(self._user_of(image) for image in stage.images)]
+        set_roots(self._helpers, stage.address.run, [(volume, root_for(plot.base, users)) for plot, volume in trees])
+
+    def _user_of(self, image: str) -> str:
+        try:
+            return self._images.describe(image).user
+        except ImageError:
+            return _UNKNOWN_USER
+
+    def _merge(self, run: _OpenRun, stage: StageSpec) -> tuple[Conflict, ...]:
+        """Prepare layers that lie side by side, which shows where they conflict."""
+        beside = set(chain.from_iterable(stage.beside))
+        stages = [layer for layer in stage.layers if layer in beside]
+        found = []
+        for target, plot in run.plots():
+            touched = dict(zip(stages, run.trees.merge(plot, stages), strict=True))
+            for earlier, later in stage.beside:
+                for path in clashes(touched[earlier], touched[later]):
+                    name = f"{target}/{path.decode(errors='replace')}"
+                    found.append(Conflict(path=name, earlier=earlier.stage, later=later.stage))
+        return tuple(found)

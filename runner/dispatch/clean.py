@@ -1,0 +1,35 @@
+"""Removes what processes of ``exec`` that are no more have left on the engine, and nothing else."""
+
+from dataclasses import dataclass
+
+from runner.backends.docker.client import Engine
+from runner.backends.docker.sweep import Remnant, Sweep
+from runner.naming import Instance
+from runner.store import instances
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaned:
+    """What was removed, and what could not be."""
+
+    removed: tuple[Remnant, ...]
+    left: tuple[Remnant, ...]
+
+
+def clean(engine: Engine, instance: Instance, *, kept: bool) -> Cleaned:
+    """Remove what dead instances like this one (same kind, host and user) left behind.
+
+    Only with ``kept`` also what a run was told to keep.
+
+    Raises:
+        InfrastructureError: the engine does not answer, or refuses.
+    """
+    sweep = Sweep(engine)
+    found = sweep.of_process_like(instance)
+    dead = {lock for lock in {remnant.lock for remnant in found} if instances.dead(lock)}
+    gone = dead if kept else {lock for lock in dead if not instances.keeps(lock)}
+    wanted = tuple(remnant for remnant in found if remnant.lock in gone)
+    left = sweep.remove(wanted)
+    for lock in gone - {remnant.lock for remnant in left}:
+        instances.forget(lock)
+    return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)

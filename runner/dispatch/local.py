@@ -1,0 +1,162 @@
+"""Drives a run in this process, on the engine that this machine's environment names."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.backends.docker.backend import DockerBackend
+from runner.backends.docker.client import Engine
+from runner.dispatch.clean import clean
+from runner.engine.backend import Source, SourceMode
+from runner.engine.events import Notice, Observer
+from runner.engine.job import Job, Task
+from runner.engine.report import Report, report
+from runner.engine.run import Driver, default_parallel
+from runner.engine.state import RunState
+from runner.errors import InfrastructureError
+from runner.logs.files import LogBook
+from runner.logs.mask import Mask
+from runner.naming import Instance, new_run_id
+from runner.plan.model import Plan
+from runner.settings import Settings
+from runner.store import instances
+from runner.store.runs import RunStore
+from runner.workspace.watch import Fingerprint
+
+_NAMED = 5
+"""How many changed files a notice names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A run as it is asked for. ``secrets`` are values by name."""
+
+    plan: Plan
+    source: Source
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    max_parallel: int = field(default_factory=default_parallel)
+    keep: bool = False
+    export: Path | None = None
+
+
+@dataclass(frozen=True)
+class Local:
+    """This process as one that runs pipelines."""
+
+    settings: Settings
+    instance: Instance
+    engine: Engine
+    backend: DockerBackend
+
+
+@contextmanager
+def local(settings: Settings) -> Iterator[Local]:
+    """Be an instance of ``exec`` until the end of the block.
+
+    Raises:
+        InfrastructureError: no engine answers, or the lock cannot be written.
+    """
+    with instances.live(settings.state, instances.KIND_EXEC) as instance:
+        engine = Engine()
+        backend = DockerBackend(engine, settings.docker, instance)
+        try:
+            yield Local(settings, instance, engine, backend)
+        finally:
+            backend.close()
+
+
+class LocalRun:
+    """One run of this process: its logs, to be followed from the start, and its driver."""
+
+    def __init__(self, place: Local, order: Order) -> None:
+        self.id = new_run_id()
+        self._place = place
+        self._order = order
+        self._folder = RunStore(place.settings.state).create(self.id, order.plan)
+        mask = Mask()
+        self.unmasked = tuple(name for name, value in order.secrets.items() if not mask.add(value.encode()))
+        """The secrets that are too short to be masked."""
+        self.logs = LogBook(self._folder.logs, mask)
+        self._driver: Driver | None = None
+        self._cancelled = False
+
+    def drive(self, observer: Observer) -> Report:
+        """Run it to its end; call once.
+
+        Raises:
+            InfrastructureError: not even the journal can be kept.
+        """
+        if self._order.keep:
+            instances.keep(self._place.instance)
+        source = self._order.source
+        watch = _Watch(source.path) if source.mode is SourceMode.LAYER else None
+        sweeping = Task("sweep", lambda: self._sweep(observer))
+        journal = self._folder.journal
+        self._driver = Driver(
+            job=self._job(), journal=journal, backend=self._place.backend, logs=self.logs, observer=observer
+        )
+        if self._cancelled:
+            self._driver.cancel()
+        try:
+            self._driver.drive()
+        finally:
+            self.logs.close()
+            sweeping.wait()
+        if watch is not None and (text := watch.edited()):
+            observer(Notice(text))
+        return report(RunState(self.id, self._order.plan, journal.read()))
+
+    def cancel(self, *, force: bool = False) -> None:
+        """End the run before its time; safe in a signal handler, also before ``drive``."""
+        self._cancelled = True
+        if self._driver is not None:
+            self._driver.cancel(force=force)
+
+    def _job(self) -> Job:
+        order = self._order
+        return Job(
+            id=self.id,
+            plan=order.plan,
+            source=order.source,
+            environment=order.environment,
+            secrets=order.secrets,
+            max_parallel=order.max_parallel,
+            grace=self._place.settings.grace,
+            keep=order.keep,
+            export=order.export,
+        )
+
+    def _sweep(self, observer: Observer) -> None:
+        try:
+            cleaned = clean(self._place.engine, self._place.instance, kept=False)
+        except InfrastructureError as error:
+            observer(Notice(f"could not remove what dead runs left: {error.message}"))
+            return
+        if cleaned.removed:
+            runs = sorted({remnant.run for remnant in cleaned.removed})
+            observer(Notice(f"removed what the dead run {', '.join(runs)} had left"))
+        for remnant in cleaned.left:
+            observer(Notice(f"{remnant.kind} {remnant.name}, left by a dead run, cannot be removed"))
+
+
+class _Watch:
+    """Notices that the user edits the source while a run stands on it; looks off the critical path."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._before: Fingerprint | None = None
+        self._task = Task("fingerprint", self._look)
+
+    def _look(self) -> None:
+        self._before = Fingerprint.take(self._root)
+
+    def edited(self) -> str:
+        """Return what changed, in words; empty when nothing did."""
+        self._task.finish()
+        changed = Fingerprint.take(self._root).changed(self._before) if self._before else []
+        if not changed:
+            return ""
+        named = ", ".join(changed[:_NAMED]) + (f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else "")
+        return f"files of the source changed during the run, so steps may have seen either version: {named}"

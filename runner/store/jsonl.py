@@ -1,0 +1,126 @@
+"""The journal of ``exec``: one file of JSON lines, readable with ``tail -f`` and ``jq``.
+
+Each line is an object: ``{"epoch": n}`` when a driver takes over, else an entry. Lines are appended under a lock on the
+file, so drivers of different processes see each other. A last line without its newline is a torn one and is dropped.
+"""
+
+import errno
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.engine.journal import Entry, Writer, superseded
+from runner.errors import InfrastructureError
+from runner.naming import Address
+from runner.plan.status import Status
+
+
+class JsonLines:
+    """A journal in a file. The file is made when it is first written; its directory must exist."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take(self) -> Writer:
+        """Become the driver.
+
+        Raises:
+            InfrastructureError: the file cannot be written or read.
+        """
+        with _locked(self._path) as file:
+            lines, end = _whole_lines(file)
+            os.ftruncate(file, end)
+            epoch = 1 + max((line["epoch"] for line in lines if "status" not in line), default=0)
+            _write(file, {"epoch": epoch})
+        return _FileWriter(self._path, epoch, end + len(_line({"epoch": epoch})))
+
+    def read(self) -> tuple[Entry, ...]:
+        """Return all entries; none when there is no file yet."""
+        if not self._path.exists():
+            return ()
+        with _locked(self._path) as file:
+            lines, _ = _whole_lines(file)
+        return tuple(_entry(line) for line in lines if "status" in line)
+
+
+@dataclass
+class _FileWriter:
+    path: Path
+    epoch: int
+    _end: int
+
+    def append(self, entry: Entry) -> None:
+        with _locked(self.path) as file:
+            if os.fstat(file).st_size != self._end:
+                # Only another driver, or a write of ours that was cut off, can have changed the file.
+                lines, end = _whole_lines(file)
+                newest = max((line["epoch"] for line in lines if "status" not in line), default=self.epoch)
+                if newest != self.epoch:
+                    raise superseded(self.epoch, newest)
+                os.ftruncate(file, end)
+                self._end = end
+            self._end += _write(file, _document(entry))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise InfrastructureError(f"journal {path}: {error.strerror}", hint="is the disk full?") from error
+
+
+def _whole_lines(file: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the objects of all complete lines, and the offset behind the last of them."""
+    content = os.pread(file, os.fstat(file).st_size, 0)
+    end = content.rfind(b"\n") + 1
+    try:
+        return [json.loads(line) for line in content[:end].splitlines()], end
+    except ValueError as error:
+        raise InfrastructureError(f"the journal is damaged: {error}") from error
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+
+
+def _write(file: int, document: dict[str, Any]) -> int:
+    line = _line(document)
+    if os.write(file, line) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # a short write to a file means a full disk
+    return len(line)
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    address = entry.address
+    return {
+        "at": round(entry.at, 6),
+        "run": address.run,
+        "stage": address.stage,
+        "step": address.step,
+        "round": address.round,
+        "attempt": address.attempt,
+        "status": str(entry.status),
+        "exit_code": entry.exit_code,
+        "reason": entry.reason,
+    }
+
+
+def _entry(line: dict[str, Any]) -> Entry:
+    return Entry(
+        address=Address(line["run"], line["stage"], line["step"], line["round"], line["attempt"]),
+        status=Status(line["status"]),
+        at=line["at"],
+        exit_code=line["exit_code"],
+        reason=line["reason"],
+    )
