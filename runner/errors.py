@@ -81,6 +81,11 @@ class RunnerError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def explained(self) -> str:
+        """The message with the next action, in one line."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class UsageError(RunnerError):
     """The command line is wrong; nothing was started."""

@@ -36,7 +36,7 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the settings.
+        """Read the settings; an empty variable is as good as none.
 
         Raises:
             UsageError: a variable has a value that means nothing; the message names it.
@@ -46,9 +46,9 @@ class Settings:
         return cls(
             state=Path(environment.get("RUNNER_STATE_DIR") or home / "runner"),
             docker=DockerSettings(
-                sandbox_image=environment.get("RUNNER_SANDBOX_IMAGE", defaults.sandbox_image),
+                sandbox_image=environment.get("RUNNER_SANDBOX_IMAGE") or defaults.sandbox_image,
                 subnets=_network(environment, "RUNNER_SUBNETS", defaults.subnets),
-                log_driver=environment.get("RUNNER_LOG_DRIVER", defaults.log_driver),
+                log_driver=environment.get("RUNNER_LOG_DRIVER") or defaults.log_driver,
                 pull_total=_seconds(environment, "RUNNER_PULL_TIMEOUT", defaults.pull_total),
                 pull_stall=_seconds(environment, "RUNNER_PULL_STALL", defaults.pull_stall),
             ),
@@ -58,7 +58,7 @@ class Settings:
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
     text = environment.get(name)
-    if text is None:
+    if not text:
         return default
     try:
         value = float(text)
@@ -71,7 +71,7 @@ def _seconds(environment: Mapping[str, str], name: str, default: float) -> float
 
 def _network(environment: Mapping[str, str], name: str, default: IPv4Network) -> IPv4Network:
     text = environment.get(name)
-    if text is None:
+    if not text:
         return default
     try:
         return IPv4Network(text)

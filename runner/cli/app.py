@@ -1,12 +1,14 @@
 """The typer application, and the one place where errors become messages and exit codes."""
 
 import sys
+import traceback
 
 import typer
 
 from runner import __version__
 from runner.cli.clean import clean_command
 from runner.cli.compile import compile_command
+from runner.cli.console import say
 from runner.cli.doctor import doctor_command
 from runner.cli.exec import exec_command
 from runner.errors import ExitCode, InvalidPipelineError, RunnerError
@@ -28,7 +30,7 @@ def _options(
     version: bool = typer.Option(False, "--version", help="Show the version."),  # noqa: FBT001 - typer's way
 ) -> None:
     if version:
-        typer.echo(f"runner {__version__}")
+        say(f"runner {__version__}")
         raise typer.Exit
 
 
@@ -37,7 +39,8 @@ def run() -> int:
     try:
         app()
     except SystemExit as end:
-        return int(end.code or 0)
+        # typer ends with 1 when a question is answered with Ctrl-C; 1 means that the pipeline failed.
+        return ExitCode.INTERRUPTED if isinstance(end.__context__, typer.Abort) else int(end.code or 0)
     except InvalidPipelineError as error:
         sys.stderr.write(f"{error.message}\n")  # each line begins with its place, as editors and programs expect it
         return error.exit_code
@@ -46,4 +49,8 @@ def run() -> int:
         if error.hint:
             sys.stderr.write(f"        {error.hint}\n")
         return error.exit_code
+    except Exception:  # noqa: BLE001 - whatever it is, Python's exit code 1 would mean that the pipeline failed
+        traceback.print_exc()
+        sys.stderr.write("runner: this is an error of the runner itself\n")
+        return ExitCode.INFRASTRUCTURE
     return ExitCode.SUCCESS

@@ -3,6 +3,7 @@
 import typer
 
 from runner.backends.docker.client import Engine
+from runner.cli.console import say
 from runner.dispatch.clean import clean
 from runner.errors import ExitCode
 from runner.settings import Settings
@@ -17,10 +18,10 @@ def clean_command() -> None:
     with instances.live(Settings.read().state, instances.KIND_EXEC) as instance:
         cleaned = clean(Engine(), instance, kept=True)
     for remnant in cleaned.removed:
-        typer.echo(f"removed {remnant.kind} {remnant.name} of run {remnant.run}")
+        say(f"removed {remnant.kind} {remnant.name} of run {remnant.run}")
     for remnant in cleaned.left:
-        typer.echo(f"cannot remove {remnant.kind} {remnant.name} of run {remnant.run}", err=True)
+        say(f"cannot remove {remnant.kind} {remnant.name} of run {remnant.run}", err=True)
     if not cleaned.removed and not cleaned.left:
-        typer.echo("nothing to remove")
+        say("nothing to remove")
     if cleaned.left:
         raise typer.Exit(ExitCode.INFRASTRUCTURE)

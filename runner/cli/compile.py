@@ -2,12 +2,12 @@
 
 import json
 
-import typer
-
 from runner.cli import options
+from runner.cli.console import say
 from runner.cli.trigger import Given, find_trigger
 from runner.cli.trigger_options import with_trigger
 from runner.dialects.text import to_plan
+from runner.errors import UsageError
 from runner.plan import codec
 from runner.plan.model import Plan, Stage
 
@@ -22,12 +22,14 @@ def compile_command(
     output: options.Output = options.OutputFormat.TEXT,
 ) -> None:
     """Show what would run, and why the rest would not."""
+    if output is options.OutputFormat.EVENTS:
+        raise UsageError("nothing happens while a pipeline is compiled, so there are no events", hint="--output json")
     trigger = find_trigger(file, given)
     plan = to_plan(trigger.content, str(trigger.file), trigger.facts, dialect=dialect, strict=strict)
     if output is options.OutputFormat.TEXT:
-        typer.echo("\n".join((trigger.describe(), *describe(plan))))
+        say("\n".join((trigger.describe(), *describe(plan))))
     else:
-        typer.echo(json.dumps(codec.to_document(plan), indent=2))
+        say(json.dumps(codec.to_document(plan), indent=2))
 
 
 def describe(plan: Plan) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from runner.backends.docker.client import Engine
 from runner.backends.docker.diagnosis import Check, diagnose
+from runner.cli.console import say
 from runner.errors import ExitCode
 from runner.settings import Settings
 
@@ -20,10 +21,10 @@ def doctor_command() -> None:
     settings = Settings.read()
     ill = False
     for check in (*diagnose(Engine(), settings.docker), *_disk(settings.state), _subnets(settings)):
-        typer.echo(f"{'ok  ' if check.well else 'BAD '} {check.name}: {check.found}")
+        say(f"{'ok  ' if check.well else 'BAD '} {check.name}: {check.found}")
         if not check.well:
             ill = True
-            typer.echo(f"     {check.advice}")
+            say(f"     {check.advice}")
     if ill:
         raise typer.Exit(ExitCode.INFRASTRUCTURE)
 

@@ -42,7 +42,7 @@ class EventFace:
                 done: dict[str, _Json] = {"current": progress.current, "total": progress.total}
                 self._write({"event": "pull", "image": progress.image, "text": progress.text, **done})
             case _:
-                pass  # that a log begins is seen by its first lines
+                pass  # what a step prints shows that it does
 
     def flush(self) -> None:
         """Let everything be seen."""

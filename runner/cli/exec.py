@@ -1,7 +1,6 @@
 """``runner exec``: the whole pipeline, here and now."""
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 
@@ -9,6 +8,7 @@ import typer
 
 from runner.cli import options
 from runner.cli.compile import describe
+from runner.cli.console import give_up, mute, say
 from runner.cli.events import EventFace
 from runner.cli.interrupts import interrupts
 from runner.cli.options import OutputFormat
@@ -21,10 +21,12 @@ from runner.dialects.text import to_plan
 from runner.dispatch.local import LocalRun, Order, local
 from runner.engine.backend import Source, SourceMode
 from runner.engine.events import Notice
+from runner.engine.journal import Entry
 from runner.engine.report import Report, report
 from runner.engine.run import default_parallel
 from runner.engine.state import RunState
 from runner.errors import ExitCode, UsageError
+from runner.naming import Address
 from runner.plan.status import Status
 from runner.settings import Settings
 
@@ -64,7 +66,7 @@ def exec_command(  # noqa: PLR0913 - one parameter an option
         plan=plan,
         source=Source(path=source or trigger.checkout.root, mode=mode),
         environment=_variables(env or ()),
-        secrets=read_secrets(secret or (), secrets_of(plan)),
+        secrets=read_secrets(secret or (), secrets_of(plan)) if plan.stages else {},
         max_parallel=max_parallel or default_parallel(),
         keep=keep,
         export=export,
@@ -76,7 +78,8 @@ def _execute(trigger: Trigger, order: Order, output: OutputFormat) -> int:
     plan = order.plan
     if not plan.stages:
         _say(output, trigger.describe(), *describe(plan))
-        _document(output, report(RunState("", plan)))
+        nothing = Entry(address=Address(""), status=Status.SKIPPED, at=0.0, reason="nothing to run")
+        _document(output, report(RunState("", plan, [nothing])))
         return ExitCode.SUCCESS
     _say(output, trigger.describe(), *(f"warning: {warning}" for warning in plan.warnings))
     with local(Settings.read()) as place:
@@ -89,8 +92,9 @@ def _execute(trigger: Trigger, order: Order, output: OutputFormat) -> int:
                 document = run.drive(printer.observe)
             finally:
                 printer.finish()
-    if printer.broken:
-        return _pipe_closed()
+    if printer.failure is not None:
+        mute(printer.failure)
+        return taken.exit_code or give_up(printer.failure)
     _document(output, document)
     status = Status(document["run"]["status"])
     return taken.exit_code or _EXIT_CODES.get(status, ExitCode.INFRASTRUCTURE)
@@ -105,12 +109,12 @@ def _face(output: OutputFormat) -> Face:
 
 def _say(output: OutputFormat, *lines: str) -> None:
     """Write lines for people: to stdout only where nothing else is expected there."""
-    typer.echo("\n".join(lines), err=output is not OutputFormat.TEXT)
+    say("\n".join(lines), err=output is not OutputFormat.TEXT)
 
 
 def _document(output: OutputFormat, document: Report) -> None:
     if output is OutputFormat.JSON:
-        typer.echo(json.dumps(document, indent=2))
+        say(json.dumps(document, indent=2))
 
 
 def _variables(texts: Iterable[str]) -> dict[str, str]:
@@ -121,9 +125,3 @@ def _variables(texts: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"--env {text}: not a variable", hint="write NAME=VALUE")
         found[name] = value
     return found
-
-
-def _pipe_closed() -> int:
-    # Python flushes stdout once more at its exit, and would complain that nobody reads it.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.PIPE_CLOSED

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from runner.errors import ExitCode
@@ -31,15 +31,20 @@ class Interrupts:
         again = self._first is not None
         self._first = self._first or number
         # The main thread may be inside a write to sys.stderr, whose buffer is not reentrant: write past it.
-        os.write(_STDERR, b"killing what still runs\n" if again else b"ending the run; once more kills it\n")
+        with suppress(OSError):  # the terminal may be what has gone
+            os.write(_STDERR, b"killing what still runs\n" if again else b"ending the run; once more kills it\n")
         self._cancel(again)
 
 
 @contextmanager
 def interrupts(cancel: Callable[[bool], None]) -> Iterator[Interrupts]:
-    """Send the signals of this process to ``cancel(force)`` until the end of the block."""
+    """Send the signals of this process to ``cancel(force)`` until the end of the block.
+
+    A hang-up that is ignored (``nohup``) stays ignored.
+    """
     taken = Interrupts(cancel)
-    before = {number: signal.signal(number, taken.arrived) for number in _SIGNALS}
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
+    before = {number: signal.signal(number, taken.arrived) for number in _SIGNALS if number not in ignored}
     try:
         yield taken
     finally:

@@ -37,7 +37,13 @@ InstanceName = Annotated[str, typer.Option("--instance", help="The address of th
 DialectName = Annotated[str, typer.Option("--dialect", help="The dialect of the file; else found out.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")]
 SourceDirectory = Annotated[
-    Path | None, typer.Option("--source", help="The directory that steps work on; else the file's repository.")
+    Path | None,
+    typer.Option(
+        "--source",
+        exists=True,
+        file_okay=False,
+        help="The directory that steps work on; else the file's repository.",
+    ),
 ]
 Environment = Annotated[
     list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="A variable for every step; may be repeated.")

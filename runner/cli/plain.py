@@ -5,7 +5,6 @@ from typing import BinaryIO
 from runner.engine.events import Changed, Event, Notice, Pulling
 from runner.engine.journal import Entry
 from runner.logs.follow import Block
-from runner.logs.index import Stream
 from runner.logs.lines import decode, safe
 from runner.naming import SERVICES, Address
 from runner.plan.status import Status
@@ -21,20 +20,22 @@ class PlainFace:
     def lines(self, address: Address, block: Block) -> None:
         """Write lines as ``stage/step | line``."""
         data = safe(decode(block.data)).encode() if self._terminal else block.data
-        prefix = f"{address.path} | ".encode("utf-8", "replace")
-        if block.stream is Stream.NOTICE:
-            prefix += b"runner: "
+        prefix = self._encoded(f"{address.path} | ")
         self._stream.write(prefix + data[:-1].replace(b"\n", b"\n" + prefix) + b"\n")
 
     def event(self, event: Event) -> None:
         """Write an event, if it means something to people."""
         line = describe(event)
         if line:
-            self._stream.write(line.encode("utf-8", "replace") + b"\n")
+            self._stream.write(self._encoded(line) + b"\n")
 
     def flush(self) -> None:
         """Let everything be seen."""
         self._stream.flush()
+
+    def _encoded(self, text: str) -> bytes:
+        """Return a text of ours, in which there may be words of others: names, or what an engine answered."""
+        return (safe(text) if self._terminal else text).encode("utf-8", "replace")
 
 
 def describe(event: Event) -> str:

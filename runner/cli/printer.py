@@ -3,12 +3,12 @@
 It reads logs from their files, so however slowly somebody reads what it shows, no step waits.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from runner.engine.events import Event, Printing
+from runner.engine.job import Task
 from runner.logs.files import LogBook
 from runner.logs.follow import Block, Follower
 from runner.naming import Address
@@ -33,7 +33,7 @@ class Face(Protocol):
 class Printer:
     """Shows a run through a face. ``observe`` is the engine's observer; it only takes note.
 
-    ``closed`` is called when whoever reads has gone away.
+    ``closed`` is called when nothing can be shown any more: whoever reads has gone away, or the disk is full.
     """
 
     def __init__(self, logs: LogBook, face: Face, closed: Callable[[], None]) -> None:
@@ -42,26 +42,23 @@ class Printer:
         self._face = face
         self._closed = closed
         self._events: deque[Event] = deque()
+        self._shown = 0
         self._addresses: dict[str, Address] = {}
         self._over = False
-        self.broken = False
-        """Whether whoever reads has gone away."""
-        self._thread = threading.Thread(name="printer", target=self._run, daemon=True)
-        self._thread.start()
+        self.failure: OSError | None = None
+        """Why nothing can be shown any more."""
+        self._task = Task("printer", self._run)
 
     def observe(self, event: Event) -> None:
         """Take note of an event, from any thread."""
-        if isinstance(event, Printing):
-            self._addresses[event.log] = event.address
-        else:
-            self._events.append(event)
+        self._events.append(event)
         self._logs.changes.bump()
 
     def finish(self) -> None:
         """Show what is left, and end."""
         self._over = True
         self._logs.changes.bump()
-        self._thread.join()
+        self._task.finish()
 
     def _run(self) -> None:
         try:
@@ -69,17 +66,31 @@ class Printer:
                 news = self._follower.wait(_PARTIAL_SECONDS)
                 self._show(partial=not news)
             self._show(partial=True)
-        except BrokenPipeError:
-            self.broken = True
+        except OSError as error:
+            self.failure = error
             self._closed()
+        except BaseException:
+            self._closed()  # `finish` raises it, when the run has ended
+            raise
         finally:
             self._follower.close()
 
     def _show(self, *, partial: bool) -> None:
-        # What a step printed was written before the event of its end, so it is shown before it.
-        waiting = len(self._events)
+        # What a step printed was written before the event of its end, so it is shown before it; and after that of its
+        # start, since lines come in the order in which they arrived.
+        due = self._shown + len(self._events)
         for block in self._follower.poll(partial=partial):
+            while block.log not in self._addresses:
+                self._show_event()
             self._face.lines(self._addresses[block.log], block)
-        for _ in range(waiting):
-            self._face.event(self._events.popleft())
+        while self._shown < due:
+            self._show_event()
         self._face.flush()
+
+    def _show_event(self) -> None:
+        event = self._events.popleft()
+        self._shown += 1
+        if isinstance(event, Printing):
+            self._addresses[event.log] = event.address
+        else:
+            self._face.event(event)

@@ -19,7 +19,7 @@ class Cleaned:
 def clean(engine: Engine, instance: Instance, *, kept: bool) -> Cleaned:
     """Remove what dead instances like this one (same kind, host and user) left behind.
 
-    Only with ``kept`` also what a run was told to keep.
+    Only with ``kept`` also the volumes that a run was told to keep; its containers and networks go in any case.
 
     Raises:
         InfrastructureError: the engine does not answer, or refuses.
@@ -27,9 +27,9 @@ def clean(engine: Engine, instance: Instance, *, kept: bool) -> Cleaned:
     sweep = Sweep(engine)
     found = sweep.of_process_like(instance)
     dead = {lock for lock in {remnant.lock for remnant in found} if instances.dead(lock)}
-    gone = dead if kept else {lock for lock in dead if not instances.keeps(lock)}
-    wanted = tuple(remnant for remnant in found if remnant.lock in gone)
+    spared = set() if kept else {lock for lock in dead if instances.keeps(lock)}
+    wanted = tuple(r for r in found if r.lock in dead and not (r.lock in spared and r.kind == "volume"))
     left = sweep.remove(wanted)
-    for lock in gone - {remnant.lock for remnant in left}:
+    for lock in dead - spared - {remnant.lock for remnant in left}:
         instances.forget(lock)
     return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)

@@ -1,14 +1,15 @@
 """Drives a run in this process, on the engine that this machine's environment names."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.client import Engine
 from runner.dispatch.clean import clean
-from runner.engine.backend import Source, SourceMode
+from runner.engine.backend import Backend, Source, SourceMode
 from runner.engine.events import Notice, Observer
 from runner.engine.job import Job, Task
 from runner.engine.report import Report, report
@@ -16,6 +17,7 @@ from runner.engine.run import Driver, default_parallel
 from runner.engine.state import RunState
 from runner.errors import InfrastructureError
 from runner.logs.files import LogBook
+from runner.logs.forms import forms
 from runner.logs.mask import Mask
 from runner.naming import Instance, new_run_id
 from runner.plan.model import Plan
@@ -48,7 +50,7 @@ class Local:
     settings: Settings
     instance: Instance
     engine: Engine
-    backend: DockerBackend
+    backend: Backend
 
 
 @contextmanager
@@ -60,6 +62,7 @@ def local(settings: Settings) -> Iterator[Local]:
     """
     with instances.live(settings.state, instances.KIND_EXEC) as instance:
         engine = Engine()
+        engine.check()
         backend = DockerBackend(engine, settings.docker, instance)
         try:
             yield Local(settings, instance, engine, backend)
@@ -74,11 +77,11 @@ class LocalRun:
         self.id = new_run_id()
         self._place = place
         self._order = order
-        self._folder = RunStore(place.settings.state).create(self.id, order.plan)
-        mask = Mask()
-        self.unmasked = tuple(name for name, value in order.secrets.items() if not mask.add(value.encode()))
+        self._folder = RunStore(place.settings.state).create(self.id, order.plan, place.instance)
+        self._mask = Mask()
+        self.unmasked = tuple(name for name, value in order.secrets.items() if not _masked(self._mask, value))
         """The secrets that are too short to be masked."""
-        self.logs = LogBook(self._folder.logs, mask)
+        self.logs = LogBook(self._folder.logs, self._mask)
         self._driver: Driver | None = None
         self._cancelled = False
 
@@ -88,14 +91,20 @@ class LocalRun:
         Raises:
             InfrastructureError: not even the journal can be kept.
         """
+        tell = partial(self._tell, observer)
         if self._order.keep:
             instances.keep(self._place.instance)
         source = self._order.source
         watch = _Watch(source.path) if source.mode is SourceMode.LAYER else None
-        sweeping = Task("sweep", lambda: self._sweep(observer))
+        sweeping = Task("sweep", lambda: self._sweep(tell))
         journal = self._folder.journal
         self._driver = Driver(
-            job=self._job(), journal=journal, backend=self._place.backend, logs=self.logs, observer=observer
+            job=self._job(),
+            journal=journal,
+            backend=self._place.backend,
+            logs=self.logs,
+            observer=observer,
+            redact=self._mask.redact,
         )
         if self._cancelled:
             self._driver.cancel()
@@ -103,9 +112,9 @@ class LocalRun:
             self._driver.drive()
         finally:
             self.logs.close()
-            sweeping.wait()
+            sweeping.finish()
         if watch is not None and (text := watch.edited()):
-            observer(Notice(text))
+            tell(text)
         return report(RunState(self.id, self._order.plan, journal.read()))
 
     def cancel(self, *, force: bool = False) -> None:
@@ -128,17 +137,28 @@ class LocalRun:
             export=order.export,
         )
 
-    def _sweep(self, observer: Observer) -> None:
+    def _tell(self, observer: Observer, text: str) -> None:
+        observer(Notice(self._mask.redact(text)))
+
+    def _sweep(self, tell: Callable[[str], None]) -> None:
         try:
             cleaned = clean(self._place.engine, self._place.instance, kept=False)
         except InfrastructureError as error:
-            observer(Notice(f"could not remove what dead runs left: {error.message}"))
+            tell(f"could not remove what dead runs left: {error.message}")
             return
         if cleaned.removed:
             runs = sorted({remnant.run for remnant in cleaned.removed})
-            observer(Notice(f"removed what the dead run {', '.join(runs)} had left"))
+            tell(f"removed what the dead run{'s' if len(runs) > 1 else ''} {', '.join(runs)} had left")
         for remnant in cleaned.left:
-            observer(Notice(f"{remnant.kind} {remnant.name}, left by a dead run, cannot be removed"))
+            tell(f"{remnant.kind} {remnant.name}, left by a dead run, cannot be removed")
+
+
+def _masked(mask: Mask, value: str) -> bool:
+    """Mask a secret in every form in which it may be printed; return False for one that is too short."""
+    data = value.encode("utf-8", "surrogateescape")
+    for form in forms(data):
+        mask.add(form)
+    return mask.add(data)
 
 
 class _Watch:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from runner.clock import Clock
-from runner.engine.events import Changed, Event, Observer
+from runner.engine.events import Changed, Event, Observer, redacted
 from runner.engine.journal import Entry, Journal
 from runner.engine.state import RunState, Standing
 from runner.naming import Address
@@ -16,9 +16,21 @@ T = TypeVar("T")
 
 
 class Ledger:
-    """The state of a run as its driver sees and changes it, from any thread."""
+    """The state of a run as its driver sees and changes it, from any thread.
 
-    def __init__(self, run: str, plan: Plan, journal: Journal, clock: Clock, observer: Observer) -> None:
+    Every text that leaves it, to the journal, into the state or to the observer, has gone through ``redact``.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a change of status passes through
+        self,
+        run: str,
+        plan: Plan,
+        journal: Journal,
+        clock: Clock,
+        observer: Observer,
+        *,
+        redact: Callable[[str], str] = str,
+    ) -> None:
         self._writer = journal.take()
         entries = journal.read()
         self._state = RunState(run, plan, entries)
@@ -26,6 +38,7 @@ class Ledger:
         # A run goes on counting where its last driver stopped, so that durations never shrink.
         self._zero = clock.monotonic() - max((entry.at for entry in entries), default=0.0)
         self._observer = observer
+        self._redact = redact
         self._lock = threading.RLock()
 
     def record(self, address: Address, status: Status, *, exit_code: int | None = None, reason: str = "") -> None:
@@ -37,7 +50,7 @@ class Ledger:
         """
         with self._lock:
             at = self._clock.monotonic() - self._zero
-            entry = Entry(address=address, status=status, at=at, exit_code=exit_code, reason=reason)
+            entry = Entry(address=address, status=status, at=at, exit_code=exit_code, reason=self._redact(reason))
             self._writer.append(entry)
             self._state.apply(entry)
             self._observer(Changed(entry))
@@ -45,7 +58,7 @@ class Ledger:
     def tell(self, event: Event) -> None:
         """Pass on an event that changes no status."""
         with self._lock:
-            self._observer(event)
+            self._observer(redacted(event, self._redact))
 
     def ask(self, question: Callable[[RunState], T]) -> T:
         """Return what ``question`` finds out about a state that does not change meanwhile."""

@@ -30,7 +30,8 @@ def default_parallel() -> int:
 class Driver:
     """Drives one run to its end, from wherever the journal says that it stands.
 
-    A driver is used once: ``drive`` in one thread, ``cancel`` from any other or from a signal handler.
+    A driver is used once: ``drive`` in one thread, ``cancel`` from any other or from a signal handler. What it tells
+    and writes down has gone through ``redact``, which takes the secrets out.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run, each given once by name
@@ -42,10 +43,11 @@ class Driver:
         logs: Logs,
         observer: Observer,
         clock: Clock | None = None,
+        redact: Callable[[str], str] = str,
     ) -> None:
         self._job = job
         clock = clock or SystemClock()
-        self._ledger = Ledger(job.id, job.plan, journal, clock, observer)
+        self._ledger = Ledger(job.id, job.plan, journal, clock, observer, redact=redact)
         self._context = Context(job=job, backend=backend, ledger=self._ledger, logs=logs, clock=clock)
         self._messages = Messages()
         self._beside = Beside(self._context, lambda address: self._messages.put(Woken(address)))
@@ -82,7 +84,7 @@ class Driver:
         except SupersededError:
             raise
         except InfrastructureError as error:
-            outcome = Status.ERROR, error.message
+            outcome = Status.ERROR, error.explained
             self._end_all(error.message)
         except Exception:
             self._end_all("an error of the runner itself")

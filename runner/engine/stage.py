@@ -57,7 +57,7 @@ class StageDriver:
         try:
             self._run_steps(address)
         except InfrastructureError as error:
-            self._ended = Stop(status=Status.ERROR, reason=error.message, grace=0.0)
+            self._ended = Stop(status=Status.ERROR, reason=error.explained, grace=0.0)
         status, reason = self._outcome(address)
         if tried_again(status, address.round, self._stage.retry):
             self._beside.end(address)

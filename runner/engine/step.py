@@ -63,8 +63,8 @@ def launch(context: Context, spec: StepSpec, pull: PullPolicy, release: Release,
         context.backend.fetch(spec.image, always=True, report=lambda progress: context.ledger.tell(Pulling(progress)))
     phase = context.backend.prepare(spec)
     log = naming.log(address)
-    output = context.logs.open(log)
     context.ledger.tell(Printing(address, log))
+    output = context.logs.open(log)
     context.backend.follow(address, output, wake)
     if phase is Phase.READY:
         context.backend.release(address, release)
@@ -79,7 +79,7 @@ def settle(context: Context, address: Address, ending: Ending, stop: Stop | None
 
 def fail(context: Context, address: Address, error: InfrastructureError) -> None:
     """Write that an attempt ended by an error of ours or of the machine's, and remove what there is of it."""
-    context.ledger.record(address, Status.ERROR, reason=error.message)
+    context.ledger.record(address, Status.ERROR, reason=error.explained)
     discard(context, address)
 
 

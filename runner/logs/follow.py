@@ -159,6 +159,8 @@ class Follower:
         arrived = [self._cursors[name].records(log.records) for name, log in self._growing.items()]
         for run in _runs(merge(*arrived, key=lambda item: item[1].time)):
             yield from run.cursor.read(run)
+            if run.cursor.name in closed and run.cursor.position == self._growing[run.cursor.name].records:
+                yield from run.cursor.rest()  # before the lines of what may have begun when this had ended
         for name, log in self._growing.items():
             yield from self._ending(log, self._cursors[name], flush=partial or name in closed)
         for name in closed:

@@ -45,7 +45,8 @@ def dead(lock: str) -> bool:
     """Whether the instance of this host and user that holds, or held, this lock lives no more.
 
     One without a lock file is dead, too: it removed the file when it ended. An instance makes nothing on an engine
-    before it has its lock. Without a path nothing is known, and it counts as alive.
+    before it has its lock. Where nothing can be known, without a path or with one that cannot be opened, it counts as
+    alive.
     """
     if not lock:
         return False
@@ -53,6 +54,8 @@ def dead(lock: str) -> bool:
         file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
+    except OSError:  # the label names something that is no lock file of ours
+        return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -63,12 +66,21 @@ def dead(lock: str) -> bool:
 
 
 def keep(instance: Instance) -> None:
-    """Note that what this instance leaves on the engine is left on purpose."""
-    Path(instance.lock).write_bytes(_KEPT)
+    """Note that the volumes that this instance leaves on the engine are left on purpose.
+
+    Raises:
+        InfrastructureError: it cannot be noted.
+    """
+    try:
+        Path(instance.lock).write_bytes(_KEPT)
+    except OSError as error:
+        raise InfrastructureError(
+            f"cannot write {instance.lock}: {error.strerror}", hint="is the disk full?"
+        ) from error
 
 
 def keeps(lock: str) -> bool:
-    """Whether the instance of this lock has left something on purpose."""
+    """Whether the instance of this lock has left its volumes on purpose."""
     try:
         return Path(lock).read_bytes() == _KEPT
     except FileNotFoundError:

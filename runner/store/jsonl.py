@@ -30,22 +30,24 @@ class JsonLines:
         """Become the driver.
 
         Raises:
-            InfrastructureError: the file cannot be written or read.
+            InfrastructureError: the file cannot be written or read, or is damaged.
         """
         with _locked(self._path) as file:
-            lines, end = _whole_lines(file)
-            os.ftruncate(file, end)
-            epoch = 1 + max((line["epoch"] for line in lines if "status" not in line), default=0)
-            _write(file, {"epoch": epoch})
-        return _FileWriter(self._path, epoch, end + len(_line({"epoch": epoch})))
+            content = _content(self._path, file)
+            os.ftruncate(file, content.end)
+            epoch = content.epoch + 1
+            return _FileWriter(self._path, epoch, content.end + _write(file, {"epoch": epoch}))
 
     def read(self) -> tuple[Entry, ...]:
-        """Return all entries; none when there is no file yet."""
+        """Return all entries; none when there is no file yet.
+
+        Raises:
+            InfrastructureError: the file cannot be read, or is damaged.
+        """
         if not self._path.exists():
             return ()
         with _locked(self._path) as file:
-            lines, _ = _whole_lines(file)
-        return tuple(_entry(line) for line in lines if "status" in line)
+            return _content(self._path, file).entries
 
 
 @dataclass
@@ -58,13 +60,21 @@ class _FileWriter:
         with _locked(self.path) as file:
             if os.fstat(file).st_size != self._end:
                 # Only another driver, or a write of ours that was cut off, can have changed the file.
-                lines, end = _whole_lines(file)
-                newest = max((line["epoch"] for line in lines if "status" not in line), default=self.epoch)
-                if newest != self.epoch:
-                    raise superseded(self.epoch, newest)
-                os.ftruncate(file, end)
-                self._end = end
+                content = _content(self.path, file)
+                if content.epoch > self.epoch:
+                    raise superseded(self.epoch, content.epoch)
+                os.ftruncate(file, content.end)
+                self._end = content.end
             self._end += _write(file, _document(entry))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Content:
+    """What the complete lines say; ``epoch`` is the newest, or 0, and ``end`` the offset behind the last of them."""
+
+    entries: tuple[Entry, ...]
+    epoch: int
+    end: int
 
 
 @contextmanager
@@ -80,22 +90,25 @@ def _locked(path: Path) -> Iterator[int]:
         raise InfrastructureError(f"journal {path}: {error.strerror}", hint="is the disk full?") from error
 
 
-def _whole_lines(file: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the objects of all complete lines, and the offset behind the last of them."""
-    content = os.pread(file, os.fstat(file).st_size, 0)
-    end = content.rfind(b"\n") + 1
-    try:
-        return [json.loads(line) for line in content[:end].splitlines()], end
-    except ValueError as error:
-        raise InfrastructureError(f"the journal is damaged: {error}") from error
-
-
-def _line(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
+def _content(path: Path, file: int) -> _Content:
+    data = os.pread(file, os.fstat(file).st_size, 0)
+    end = data.rfind(b"\n") + 1
+    entries: list[Entry] = []
+    epoch = 0
+    for number, line in enumerate(data[:end].splitlines(), 1):
+        try:
+            document = json.loads(line)
+            if "status" in document:
+                entries.append(_entry(document))
+            else:
+                epoch = max(epoch, document["epoch"])
+        except (ValueError, TypeError, LookupError) as error:
+            raise InfrastructureError(f"journal {path}: line {number} is damaged: {error!r}") from error
+    return _Content(entries=tuple(entries), epoch=epoch, end=end)
 
 
 def _write(file: int, document: dict[str, Any]) -> int:
-    line = _line(document)
+    line = json.dumps(document, separators=(",", ":")).encode() + b"\n"
     if os.write(file, line) != len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # a short write to a file means a full disk
     return len(line)

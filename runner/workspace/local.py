@@ -1,10 +1,15 @@
 """What the local git says of a directory: why a run of it would happen if a server ran it."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import git
+from runner.errors import UsageError
+
+if TYPE_CHECKING:
+    import git
 
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -27,51 +32,78 @@ class Checkout:
 
 
 def checkout(directory: Path) -> Checkout:
-    """Look at the repository that a directory belongs to."""
+    """Look at the repository that a directory belongs to.
+
+    Raises:
+        UsageError: git refuses to look at it, or finds it damaged.
+    """
     directory = directory.absolute()
+    outside = Checkout(root=directory, repo=directory.name)
     try:
-        repository = git.Repo(directory, search_parent_directories=True)
+        import git  # noqa: PLC0415 - it cannot be imported where there is no git command
+    except ImportError:
+        return outside
+    try:
+        with git.Repo(directory, search_parent_directories=True) as repository:
+            return outside if repository.working_tree_dir is None else _look(repository)
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        return Checkout(root=directory, repo=directory.name)
-    with repository:
-        if repository.working_tree_dir is None:
-            return Checkout(root=directory, repo=directory.name)
-        root = Path(repository.working_tree_dir)
-        if not repository.head.is_valid():
-            return Checkout(root=root, branch=_branch(repository), repo=_name(repository, root))
-        commit = repository.head.commit
-        return Checkout(
-            root=root,
-            branch=_branch(repository),
-            commit=commit.hexsha,
-            message=_text(commit.message).strip(),
-            author=commit.author.name or "",
-            repo=_name(repository, root),
-            changed=tuple(sorted(set(_changed(repository, commit)))),
-        )
+        return outside
+    except git.GitCommandError as error:
+        said = error.stderr.strip().removeprefix("stderr: ").strip("'")
+        raise UsageError(f"{directory}: git does not say what stands there: {said}") from error
 
 
-def _branch(repository: git.Repo) -> str:
+def _look(repository: "git.Repo") -> Checkout:
+    root = Path(repository.working_dir)
+    branch, name = _branch(repository), _name(repository, root)
+    if not repository.head.is_valid():
+        repository.git.rev_parse("--git-dir")  # raises unless that is so because nothing has been committed
+        return Checkout(root=root, branch=branch, repo=name)
+    commit = repository.head.commit
+    return Checkout(
+        root=root,
+        branch=branch,
+        commit=commit.hexsha,
+        message=_text(commit.message).strip(),
+        author=commit.author.name or "",
+        repo=name,
+        changed=tuple(sorted(set(_changed(repository)))),
+    )
+
+
+def _branch(repository: "git.Repo") -> str:
     return "" if repository.head.is_detached else repository.active_branch.name
 
 
-def _name(repository: git.Repo, root: Path) -> str:
+def _name(repository: "git.Repo", root: Path) -> str:
     """Return ``org/name`` as the address of the first remote has it, else the name of the directory."""
-    addresses = [url for remote in repository.remotes for url in remote.urls]
-    if not addresses:
-        return root.name
-    parts = addresses[0].removesuffix("/").removesuffix(".git").replace(":", "/").split("/")
+    # A remote without an address has its name for one.
+    addresses = (url for remote in repository.remotes for url in remote.urls if url != remote.name)
+    return _repo(next(addresses, "")) or root.name
+
+
+def _repo(address: str) -> str:
+    """Return the last two parts of an address's path; what stands before it may hold a password."""
+    scheme, _, rest = address.rpartition("://")
+    if scheme:
+        path = re.split("[?#]", rest)[0].rpartition("@")[2].partition("/")[2]
+    else:
+        host, _, below = rest.partition(":")
+        path = below if below and "/" not in host else rest
+    parts = [part for part in path.removesuffix("/").removesuffix(".git").split("/") if part not in ("", ".", "..")]
     return "/".join(parts[-2:])
 
 
-def _changed(repository: git.Repo, commit: git.Commit) -> Iterator[str]:
-    before = commit.parents[0].hexsha if commit.parents else _EMPTY_TREE
+def _changed(repository: "git.Repo") -> Iterator[str]:
+    # In a shallow clone the parent is not there; then the commit counts as the first, as for git itself.
+    before = repository.git.rev_parse("HEAD^", verify=True, quiet=True, with_exceptions=False) or _EMPTY_TREE
     yield from _paths(repository.git.diff(before, "--name-only", "-z", "--no-renames"))
     yield from _paths(repository.git.ls_files("-z", "--others", "--exclude-standard"))
 
 
 def _paths(listing: str) -> list[str]:
-    return [path for path in listing.split("\0") if path]
+    # GitPython spells bytes that are not UTF-8 as surrogate escapes, which nothing else can print or write.
+    return [path for path in _text(listing.encode("utf-8", "surrogateescape")).split("\0") if path]
 
 
 def _text(message: str | bytes) -> str:

@@ -4,9 +4,9 @@ import hashlib
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from docker.types import Mount
 
@@ -116,7 +116,7 @@ class Stand:
         return self.clients[-1]
 
     @property
-    def api(self) -> Any:
+    def api(self) -> Any:  # noqa: ANN401  # the stubs leave half of the SDK's client out
         return self.client.engine.api
 
     @property
@@ -127,7 +127,7 @@ class Stand:
         self.clients.append(Client.connect(self.instance, self.log_driver))
         return self.client
 
-    def __enter__(self) -> "Stand":
+    def __enter__(self) -> Self:
         self.api.create_volume(volume(self.run, "v"), labels=labels(self.instance, Address(self.run), "values"))
         config = self.api.create_container_config(
             BUSYBOX,
@@ -162,13 +162,13 @@ class Stand:
             image=spec.image,
             network=Joined(container=self.sandbox),
             role="step",
-            workdir="/work",
+            workdir="/workspace",
             marks=MARKS,
             mounts=(self.mount(),),
             has_shell=lambda _: has_shell,
         )
 
-    def step(self, *commands: str, **more: Any) -> StepSpec:
+    def step(self, *commands: str, **more: Any) -> StepSpec:  # noqa: ANN401  # the fields of the spec
         return StepSpec(**{"address": self.address(), "image": self.image, "commands": commands, **more})
 
     def prepare(self, spec: StepSpec) -> Phase:
@@ -206,12 +206,11 @@ class Stand:
         return self.run_through(self.step(*commands), environment)
 
 
-def wait_for(condition: Any, seconds: float = 10) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "did not come to be in time"
         time.sleep(0.01)
-
 
 
 def build_images() -> None:

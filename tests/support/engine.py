@@ -18,11 +18,10 @@ from runner.engine.state import RunState, Standing
 from runner.naming import SERVICES, Address
 from runner.plan.model import Plan
 from runner.plan.status import Status
+from tests.support.hooked import DEADLINE
 
 RUN = "0badcafe"
 SCALE = 0.02
-DEADLINE = 20.0
-"""Seconds after which a test that waits has failed."""
 
 
 def at(path: str, *, round: int = 1, attempt: int = 1) -> Address:  # noqa: A002 - the field's name

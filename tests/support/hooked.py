@@ -1,5 +1,6 @@
 """A backend around another, in which a test does something right before or after a call."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ class Call:
     address: Address | None = None
 
 
+DEADLINE = 20.0
+"""Seconds after which a test that waits has failed."""
+
 Hook = Callable[[Call], None]
 
 
@@ -37,8 +41,43 @@ def nothing(_: Call) -> None:
     """Do nothing."""
 
 
+class Moment:
+    """A hook that notes when a verb is called for a path, so that a test can wait for it."""
+
+    def __init__(self, verb: str, path: str) -> None:
+        self._wanted = (verb, path)
+        self._come = threading.Event()
+
+    def __call__(self, call: Call) -> None:
+        """Take note of a call."""
+        if (call.verb, call.path) == self._wanted:
+            self._come.set()
+
+    def wait(self) -> None:
+        """Wait until it has come."""
+        assert self._come.wait(DEADLINE), f"{self._wanted} never came"
+
+
+class Fault:
+    """A hook that raises an error when a verb is called for a path: as often as told."""
+
+    def __init__(self, verb: str, path: str, error: BaseException, *, times: int = 1_000_000) -> None:
+        self._wanted = (verb, path)
+        self._error = error
+        self._left = times
+
+    def __call__(self, call: Call) -> None:
+        """Raise, if it is this call."""
+        if (call.verb, call.path) == self._wanted and self._left:
+            self._left -= 1
+            raise self._error
+
+
 class HookedBackend:
-    """Passes every call on to ``inner``, with a hook before and one after it; a hook may raise, block, or count."""
+    """Passes every call on to ``inner``, with a hook before and one after it, also if it failed.
+
+    A hook may raise, block, or count.
+    """
 
     def __init__(self, inner: Backend, *, before: Hook = nothing, after: Hook = nothing) -> None:
         self.inner = inner
@@ -49,8 +88,10 @@ class HookedBackend:
     def _around(self, verb: str, address: Address | None = None, path: str = "") -> Iterator[None]:
         call = Call(verb, address.path if address else path, address)
         self._before(call)
-        yield
-        self._after(call)
+        try:
+            yield
+        finally:
+            self._after(call)
 
     def open_run(self, run: RunSpec) -> None:
         with self._around("open_run", run.address):

@@ -4,7 +4,8 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -36,15 +37,22 @@ class Bench:
     workspaces: Workspaces
     run: RunSpec
     mounts: dict[str, tuple[Mount, ...]] = field(default_factory=dict)
+    below: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def address(self, name: str) -> Address:
         return Address(self.run.id, name)
 
     def open(self, name: str, below: Sequence[str] = (), **more: Any) -> Opened:  # noqa: ANN401 - a spec's fields
         layers = tuple(self.address(other) for other in below)
-        opened = self.workspaces.open_stage(StageSpec(address=self.address(name), layers=layers, **more))
+        beside = tuple(
+            (self.address(lower), self.address(upper))
+            for lower, upper in combinations(below, 2)
+            if lower not in self.below[upper]
+        )
+        spec = StageSpec(address=self.address(name), layers=layers, beside=beside)
+        opened = self.workspaces.open_stage(replace(spec, **more))
         opened.finish()
-        self.mounts[name] = opened.mounts
+        self.mounts[name], self.below[name] = opened.mounts, tuple(below)
         return opened
 
     def stage(self, name: str, script: str, below: Sequence[str] = (), **more: Any) -> str:  # noqa: ANN401 - as above

@@ -135,7 +135,7 @@ class DockerBackend:
         self._sandboxes.give(stage.run, opened.sandbox)
         if needed and writing:
             self._workspaces.freeze(stage)
-        return opened.workspace.conflicts()
+        return opened.workspace.conflicts
 
     def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
         """Apply to a directory what stages changed in the source."""

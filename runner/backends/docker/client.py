@@ -50,6 +50,15 @@ class Engine:
         """Where the engine listens."""
         return str(self._options.get("base_url") or "unix:///var/run/docker.sock")
 
+    def check(self) -> None:
+        """Make sure that an engine answers.
+
+        Raises:
+            EngineUnavailableError: none does; the message says where it was looked for.
+        """
+        with translated(f"reaching the engine at {self.address}"):
+            self.api.ping()
+
     @property
     def api(self) -> docker.APIClient:
         """The client of this thread, with a deadline of ``CALL_SECONDS`` for each call."""
@@ -65,7 +74,7 @@ class Engine:
             EngineUnavailableError: no engine answers.
             InfrastructureError: its address or Docker's config file makes no sense.
         """
-        with translated("reaching the engine"):
+        with translated(f"reaching the engine at {self.address}"):
             try:
                 client = docker.APIClient(version=self._version or "auto", timeout=seconds, **self._options)
             except (ValueError, TypeError, AttributeError, LookupError) as error:
@@ -127,9 +136,19 @@ def _ours(doing: str, error: Exception) -> InfrastructureError:
     # The SDK wraps a refused connection into its base class while it negotiates the version.
     negotiating = isinstance(error, docker.errors.DockerException) and "API version" in str(error)
     if isinstance(error, _UNREACHED) or negotiating:
-        return EngineUnavailableError(f"{doing}: no engine answers ({error})", hint=_UNAVAILABLE_HINT)
+        return EngineUnavailableError(f"{doing}: no engine answers ({_root(error)})", hint=_UNAVAILABLE_HINT)
     hint = _SETTINGS_HINT if isinstance(error, docker.errors.TLSParameterError) else ""
     return InfrastructureError(f"{doing}: {error}", hint=hint)
+
+
+def _root(error: BaseException) -> str:
+    """Return the operating system's word for what is behind an error, if it has one: the SDK wraps it four times."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, OSError) and link.strerror:
+            return link.strerror
+        link = link.__cause__ or link.__context__
+    return str(error)
 
 
 def _timed_out(error: Exception) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-import structlog
 from docker.utils import convert_filters
 
+from runner import diagnostics
 from runner.backends.docker.attach import Connection, connect, pieces
 from runner.backends.docker.client import CALL_SECONDS, Engine, endpoint
 from runner.errors import EngineUnavailableError, InfrastructureError
@@ -18,8 +18,6 @@ from runner.naming import LABEL_INSTANCE, Instance
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0
 _KEPT_BY_ENGINE = 256  # moby, daemon/events: older ones are not sent again
 _NANO = 1_000_000_000
-
-_log = structlog.get_logger(__name__)
 
 
 class Listener(Protocol):
@@ -124,7 +122,7 @@ class Events:
             moment, container = int(event["timeNano"]), str(event["Actor"]["ID"])
             code = int(event["Actor"]["Attributes"]["exitCode"])
         except (ValueError, KeyError, TypeError):
-            _log.warning("an event of the engine could not be read", event=text[:200])
+            diagnostics.warn("an event of the engine could not be read", text=text[:200])
             return
         if (moment, container) in self._seen:
             return
@@ -138,4 +136,4 @@ def _tell(call: Callable[[], None]) -> None:
     try:
         call()
     except Exception:  # noqa: BLE001  # whatever it is, the other listeners must hear of their containers
-        _log.exception("a listener to the engine's events failed")
+        diagnostics.failed("a listener to the engine's events failed")

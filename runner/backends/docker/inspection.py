@@ -68,7 +68,7 @@ def inspect(engine: Engine, container: str) -> State | None:
         error=state["Error"],
         out_of_memory=state["OOMKilled"],
         # Stdin is open exactly for gated containers, and the mark is the gate's last argument (``hostconfig.config``).
-        mark=config["Entrypoint"][-1] if config["OpenStdin"] else "",
+        mark=(config["Entrypoint"] or [""])[-1] if config["OpenStdin"] else "",
         keeps_log=found["HostConfig"]["LogConfig"]["Type"] != NO_LOG,
         finished_at=datetime.fromisoformat(state["FinishedAt"]).timestamp(),
         labels=config["Labels"] or {},

@@ -27,12 +27,12 @@ _COPY = "cp -a /from/. /to/"
 # Links and files give way where a directory belongs, before anything is removed or written below them.
 _APPLY = """
 cd /to || exit 1
-xargs -0 sh -c 'for path; do if [ -L "$path" ] || [ ! -d "$path" ]; then rm -f -- "$path"; fi; done' sh \
+xargs -0 -r sh -c 'for path; do if [ -L "$path" ] || [ ! -d "$path" ]; then rm -f -- "$path"; fi; done' sh \
     < /in/directories || exit 1
-xargs -0 rm -rf -- < /in/removed || exit 1
-xargs -0 mkdir -p -- < /in/directories || exit 1
+xargs -0 -r rm -rf -- < /in/removed || exit 1
+xargs -0 -r mkdir -p -- < /in/directories || exit 1
 cd /from || exit 1
-xargs -0 sh -c 'for path; do shift; if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi; done
+xargs -0 -r sh -c 'for path; do shift; if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi; done
     [ $# = 0 ] || exec cp -a --parents -t /to -- "$@"' sh < /in/files
 """
 

@@ -17,7 +17,7 @@ _ROOT_USERS = ("", "0", "root")
 
 _RECORD = "cd /from && find . -xdev -print0 > /to/known"
 _NEW = "cd /from && find . -xdev -print0 && printf '\\0' && cat /to/known"
-_GIVE = 'cd /from && xargs -0 chown -h "$1" -- < /in/new'
+_GIVE = 'cd /from && xargs -0 -r chown -h "$1" -- < /in/new'
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-import structlog
-
+from runner import diagnostics
 from runner.backends.docker.attach import Connection
 from runner.backends.docker.frames import Frames
 from runner.errors import InfrastructureError
 
 _READ_BYTES = 1 << 20
-
-_log = structlog.get_logger(__name__)
 
 
 class Sink(Protocol):
@@ -148,6 +145,6 @@ class Reader:
                 try:
                     call()
                 except Exception:  # noqa: BLE001  # whatever it is, the other streams of this thread must go on
-                    _log.exception("a sink of a container's output failed; it gets nothing more")
+                    diagnostics.failed("a sink of a container's output failed; it gets nothing more")
                     return False
         return True

@@ -27,7 +27,7 @@ while [ $# -gt 1 ]; do
     cd "$upper" || exit 1
     find . -xdev ! -type d -print0 && printf '\\0' || exit 1
     find . -xdev -mindepth 1 -type d -print0 && printf '\\0' || exit 1
-    [ -z "$below" ] || find . -xdev -mindepth 1 -type d -print0 | xargs -0 sh -c '
+    [ -z "$below" ] || find . -xdev -mindepth 1 -type d -print0 | xargs -0 -r sh -c '
         below=$1; format=$2; shift 2
         for path; do
             shift

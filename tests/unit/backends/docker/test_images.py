@@ -142,29 +142,10 @@ def test_a_health_check_that_is_switched_off_is_none(stub: StubEngine, images: I
     assert not images.describe("app").has_healthcheck
 
 
-def test_a_description_is_asked_for_once(stub: StubEngine, images: Images) -> None:
+def test_an_image_that_is_built_anew_is_described_anew(stub: StubEngine, images: Images) -> None:
     stub.script[INSPECT] = [ONE, TWO]
 
-    assert [images.describe("app").id for _ in range(3)] == ["sha256:1"] * 3
-    assert stub.requests.count(f"GET {INSPECT}") == 1
-
-
-def test_a_pull_makes_a_description_anew(stub: StubEngine, images: Images) -> None:
-    stub.script |= {INSPECT: [ONE, TWO], CREATE: [PULLED]}
-    before = images.describe("app").id
-
-    images.fetch("app", always=True, report=ignored)
-
-    assert (before, images.describe("app").id) == ("sha256:1", "sha256:2")
-
-
-def test_a_pull_makes_a_description_under_another_spelling_anew(stub: StubEngine, images: Images) -> None:
-    stub.script |= {INSPECT: [TWO], "/images/app:latest/json": [ONE, TWO], CREATE: [PULLED]}
-    before = images.describe("app:latest").id
-
-    images.fetch("app", always=True, report=ignored)
-
-    assert (before, images.describe("app:latest").id) == ("sha256:1", "sha256:2")
+    assert [images.describe("app").id for _ in range(2)] == ["sha256:1", "sha256:2"]
 
 
 def test_an_absence_is_not_remembered(stub: StubEngine, images: Images) -> None:

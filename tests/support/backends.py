@@ -1,0 +1,199 @@
+"""The backends that ``tests/contract/test_backend.py`` and ``tests/conformance`` run against.
+
+A backend takes part once there is a ``Place`` for it and a line in ``PLACES``: for Docker, a ``docker_backend`` beside
+``fake_backend`` that makes clients of ``DockerBackend`` with one ``Instance``, lets one die by closing its connections,
+removes a container with ``naming.container``, lists by label what is left, and removes all of that at its end. It needs
+the image ``plans.IMAGE`` on the engine, and a log driver that lets a new client read what an old one missed.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from runner.backends.fake import FakeBackend, World, leftovers
+from runner.engine.backend import STDOUT, Backend, Ending, Phase, Release, RunSpec, Signal, StageSpec, StepSpec
+from runner.naming import Address, new_run_id
+from runner.plan.model import Step
+from tests.support.hooked import DEADLINE
+
+MISSING = "missing.invalid/no/such/image:1"
+
+
+class Place(Protocol):
+    """An engine on which clients come and go."""
+
+    @property
+    def scale(self) -> float:
+        """How many real seconds a second of a step takes."""
+
+    def client(self) -> Backend:
+        """Return a new client, as a new process of the runner would make it."""
+
+    def die(self, client: Backend) -> None:
+        """Let a client die: it makes no further call, and its connections close."""
+
+    def remove(self, address: Address) -> None:
+        """Remove the container of an attempt behind everybody's back."""
+
+    def left(self, run: str) -> tuple[str, ...]:
+        """Return what exists of a run, in words."""
+
+
+@dataclass
+class FakePlace:
+    """A world of the fake."""
+
+    scale: float = 0.02
+    world: World = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.world = World(scale=self.scale, missing_images=frozenset({MISSING}))
+
+    def client(self) -> Backend:
+        """Return a new client."""
+        return FakeBackend(self.world)
+
+    def die(self, client: Backend) -> None:
+        """Let all clients die."""
+        self.world.client_dies()
+
+    def remove(self, address: Address) -> None:
+        """Remove a container, as anybody on the engine can."""
+        with self.world.lock:
+            container = self.world.containers.pop(address)
+            container.gone = True
+            container.stir()
+
+    def left(self, run: str) -> tuple[str, ...]:
+        """Return what exists of a run."""
+        return leftovers(self.world, [run])
+
+
+@contextmanager
+def fake_backend() -> Iterator[Place]:
+    """Make a world."""
+    yield FakePlace()
+
+
+PLACES: dict[str, Callable[[], AbstractContextManager[Place]]] = {"fake": fake_backend}
+
+
+class Listener:
+    """An ``Output``, and the wakes beside it; both can be awaited."""
+
+    def __init__(self) -> None:
+        self.gaps: list[str] = []
+        self.closed = False
+        self._wakes = 0
+        self._pieces: dict[int, bytes] = {}
+        self._news = threading.Condition()
+
+    def write(self, stream: int, data: bytes) -> None:
+        """Keep a piece."""
+        with self._news:
+            self._pieces[stream] = self._pieces.get(stream, b"") + data
+            self._news.notify_all()
+
+    def gap(self, reason: str) -> None:
+        """Keep a gap."""
+        self.gaps.append(reason)
+
+    def close(self) -> None:
+        """Note the end."""
+        self.closed = True
+
+    def wake(self) -> None:
+        """Take a wake."""
+        with self._news:
+            self._wakes += 1
+            self._news.notify_all()
+
+    @property
+    def lines(self) -> list[str]:
+        """What the step itself has printed: a real one traces its commands as ``$ command`` too."""
+        lines = self._pieces.get(STDOUT, b"").decode().splitlines()
+        return [line for line in lines if not line.startswith("$ ")]
+
+    def until_line(self, line: str) -> None:
+        """Wait until the step has printed a line."""
+        with self._news:
+            assert self._news.wait_for(lambda: line in self.lines, DEADLINE), f"{line!r} never came"
+
+    def until_woken(self, seen: int = 0, *, deadline: float = DEADLINE) -> int:
+        """Wait for a wake beyond those seen, and return how many there were."""
+        with self._news:
+            assert self._news.wait_for(lambda: self._wakes > seen, deadline), "no wake came"
+            return self._wakes
+
+
+@dataclass
+class Bench:
+    """A run with one open stage on a place, and the client that works on it."""
+
+    place: Place
+    run: RunSpec = field(default_factory=lambda: RunSpec(id=new_run_id(), home="/workspace", workdir="/workspace"))
+    losses: list[str] = field(default_factory=list)
+    backend: Backend = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.backend = self.place.client()
+        self.open()
+
+    @property
+    def stage(self) -> Address:
+        """The address of the stage."""
+        return Address(self.run.id, "s")
+
+    def open(self) -> None:
+        """Open run and stage."""
+        self.backend.open_run(self.run)
+        self.backend.open_stage(StageSpec(address=self.stage), self.losses.append)
+
+    def reborn(self) -> None:
+        """Let the client die, and a new one do what a driver does that takes over."""
+        self.place.die(self.backend)
+        self.backend = self.place.client()
+        self.open()
+
+    def spec(self, step: Step) -> StepSpec:
+        """Return what the container of a step is made from."""
+        return StepSpec(
+            address=replace(self.stage, step=step.name),
+            image=step.image,
+            commands=step.commands,
+            environment=step.environment,
+        )
+
+    def ready(self, step: Step) -> tuple[Address, Listener]:
+        """Bring a step to its gate, and listen to it."""
+        spec = self.spec(step)
+        listener = Listener()
+        assert self.backend.prepare(spec) is Phase.READY
+        self.backend.follow(spec.address, listener, listener.wake)
+        return spec.address, listener
+
+    def released(self, step: Step) -> tuple[Address, Listener]:
+        """Start a step."""
+        address, listener = self.ready(step)
+        self.backend.release(address, Release(environment=step.environment))
+        return address, listener
+
+    def ending(self, address: Address, listener: Listener) -> Ending:
+        """Wait until an attempt has ended, asking only when woken."""
+        seen = 0
+        while True:
+            seen = listener.until_woken(seen)
+            ending = self.backend.conclude(address)
+            if ending is not None:
+                return ending
+
+    def end(self, address: Address, listener: Listener) -> Ending:
+        """Kill an attempt."""
+        self.backend.signal(address, Signal.KILL)
+        return self.ending(address, listener)
+
+    def close(self) -> None:
+        """Remove everything."""
+        self.backend.close_run(self.run, keep=False)

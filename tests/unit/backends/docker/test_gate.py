@@ -1,0 +1,156 @@
+"""What is sent to the gate, and what is refused. That the shells take it is shown in tests/integration/test_gate.py."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.backends.docker import gate
+from runner.errors import InfrastructureError
+
+TOKEN = "0123456789abcdef"
+FAILED_GATE = 125
+
+
+def through(tmp_path: Path, sent: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run the gate in this machine's own sh."""
+    return subprocess.run(gate.entrypoint(str(tmp_path / "mark")), input=sent, capture_output=True, check=False)
+
+
+def test_a_payload_is_go_token_length_and_a_body_that_ends_with_the_token() -> None:
+    sent = gate.payload({"A": "1"}, "true", TOKEN)
+    head, body = sent.split(b"\n", 3)[:3], sent.split(b"\n", 3)[3]
+
+    assert head == [b"go", TOKEN.encode(), str(len(body)).encode()]
+    assert body == b"command export A='1' || :\ntrue\n#" + TOKEN.encode() + b"\n"
+
+
+def test_an_opened_gate_leaves_its_mark_and_runs_the_script(tmp_path: Path) -> None:
+    done = through(tmp_path, gate.payload({"A": "it's"}, gate.script(['echo "$A"', "exit 7"]), TOKEN))
+
+    assert (done.returncode, done.stdout) == (7, b'$ echo "$A"\nit\'s\n$ exit 7\n')
+    assert (tmp_path / "mark").read_bytes() == b""
+
+
+def test_a_payload_cut_off_at_any_byte_runs_nothing_and_leaves_no_mark(tmp_path: Path) -> None:
+    sent = gate.payload({"A": "1"}, gate.script(["echo ran"]), TOKEN)
+    for size in range(len(sent) - 1):
+        done = through(tmp_path, sent[:size])
+        assert (done.returncode, done.stdout, (tmp_path / "mark").exists()) == (FAILED_GATE, b"", False), size
+
+
+def test_a_gate_opens_without_waiting_for_the_end_of_its_input(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        gate.entrypoint(str(tmp_path / "mark")), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(gate.payload({}, "echo ran", TOKEN))
+        process.stdin.flush()
+        code = process.wait(10)
+        assert process.stdout is not None
+        written = process.stdout.read()
+
+    assert (code, written) == (0, b"ran\n")
+
+
+def test_a_mark_that_is_there_already_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "mark").write_bytes(b"kept")
+    done = through(tmp_path, gate.payload({}, "echo ran", TOKEN))
+
+    assert (done.returncode, done.stdout) == (FAILED_GATE, b"")
+    assert (tmp_path / "mark").read_bytes() == b"kept"
+
+
+def test_a_mark_is_not_written_through_a_planted_link(tmp_path: Path) -> None:
+    (tmp_path / "mark").symlink_to(tmp_path / "target")
+    done = through(tmp_path, gate.payload({}, "echo ran", TOKEN))
+
+    assert done.returncode == FAILED_GATE
+    assert not (tmp_path / "target").exists()
+
+
+@given(value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50))
+@settings(max_examples=60, deadline=None)
+def test_any_value_comes_through_quoted(value: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    sent = gate.payload({"A": value}, 'printf "%s" "$A"', TOKEN)
+
+    assert through(tmp_path_factory.mktemp("marks"), sent).stdout == value.encode()
+
+
+@given(command=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50))
+@settings(max_examples=60, deadline=None)
+def test_any_command_is_traced_exactly_as_written(command: str) -> None:
+    trace = gate.script([command]).removeprefix("set -e\n").removesuffix(f"\n{command}")
+    run = subprocess.run(["/bin/sh"], input=trace.encode(), capture_output=True, check=False)
+
+    assert (run.stdout, run.stderr) == (f"$ {command}\n".encode(), b"")
+
+
+def test_bytes_that_are_no_text_are_sent_as_they_are() -> None:
+    assert b"'\xff\xfe'" in gate.payload({"A": "\udcff\udcfe"}, "true", TOKEN)
+    assert b"\nprintf '%s\\n' '$ echo \xff' || :\necho \xff\n" in gate.payload({}, gate.script(["echo \udcff"]), TOKEN)
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(InfrastructureError, match="A: holds half a character"):
+        gate.payload({"A": "\ud800"}, "true", TOKEN)
+
+
+@pytest.mark.parametrize("name", ["A", "_", "a1_", "Z9"])
+def test_these_names_a_shell_can_export(name: str) -> None:
+    assert gate.exportable(name)
+
+
+@pytest.mark.parametrize("name", ["", "1A", "A-B", "a.b", "A B", "É", "A\n"])
+def test_these_names_no_shell_can_export(name: str) -> None:
+    assert not gate.exportable(name)
+    with pytest.raises((ValueError, InfrastructureError)):
+        gate.payload({name: "1"}, "true", TOKEN)
+
+
+@pytest.mark.parametrize("name", ["", "A=B", "A\nB", "A\0"])
+def test_names_that_no_process_can_have_are_refused(name: str) -> None:
+    with pytest.raises(InfrastructureError, match="not a name"):
+        gate.checked({name: "1"})
+
+
+def test_odd_names_that_a_process_can_have_pass() -> None:
+    environment = {"PARAMETER_DRY-RUN": "1", "a.b": "", "É": "2"}
+
+    assert gate.checked(environment) == environment
+
+
+def test_a_value_with_a_nul_is_refused_by_its_name() -> None:
+    with pytest.raises(InfrastructureError, match="variable NUL: its value holds a NUL byte"):
+        gate.checked({"NUL": "a\0b"})
+
+
+def test_a_command_with_a_nul_is_refused() -> None:
+    with pytest.raises(InfrastructureError, match="NUL"):
+        gate.script(["echo a\0b"])
+
+
+def test_the_longest_variable_passes_and_one_byte_more_is_refused_by_its_name() -> None:
+    longest = "é" * ((gate.LONGEST_VARIABLE - 3) // 2)
+    gate.checked({"AB": longest})
+
+    with pytest.raises(InfrastructureError, match="variable AB: 131,073 bytes"):
+        gate.checked({"AB": longest + "é"})
+
+
+def test_the_kernel_agrees_with_the_longest_variable() -> None:
+    fits = "x" * (gate.LONGEST_VARIABLE - 2)
+    subprocess.run(["/bin/true"], env={"A": fits}, check=True)
+
+    with pytest.raises(OSError, match="Argument list too long"):
+        subprocess.run(["/bin/true"], env={"A": fits + "x"}, check=True)
+
+
+def test_the_mark_travels_as_an_argument() -> None:
+    argv = gate.entrypoint("/a 'b' $(c)")
+
+    assert argv[-1] == "/a 'b' $(c)"
+    assert argv[:2] == ["/bin/sh", "-c"]
+    assert "(c)" not in argv[2]

@@ -1,0 +1,109 @@
+"""What containers are created from."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from docker.types import Mount
+
+from runner.backends.docker import gate
+from runner.backends.docker.hostconfig import Joined, Own, Placement, Terms, config, gated, mark
+from runner.engine.backend import StepSpec
+from runner.naming import Address, Instance, container, labels
+
+INSTANCE = Instance(id="i1", kind="exec", host="h", owner="o")
+TERMS = Terms(instance=INSTANCE, log_driver="none", version="1.41")
+SPEC = StepSpec(address=Address("r1", "stage", "step"), image="alpine", commands=("true",))
+PLACEMENT = Placement(
+    image="sha256:abc",
+    network=Joined(container="box"),
+    role="step",
+    workdir="/vela/src",
+    marks="/run/runner/released",
+    mounts=(Mount("/vela", "ws", type="volume", no_copy=True),),
+    has_shell=lambda _: True,
+)
+
+
+def made(spec: StepSpec = SPEC, placement: Placement = PLACEMENT, **environment: str) -> dict[str, Any]:
+    return dict(config(spec, placement, environment, TERMS))
+
+
+def test_a_gated_container_holds_the_gate_and_an_input_that_closes_with_its_client() -> None:
+    found = made()
+
+    assert found["Entrypoint"] == gate.entrypoint(mark(SPEC, PLACEMENT))
+    assert found["Entrypoint"][-1] == f"/run/runner/released/{container(SPEC.address)}"
+    assert found["Cmd"] == []
+    assert (found["OpenStdin"], found["StdinOnce"], found["AttachStdin"]) == (True, True, True)
+    assert found["Image"] == "sha256:abc"
+
+
+def test_a_step_without_commands_keeps_its_images_entrypoint_and_has_no_input() -> None:
+    spec = replace(SPEC, commands=())
+    found = made(spec)
+
+    assert not gated(spec)
+    assert mark(spec, PLACEMENT) == ""
+    assert found["Entrypoint"] is None
+    assert (found["OpenStdin"], found["StdinOnce"], found["AttachStdin"]) == (False, False, False)
+
+
+def test_an_entrypoint_of_the_step_replaces_that_of_the_image() -> None:
+    assert made(replace(SPEC, commands=(), entrypoint=("/a", "b c")))["Entrypoint"] == ["/a", "b c"]
+
+
+def test_commands_go_before_an_entrypoint() -> None:
+    assert made(replace(SPEC, entrypoint=("/a",)))["Entrypoint"][0] == gate.SHELL
+
+
+@pytest.mark.parametrize("commands", [(), ("true",)])
+def test_every_container_has_init_that_signals_the_whole_group(commands: tuple[str, ...]) -> None:
+    found = made(replace(SPEC, commands=commands), A="1")
+
+    assert found["HostConfig"]["Init"] is True
+    assert sorted(found["Env"]) == ["A=1", "TINI_KILL_PROCESS_GROUP=1"]
+
+
+def test_a_gated_container_shows_nothing_of_the_specs_environment() -> None:
+    assert made(replace(SPEC, environment={"A": "1"}))["Env"] == ["TINI_KILL_PROCESS_GROUP=1"]
+
+
+def test_steps_begin_in_the_workspace_and_services_where_their_image_says() -> None:
+    assert made()["WorkingDir"] == "/vela/src"
+    assert made(replace(SPEC, commands=()))["WorkingDir"] == "/vela/src"
+    assert made(replace(SPEC, workspace=False))["WorkingDir"] is None
+
+
+def test_the_user_is_the_specs_or_the_images() -> None:
+    assert made(replace(SPEC, user="1000:1000"))["User"] == "1000:1000"
+    assert made()["User"] is None
+
+
+def test_labels_tell_whose_it_is_and_which_attempt() -> None:
+    assert made()["Labels"] == labels(INSTANCE, SPEC.address, "step")
+
+
+def test_a_joined_container_has_the_network_of_another_and_no_name_there() -> None:
+    found = made()
+
+    assert found["HostConfig"]["NetworkMode"] == "container:box"
+    assert found["NetworkingConfig"] is None
+
+
+def test_a_container_of_its_own_has_its_alias_on_the_network() -> None:
+    found = made(placement=replace(PLACEMENT, network=Own(network="runner-r1", alias="db")))
+
+    assert found["HostConfig"]["NetworkMode"] == "runner-r1"
+    assert found["NetworkingConfig"] == {"EndpointsConfig": {"runner-r1": {"Aliases": ["db"]}}}
+
+
+@pytest.mark.parametrize("driver", ["none", "json-file"])
+def test_the_log_driver_is_that_of_the_settings_and_nothing_is_rotated_away(driver: str) -> None:
+    found = config(SPEC, PLACEMENT, {}, replace(TERMS, log_driver=driver))
+
+    assert dict(found["HostConfig"]["LogConfig"]) == {"Type": driver, "Config": {}}
+
+
+def test_mounts_are_those_of_the_placement() -> None:
+    assert made()["HostConfig"]["Mounts"] == list(PLACEMENT.mounts)
