@@ -34,7 +34,7 @@ def compile_command(
 
 def describe(plan: Plan) -> list[str]:
     """Return the plan as lines for people."""
-    lines = [f"warning: {warning}" for warning in plan.warnings]
+    lines = list(plan.warnings)
     lines += [f"service {service.name}: {service.image}" for service in plan.services]
     for stage in plan.stages:
         lines += _describe_stage(stage)

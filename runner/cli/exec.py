@@ -81,7 +81,7 @@ def _execute(trigger: Trigger, order: Order, output: OutputFormat) -> int:
         nothing = Entry(address=Address(""), status=Status.SKIPPED, at=0.0, reason="nothing to run")
         _document(output, report(RunState("", plan, [nothing])))
         return ExitCode.SUCCESS
-    _say(output, trigger.describe(), *(f"warning: {warning}" for warning in plan.warnings))
+    _say(output, trigger.describe(), *plan.warnings)
     with local(Settings.read()) as place:
         run = LocalRun(place, order)
         printer = Printer(run.logs, _face(output), closed=run.cancel)

@@ -22,7 +22,11 @@ def assemble(context: Context, messages: Messages) -> Stop | None:
     opening = Task("open run", partial(context.backend.open_run, spec), done=lambda: messages.put(Prepared()))
     tasks = [opening, *_fetches(context, messages)]
     stop: Stop | None = None
-    while stop is None and any(task.alive for task in tasks) and not any(task.error for task in tasks):
+
+    def waiting() -> bool:
+        return any(task.alive for task in tasks) and not any(task.error for task in tasks)
+
+    while stop is None and (waiting() or not messages.empty()):
         message = messages.get()
         stop = message if isinstance(message, Stop) else None
     # A download may be left behind, it ends by itself; what is made for this run may not: somebody must remove it.

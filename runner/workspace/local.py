@@ -1,5 +1,6 @@
 """What the local git says of a directory: why a run of it would happen if a server ran it."""
 
+import configparser
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ def checkout(directory: Path) -> Checkout:
             return outside if repository.working_tree_dir is None else _look(repository)
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):
         return outside
-    except git.GitCommandError as error:
-        said = error.stderr.strip().removeprefix("stderr: ").strip("'")
+    except (git.GitCommandError, configparser.Error) as error:
+        said = error.stderr.strip().removeprefix("stderr: ").strip("'") if isinstance(error, git.GitError) else error
         raise UsageError(f"{directory}: git does not say what stands there: {said}") from error
 
 
@@ -85,8 +86,9 @@ def _name(repository: "git.Repo", root: Path) -> str:
 def _repo(address: str) -> str:
     """Return the last two parts of an address's path; what stands before it may hold a password."""
     scheme, _, rest = address.rpartition("://")
+    rest = (re.split("[?#]", rest)[0] if scheme else rest).rpartition("@")[2]
     if scheme:
-        path = re.split("[?#]", rest)[0].rpartition("@")[2].partition("/")[2]
+        path = rest.partition("/")[2]
     else:
         host, _, below = rest.partition(":")
         path = below if below and "/" not in host else rest

@@ -1,0 +1,67 @@
+"""This process as one that runs pipelines, on a backend that only pretends to make containers."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from runner.backends.docker.client import Engine
+from runner.backends.docker.sweep import Remnant
+from runner.backends.fake import FakeBackend, World
+from runner.dispatch import clean
+from runner.dispatch.local import Local
+from runner.engine.backend import Backend
+from runner.naming import Instance
+from runner.settings import Settings
+from runner.store import instances
+
+
+class FakeSweep:
+    """What is on an engine that is not there: takes the place of ``Sweep`` in ``runner.dispatch.clean``."""
+
+    def __init__(self, *remnants: Remnant) -> None:
+        self.there = list(remnants)
+        self.stuck: set[str] = set()
+        self.asked: list[Instance] = []
+        self.error: Exception | None = None
+
+    def __call__(self, engine: Engine) -> "FakeSweep":
+        """Return the sweep of an engine, of which there is only this one."""
+        return self
+
+    def of_process_like(self, instance: Instance) -> tuple[Remnant, ...]:
+        """Return everything."""
+        self.asked.append(instance)
+        if self.error is not None:
+            raise self.error
+        return tuple(self.there)
+
+    def remove(self, remnants: tuple[Remnant, ...]) -> tuple[Remnant, ...]:
+        """Remove all but what is stuck."""
+        left = tuple(remnant for remnant in remnants if remnant.name in self.stuck)
+        self.there = [remnant for remnant in self.there if remnant not in remnants or remnant in left]
+        return left
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> "FakeSweep":
+        """Let ``clean`` use this one."""
+        monkeypatch.setattr(clean, "Sweep", self)
+        return self
+
+
+def remnant(name: str, lock: str, kind: str = "container", run: str = "0badcafe") -> Remnant:
+    """Return something that is on an engine."""
+    return Remnant(kind=kind, name=name, run=run, lock=lock)
+
+
+@contextmanager
+def fake_local(state: Path, backend: Backend | None = None) -> Iterator[Local]:
+    """Be an instance of ``exec``, as ``runner.dispatch.local.local`` is one."""
+    settings = Settings(state=state, grace=1.0)
+    with instances.live(state, instances.KIND_EXEC) as instance:
+        yield Local(settings, instance, Engine(), backend or FakeBackend(World(scale=0.02)))
+
+
+def placing(state: Path, backend: Backend | None = None) -> Callable[[Settings], object]:
+    """Return what takes the place of ``local`` in a command."""
+    return lambda _: fake_local(state, backend)

@@ -1,0 +1,68 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from runner.cli import app
+from runner.errors import EngineUnavailableError
+from runner.store import instances
+from tests.support.local import FakeSweep, remnant
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSweep:
+    monkeypatch.setenv("RUNNER_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["runner", "clean"])
+    return FakeSweep().install(monkeypatch)
+
+
+def test_what_is_removed_is_told(sweep: FakeSweep, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep.there = [remnant("c", "/gone"), remnant("n", "/gone", "network", run="aaaa")]
+
+    assert app.run() == 0
+
+    assert capsys.readouterr() == ("removed container c of run 0badcafe\nremoved network n of run aaaa\n", "")
+    assert sweep.there == []
+
+
+def test_volumes_that_were_kept_go_too(sweep: FakeSweep, tmp_path: Path) -> None:
+    with instances.live(tmp_path, "exec") as keeper:
+        instances.keep(keeper)
+    sweep.there = [remnant("v", keeper.lock, "volume")]
+
+    assert app.run() == 0
+
+    assert sweep.there == []
+
+
+def test_what_belongs_to_a_live_run_is_not_touched(
+    sweep: FakeSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with instances.live(tmp_path, "exec") as alive:
+        sweep.there = [remnant("c", alive.lock)]
+        assert app.run() == 0
+
+    assert len(sweep.there) == 1
+    assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_what_cannot_be_removed_is_told_and_is_3(sweep: FakeSweep, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep.there = [remnant("c", "/gone"), remnant("n", "/gone", "network")]
+    sweep.stuck = {"n"}
+
+    assert app.run() == 3
+
+    out, err = capsys.readouterr()
+    assert out == "removed container c of run 0badcafe\n"
+    assert err == "cannot remove network n of run 0badcafe\n"
+
+
+def test_without_an_engine_it_is_3_and_no_lock_is_left(
+    sweep: FakeSweep, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep.error = EngineUnavailableError("no engine answers", hint="start one")
+
+    assert app.run() == 3
+
+    assert capsys.readouterr().err == "runner: no engine answers\n        start one\n"
+    assert list((tmp_path / "instances").iterdir()) == []

@@ -1,0 +1,300 @@
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.backends.fake import FakeBackend, World
+from runner.cli import app
+from runner.cli import exec as command
+from runner.engine.backend import Release, RunSpec, SourceMode, StageSpec
+from runner.naming import Address
+from tests.support.local import FakeSweep, placing
+from tests.support.repositories import Repository
+
+TWO_STEPS = """
+version: "1"
+steps:
+  - {name: one, image: i, pull: never, commands: [x], environment: {FAKE_PRINT: hello}}
+  - {name: two, image: i, pull: never, commands: [x]}
+"""
+PRUNED = """
+version: "1"
+secrets: [{name: token}]
+steps:
+  - {name: one, image: i, pull: never, commands: [x], ruleset: {branch: nowhere}}
+"""
+
+
+class _Watched(FakeBackend):
+    """A fake that remembers what it was given, and lets the test act when a step is released."""
+
+    def __init__(self) -> None:
+        super().__init__(World(scale=0.02))
+        self.specs: list[RunSpec] = []
+        self.environments: list[dict[str, str]] = []
+        self.released: Callable[[], None] = lambda: None
+        self.most_stages = 0
+
+    def open_run(self, run: RunSpec) -> None:
+        self.specs.append(run)
+        super().open_run(run)
+
+    def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
+        super().open_stage(stage, lost)
+        self.most_stages = max(self.most_stages, len(self.world.stages))
+
+    def release(self, address: Address, release: Release) -> None:
+        self.environments.append(dict(release.environment))
+        super().release(address, release)
+        self.released()
+
+
+class _Here:
+    """A repository to run in, and a way to do so."""
+
+    def __init__(self, repository: Repository, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.repository = repository
+        self.backend = _Watched()
+        self._monkeypatch = monkeypatch
+        monkeypatch.chdir(repository.root)
+        monkeypatch.setenv("RUNNER_STATE_DIR", str(state))
+        monkeypatch.setattr(command, "local", placing(state, self.backend))
+        FakeSweep().install(monkeypatch)
+
+    def run(self, *arguments: str, pipeline: str = TWO_STEPS) -> int:
+        self.repository.write(".vela.yml", pipeline)
+        return self.call("exec", *arguments)
+
+    def call(self, *arguments: str) -> int:
+        self._monkeypatch.setattr(sys, "argv", ["runner", *arguments])
+        return app.run()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Here:
+    repository = Repository(tmp_path / "shop")
+    repository.commit(".vela.yml", message="Sell more")
+    return _Here(repository, tmp_path / "state", monkeypatch)
+
+
+def _one_step(**environment: str) -> str:
+    return json.dumps(
+        {
+            "version": "1",
+            "steps": [
+                {"name": "one", "image": "i", "pull": "never", "commands": ["x"], "environment": environment},
+            ],
+        }
+    )
+
+
+def _json(text: str) -> Any:  # noqa: ANN401 - whatever was printed
+    return json.loads(text)
+
+
+def test_a_run_is_told_on_stdout_from_its_facts_to_its_end(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run() == 0
+
+    out, err = capfd.readouterr()
+    first, *lines, last = out.splitlines()
+    assert first.startswith(".vela.yml: event push, branch main, ")
+    assert lines == [
+        "steps/one: running",
+        "steps/one | hello",
+        "steps/one: success",
+        "steps/two: running",
+        "steps/two: success",
+    ]
+    assert last.startswith("run ")
+    assert ": success in " in last
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "code"),
+    [
+        ({}, 0),
+        ({"FAKE_EXIT": "1"}, 1),
+        ({"FAKE_EXIT": "77"}, 1),
+        ({"FAKE_START_ERROR": "no"}, 3),
+        ({"FAKE_VANISH": "1"}, 3),
+    ],
+    ids=str,
+)
+def test_the_exit_code_says_whose_fault_it_was(here: _Here, environment: dict[str, str], code: int) -> None:
+    assert here.run(pipeline=_one_step(**environment)) == code
+
+
+def test_a_timeout_is_5(here: _Here) -> None:
+    pipeline = TWO_STEPS.replace("{FAKE_PRINT: hello}", "{FAKE_HANG: '1'}, timeout: 1")
+
+    assert here.run(pipeline=pipeline) == 5
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_cancels_the_run(
+    here: _Here, number: signal.Signals, code: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    here.backend.released = lambda: os.kill(os.getpid(), number)
+
+    assert here.run("--output", "json", pipeline=_one_step(FAKE_HANG="1")) == code
+
+    out, err = capfd.readouterr()
+    assert _json(out)["run"]["status"] == "cancelled"
+    assert "ending the run; once more kills it" in err
+
+
+def test_json_is_one_document_on_stdout_and_the_lines_go_to_stderr(
+    here: _Here, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here.run("--output", "json") == 0
+
+    out, err = capfd.readouterr()
+    document = _json(out)
+    assert document.keys() == {"run", "stages", "children"}
+    assert [(step["name"], step["status"]) for step in document["stages"][0]["steps"]] == [
+        ("one", "success"),
+        ("two", "success"),
+    ]
+    assert "event push" in err
+    assert "steps/one | hello\n" in err
+
+
+def test_events_are_lines_of_json_on_stdout_and_nothing_else_is(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--output", "events") == 0
+
+    out, err = capfd.readouterr()
+    events = [_json(line) for line in out.splitlines()]
+    assert {"status", "log"} == {event["event"] for event in events}
+    assert [event["text"] for event in events if event["event"] == "log"] == ["hello\n"]
+    assert events[-1]["status"] == "success"
+    assert "event push" in err
+    assert "hello" not in err
+
+
+def test_when_pruning_leaves_nothing_exec_says_why_asks_for_nothing_and_succeeds(
+    here: _Here, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here.run(pipeline=PRUNED) == 0
+
+    out, _ = capfd.readouterr()
+    assert "pruned step steps/one: " in out
+    assert "nowhere" in out
+    assert out.endswith("nothing to run\n")
+    assert here.backend.specs == []
+
+
+def test_when_pruning_leaves_nothing_the_document_says_skipped(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--output", "json", pipeline=PRUNED) == 0
+
+    out, err = capfd.readouterr()
+    run = {"id": "", "status": "skipped", "dialect": "vela", "seconds": 0.0, "reason": "nothing to run"}
+    assert _json(out) == {"run": run, "stages": [], "children": []}
+    assert "pruned step" in err
+
+
+def test_warnings_are_told_before_the_run(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run(pipeline=TWO_STEPS + "colour: red\n") == 0
+
+    assert "\n.vela.yml:6:1: warning: " in capfd.readouterr().out
+
+
+def test_strict_takes_warnings_for_errors(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--strict", pipeline=TWO_STEPS + "colour: red\n") == 2
+
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err.startswith(".vela.yml:6:1: ")
+    assert here.backend.specs == []
+
+
+def test_variables_and_secrets_reach_the_steps(here: _Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "hunter2")
+    pipeline = TWO_STEPS.replace("commands: [x]}", "commands: [x], secrets: [token]}") + "secrets: [{name: token}]\n"
+
+    assert here.run("--env", "A=1", "-e", "B=2=3", "-e", "EMPTY=", pipeline=pipeline) == 0
+
+    first, second = here.backend.environments
+    assert {name: first[name] for name in ("A", "B", "EMPTY")} == {"A": "1", "B": "2=3", "EMPTY": ""}
+    assert "TOKEN" not in first
+    assert second["TOKEN"] == "hunter2"
+
+
+@pytest.mark.parametrize("text", ["A", "=1", ""])
+def test_a_variable_is_a_name_and_a_value(here: _Here, text: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--env", text) == 2
+    assert "not a variable" in capfd.readouterr().err
+
+
+def test_a_missing_secret_is_named_before_anything_starts(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run(pipeline=TWO_STEPS + "secrets: [{name: one_secret}, {name: another}]\n") == 2
+
+    assert "no value for the secrets one_secret, another" in capfd.readouterr().err
+    assert here.backend.specs == []
+
+
+def test_a_secret_too_short_to_be_masked_is_told(
+    here: _Here, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PIN", "123")
+
+    assert here.run("--secret", "PIN") == 0
+
+    assert "note: secret PIN is too short to be masked in logs\n" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mode"),
+    [((), SourceMode.LAYER), (("--bind",), SourceMode.BIND), (("--snapshot",), SourceMode.SNAPSHOT)],
+)
+def test_the_source_is_the_repository_taken_as_told(here: _Here, arguments: Sequence[str], mode: SourceMode) -> None:
+    assert here.run(*arguments) == 0
+
+    (spec,) = here.backend.specs
+    assert spec.source is not None
+    assert (spec.source.path, spec.source.mode) == (here.repository.root, mode)
+
+
+def test_the_source_can_be_another_directory(here: _Here, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+
+    assert here.run("--source", str(tmp_path / "other")) == 0
+
+    assert here.backend.specs[0].source is not None
+    assert here.backend.specs[0].source.path == tmp_path / "other"
+
+
+@pytest.mark.parametrize("other", [("--snapshot",), ("--export", "out")])
+def test_bind_goes_with_nothing_that_keeps_the_source_untouched(
+    here: _Here, other: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here.run("--bind", *other) == 2
+    assert "--bind goes with neither" in capfd.readouterr().err
+
+
+def test_the_facts_of_the_options_decide_what_runs(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    pipeline = PRUNED.replace("secrets: [{name: token}]\n", "")
+
+    assert here.run("--branch", "nowhere", "--output", "json", pipeline=pipeline) == 0
+
+    assert _json(capfd.readouterr().out)["run"]["status"] == "success"
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_max_parallel_bounds_the_stages_at_a_time(here: _Here, most: int) -> None:
+    steps = "[{name: s, image: i, pull: never, commands: [x], environment: {FAKE_SECONDS: '5'}}]"
+    stages = "".join(f"  s{number}: {{steps: {steps}}}\n" for number in range(4))
+
+    assert here.run("--max-parallel", str(most), pipeline=f'version: "1"\nstages:\n{stages}') == 0
+
+    assert here.backend.most_stages == most
+
+
+def test_another_dialect_than_the_known_ones_is_bad_usage(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--dialect", "velo") == 2
+    assert "did you mean 'vela'?" in capfd.readouterr().err

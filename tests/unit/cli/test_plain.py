@@ -1,0 +1,126 @@
+import io
+import time
+
+import pytest
+
+from runner.cli.plain import PlainFace
+from runner.engine.events import Notice, Printing
+from runner.logs.index import Stream
+from runner.plan.status import Status
+from tests.support.faces import STORY, address, block, changed
+
+GOLDEN = """\
+pulling golang:1.24: 1,048,576 of 73,400,320 bytes
+build/test: running
+build/test: failure (exit code 3)
+build/test: running (attempt 1.2)
+build/test: failure (attempt 1.2) (exit code 137): it was too big
+build/later: skipped: status is failure
+note: something is odd
+note: build/test: could not remove the container
+@services/cache: failure (exit code 1)
+run 0badcafe: failure in 2.6 s: stage build: step test: it was too big
+"""
+
+
+def _shown(*, terminal: bool = False, lines: bytes = b"", stream: Stream = Stream.STDOUT) -> bytes:
+    buffer = io.BytesIO()
+    PlainFace(buffer, terminal=terminal).lines(address("build/test"), block(lines, stream))
+    return buffer.getvalue()
+
+
+def test_a_run_is_told_in_lines_for_people() -> None:
+    buffer = io.BytesIO()
+    face = PlainFace(buffer, terminal=False)
+
+    for event in STORY:
+        face.event(event)
+
+    assert buffer.getvalue().decode() == GOLDEN
+
+
+def test_every_line_has_its_stage_and_step_before_it() -> None:
+    assert _shown(lines=b"one\n\ntwo\n") == b"build/test | one\nbuild/test | \nbuild/test | two\n"
+
+
+@pytest.mark.parametrize("stream", [Stream.STDOUT, Stream.STDERR])
+def test_both_streams_look_the_same(stream: Stream) -> None:
+    assert _shown(lines=b"one\n", stream=stream) == b"build/test | one\n"
+
+
+def test_a_notice_in_a_log_says_once_that_it_is_ours() -> None:
+    notice = b"runner: output is missing here: the stream broke\n"  # as `runner.logs` writes them
+
+    assert _shown(lines=notice, stream=Stream.NOTICE) == b"build/test | " + notice
+
+
+def test_in_a_pipe_bytes_stay_as_they_are() -> None:
+    hostile = b"\x1b]52;c;aGVsbG8=\x07 \xff\x00 a\rb\n"
+
+    assert _shown(lines=hostile) == b"build/test | " + hostile
+
+
+def test_on_a_terminal_lines_can_colour_and_nothing_else() -> None:
+    shown = _shown(terminal=True, lines=b"\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\xff\n")
+
+    assert shown == "build/test | \x1b[31mred\x1b[0m \ufffd\n".encode()
+
+
+def test_on_a_terminal_neither_names_nor_reasons_can_move_the_cursor() -> None:
+    buffer = io.BytesIO()
+    face = PlainFace(buffer, terminal=True)
+    odd = address("build/\x1b[2Jtest")
+
+    face.lines(odd, block(b"line\n"))
+    face.event(changed(odd, Status.ERROR, reason="\x1b]0;title\x07no"))
+
+    assert buffer.getvalue() == b"build/test | line\nbuild/test: error: no\n"
+
+
+def test_a_name_that_is_not_unicode_is_shown_all_the_same() -> None:
+    buffer = io.BytesIO()
+    face = PlainFace(buffer, terminal=False)
+
+    face.lines(address("build/\udce9"), block(b"line\n"))
+    face.event(Notice("\ud800"))
+
+    assert buffer.getvalue() == b"build/? | line\nnote: ?\n"
+
+
+def test_that_a_log_begins_is_not_told() -> None:
+    buffer = io.BytesIO()
+
+    PlainFace(buffer, terminal=False).event(Printing(address("build/test"), "log"))
+
+    assert buffer.getvalue() == b""
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(Status.SUCCESS, "success"), (Status.TIMEOUT, "timeout"), (Status.CANCELLED, "cancelled"), (Status.LOST, "lost")],
+)
+def test_only_a_failure_shows_an_exit_code(status: Status, words: str) -> None:
+    buffer = io.BytesIO()
+
+    PlainFace(buffer, terminal=False).event(changed(address("s/a"), status, exit_code=143))
+
+    assert buffer.getvalue() == f"s/a: {words}\n".encode()
+
+
+def test_a_later_round_of_a_stage_is_told_as_an_attempt() -> None:
+    buffer = io.BytesIO()
+
+    PlainFace(buffer, terminal=False).event(changed(address("s/a", attempts=(2, 1)), Status.SUCCESS))
+
+    assert buffer.getvalue() == b"s/a: success (attempt 2.1)\n"
+
+
+def test_a_million_lines_pass_with_more_than_100_mb_a_second() -> None:
+    data = (b"x" * 99 + b"\n") * 10_000
+    face = PlainFace(io.BytesIO(), terminal=False)
+    began = time.process_time()
+
+    for _ in range(100):
+        face.lines(address("build/test"), block(data))
+
+    assert 100 * len(data) / (time.process_time() - began) > 100e6

@@ -1,0 +1,142 @@
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from runner.cli.secrets import read_secrets, secrets_of
+from runner.errors import UsageError
+from runner.plan.model import Plan, SecretUse
+from tests.support.plans import stage, step
+
+
+class _Keyboard:
+    """Somebody at a terminal who knows some answers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> None:
+        self.asked: list[str] = []
+        self._answers = answers
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+        monkeypatch.setattr(typer, "prompt", self._prompt)
+
+    def _prompt(self, text: str, *, hide_input: bool, err: bool) -> str:
+        assert hide_input, "what is typed must not be seen"
+        assert err, "stdout is for the output"
+        self.asked.append(text)
+        return self._answers[text]
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody sit at a terminal, and no variable of ours be set."""
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
+    for name in ("token", "TOKEN", "key", "KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_a_secret_comes_from_the_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("token", "as written")
+    monkeypatch.setenv("TOKEN", "in capitals")
+
+    assert read_secrets(["token"], []) == {"token": "as written"}
+
+
+def test_a_secret_comes_from_the_variable_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "in capitals")
+
+    assert read_secrets([], ["token"]) == {"token": "in capitals"}
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("token", "")
+    monkeypatch.setenv("KEY", "")
+
+    with pytest.raises(UsageError, match="no value for the secrets token, KEY"):
+        read_secrets([], ["token", "KEY"])
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"hunter2", "hunter2"),
+        (b"hunter2\n", "hunter2"),
+        (b"hunter2\r\n", "hunter2"),
+        (b"hunter2\n\n", "hunter2\n"),
+        (b"one\r\ntwo\n", "one\r\ntwo"),
+        ("schlüssel\n".encode(), "schlüssel"),
+        (b"a=b=@c", "a=b=@c"),
+        (b"", ""),
+    ],
+)
+def test_a_secret_of_a_file_is_its_content_less_one_newline(tmp_path: Path, content: bytes, value: str) -> None:
+    (tmp_path / "file").write_bytes(content)
+
+    assert read_secrets([f"token=@{tmp_path}/file"], ["token"]) == {"token": value}
+
+
+def test_a_file_is_stronger_than_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "of the variable")
+    (tmp_path / "file").write_text("of the file")
+
+    assert read_secrets(["token", f"token=@{tmp_path}/file"], ["token"]) == {"token": "of the file"}
+
+
+def test_secrets_that_the_pipeline_does_not_declare_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "k")
+    monkeypatch.setenv("TOKEN", "t")
+
+    assert read_secrets(["KEY"], ["token"]) == {"KEY": "k", "token": "t"}
+
+
+def test_all_secrets_without_a_value_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "t")
+
+    with pytest.raises(UsageError, match=r"^no value for the secrets other, key, third$") as caught:
+        read_secrets(["other"], ["token", "key", "third", "key"])
+
+    assert caught.value.hint == "set the environment variable, or give --secret other=@FILE"
+
+
+def test_one_secret_without_a_value_is_one_secret() -> None:
+    with pytest.raises(UsageError, match=r"^no value for the secret key$"):
+        read_secrets([], ["key"])
+
+
+@pytest.mark.parametrize("text", ["token=hunter2", "token=hunter2=@file", "token="])
+def test_a_value_on_the_command_line_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"^--secret token=…: a value on a command line is seen by everyone$"
+    ) as caught:
+        read_secrets([text], [])
+
+    assert "hunter2" not in caught.value.message + caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "=", "=@file", "=hunter2"])
+def test_a_secret_without_a_name_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--secret: no name$"):
+        read_secrets([text], [])
+
+
+@pytest.mark.parametrize(("content", "trouble"), [(None, "No such file"), (b"\xff\xfe", "invalid start byte")])
+def test_a_file_that_cannot_be_read_is_bad_usage(tmp_path: Path, content: bytes | None, trouble: str) -> None:
+    if content is not None:
+        (tmp_path / "file").write_bytes(content)
+
+    with pytest.raises(UsageError, match=f"secret token: cannot read {tmp_path}/file: .*{trouble}"):
+        read_secrets([f"token=@{tmp_path}/file"], [])
+
+
+def test_whoever_sits_at_the_terminal_is_asked_for_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyboard = _Keyboard(monkeypatch, {"secret key": "typed"})
+    monkeypatch.setenv("TOKEN", "t")
+
+    assert read_secrets([], ["token", "key"]) == {"token": "t", "key": "typed"}
+    assert keyboard.asked == ["secret key"]
+
+
+def test_the_secrets_of_a_plan_are_those_declared_and_those_used_each_once() -> None:
+    uses = (SecretUse(source="used", target="A"), SecretUse(source="both", target="B"))
+    stages = (stage("s", step("a", secrets=uses), step("b", secrets=uses[:1])),)
+
+    assert secrets_of(Plan(dialect="vela", secrets=("declared", "both"), stages=stages)) == ("declared", "both", "used")

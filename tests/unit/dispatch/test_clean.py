@@ -1,0 +1,141 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.backends.docker.client import Engine
+from runner.dispatch.clean import clean
+from runner.errors import InfrastructureError
+from runner.naming import Instance
+from runner.store import instances
+from tests.support.local import FakeSweep, remnant
+
+
+@pytest.fixture
+def me(tmp_path: Path) -> Iterator[Instance]:
+    with instances.live(tmp_path, "exec") as instance:
+        yield instance
+
+
+@pytest.fixture
+def dead(tmp_path: Path) -> str:
+    """Return the lock of an instance that was killed."""
+    path = tmp_path / "instances" / "dead.lock"
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    return str(path)
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> str:
+    """Return the lock of an instance that ended, and keeps its volumes."""
+    with instances.live(tmp_path, "exec") as instance:
+        instances.keep(instance)
+    return instance.lock
+
+
+def _names(sweep: FakeSweep) -> list[str]:
+    return [found.name for found in sweep.there]
+
+
+def test_what_dead_instances_left_is_removed_and_what_live_ones_have_is_not(
+    me: Instance, dead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with instances.live(tmp_path, "exec") as other:
+        found = (
+            remnant("mine", me.lock),
+            remnant("dead", dead),
+            remnant("other", other.lock),
+            remnant("gone", "/gone"),
+        )
+        sweep = FakeSweep(*found).install(monkeypatch)
+
+        cleaned = clean(Engine(), me, kept=True)
+
+    assert _names(sweep) == ["mine", "other"]
+    assert (cleaned.removed, cleaned.left) == ((found[1], found[3]), ())
+
+
+def test_only_instances_like_this_one_are_looked_at(me: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = FakeSweep().install(monkeypatch)
+
+    clean(Engine(), me, kept=True)
+
+    assert sweep.asked == [me]
+
+
+def test_what_names_no_lock_is_left_alone(me: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = FakeSweep(remnant("who knows", "")).install(monkeypatch)
+
+    clean(Engine(), me, kept=True)
+
+    assert _names(sweep) == ["who knows"]
+
+
+def test_the_next_exec_leaves_volumes_that_were_kept_and_only_them(
+    me: Instance, keeper: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = FakeSweep(
+        remnant("container", keeper), remnant("network", keeper, "network"), remnant("volume", keeper, "volume")
+    ).install(monkeypatch)
+
+    clean(Engine(), me, kept=False)
+
+    assert _names(sweep) == ["volume"]
+    assert instances.keeps(keeper)
+
+
+def test_the_command_removes_volumes_that_were_kept(me: Instance, keeper: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = FakeSweep(remnant("volume", keeper, "volume")).install(monkeypatch)
+
+    clean(Engine(), me, kept=True)
+
+    assert _names(sweep) == []
+    assert not Path(keeper).exists()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_volumes_that_nobody_wanted_to_keep_are_removed(
+    me: Instance, dead: str, monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    sweep = FakeSweep(remnant("volume", dead, "volume")).install(monkeypatch)
+
+    clean(Engine(), me, kept=kept)
+
+    assert _names(sweep) == []
+
+
+def test_the_lock_file_of_a_dead_instance_goes_with_its_last_object(
+    me: Instance, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    FakeSweep(remnant("one", dead)).install(monkeypatch)
+
+    clean(Engine(), me, kept=False)
+
+    assert not Path(dead).exists()
+    assert Path(me.lock).exists()
+
+
+def test_what_cannot_be_removed_is_told_and_found_again(
+    me: Instance, dead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, loose = remnant("stuck", dead), remnant("loose", dead)
+    sweep = FakeSweep(stuck, loose).install(monkeypatch)
+    sweep.stuck = {"stuck"}
+
+    cleaned = clean(Engine(), me, kept=False)
+
+    assert (cleaned.removed, cleaned.left) == ((loose,), (stuck,))
+    assert Path(dead).exists()
+    sweep.stuck = set()
+    assert clean(Engine(), me, kept=False).removed == (stuck,)
+
+
+def test_an_engine_that_refuses_is_told(me: Instance, dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = FakeSweep().install(monkeypatch)
+    sweep.error = InfrastructureError("no")
+
+    with pytest.raises(InfrastructureError, match="no"):
+        clean(Engine(), me, kept=False)
+
+    assert Path(dead).exists()

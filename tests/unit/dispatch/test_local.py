@@ -1,0 +1,274 @@
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.backends.docker.client import Engine
+from runner.backends.fake import FakeBackend, World, leftovers
+from runner.dispatch import local as dispatch
+from runner.dispatch.local import Local, LocalRun, Order
+from runner.engine.backend import RunSpec, Source, SourceMode
+from runner.engine.events import Changed, Event, Notice
+from runner.engine.report import Report
+from runner.errors import EngineUnavailableError, InfrastructureError
+from runner.plan.model import Plan, SecretUse
+from runner.plan.status import Status
+from runner.settings import Settings
+from runner.store import instances
+from runner.store.runs import RunFolder
+from tests.support.local import FakeSweep, fake_local, remnant
+from tests.support.plans import hanging, plan, stage, step, steps_only
+
+SECRET = "hunter2 is the word"
+
+
+@pytest.fixture
+def sweep(monkeypatch: pytest.MonkeyPatch) -> FakeSweep:
+    return FakeSweep().install(monkeypatch)
+
+
+@pytest.fixture
+def place(tmp_path: Path, sweep: FakeSweep) -> Iterator[Local]:
+    with fake_local(tmp_path / "state") as found:
+        yield found
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source"
+    path.mkdir()
+    (path / "file").write_text("text")
+    return path
+
+
+def _order(source: Path, *, plan: Plan | None = None, mode: SourceMode = SourceMode.LAYER, **fields: object) -> Order:
+    found = plan or steps_only(step("a", text="hello"))
+    return Order(plan=found, source=Source(path=source, mode=mode), **fields)  # type: ignore[arg-type]  # of Order
+
+
+def _drive(run: LocalRun) -> tuple[Report, list[Event]]:
+    events: list[Event] = []
+    return run.drive(events.append), events
+
+
+def _folder(place: Local, run: LocalRun) -> RunFolder:
+    return RunFolder(place.settings.state / "runs" / run.id)
+
+
+def _notices(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+def test_a_run_ends_with_its_report_and_leaves_its_plan_journal_and_logs(place: Local, source: Path) -> None:
+    run = LocalRun(place, _order(source))
+
+    document, events = _drive(run)
+
+    folder = _folder(place, run)
+    assert (document["run"]["id"], document["run"]["status"]) == (run.id, "success")
+    assert [entry.status for entry in folder.journal.read()][-1] is Status.SUCCESS
+    assert [path.read_text() for path in folder.logs.glob("*.log")] == ["hello\n"]
+    assert json.loads((folder.path / "plan.json").read_text())["dialect"] == "vela"
+    assert isinstance(events[0], Changed)
+
+
+def test_the_run_is_driven_on_the_backend_of_the_place_and_leaves_nothing_there(
+    tmp_path: Path, source: Path, sweep: FakeSweep
+) -> None:
+    world = World(scale=0.02)
+    with fake_local(tmp_path / "state", FakeBackend(world)) as place:
+        run = LocalRun(place, _order(source))
+        _drive(run)
+
+    assert sum(world.starts.values()) == 1
+    assert leftovers(world) == ()
+
+
+def test_a_run_that_is_cancelled_before_it_begins_starts_nothing(place: Local, source: Path) -> None:
+    run = LocalRun(place, _order(source))
+
+    run.cancel()
+    document, _ = _drive(run)
+
+    assert document["run"]["status"] == "cancelled"
+    assert [step["started"] for step in document["stages"][0]["steps"]] == [None]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_run_can_be_cancelled_while_it_goes(place: Local, source: Path, *, force: bool) -> None:
+    run = LocalRun(place, _order(source, plan=steps_only(hanging("a"))))
+
+    def observe(event: Event) -> None:
+        if isinstance(event, Changed) and event.entry.address.step and event.entry.status is Status.RUNNING:
+            run.cancel(force=force)
+
+    document = run.drive(observe)
+
+    assert document["run"]["status"] == "cancelled"
+
+
+def test_a_secret_is_masked_in_logs_by_its_value_its_lines_and_its_encodings(place: Local, source: Path) -> None:
+    secret = "first line\nsecond line"
+    printed = ["first line", "the second line is", "Zmlyc3QgbGluZQpzZWNvbmQgbGluZQ==", "first%20line%0Asecond%20line"]
+    steps = [step(str(number), text=text) for number, text in enumerate(printed)]
+    run = LocalRun(place, _order(source, plan=steps_only(*steps), secrets={"key": secret}))
+
+    _drive(run)
+
+    logs = {path.name[2]: path.read_text() for path in _folder(place, run).logs.glob("*.log")}
+    assert logs == {"0": "***\n", "1": "the *** is\n", "2": "***Q==\n", "3": "***\n"}
+
+
+def test_a_secret_in_a_reason_is_masked_in_journal_events_and_report(place: Local, source: Path) -> None:
+    broken = step("a", fake={"FAKE_START_ERROR": f"the engine said: {SECRET}"})
+    run = LocalRun(place, _order(source, plan=plan(stage("s", broken)), secrets={"key": SECRET}))
+
+    document, events = _drive(run)
+
+    journal = _folder(place, run).path / "journal.jsonl"
+    assert document["run"]["status"] == "error"
+    for told in (json.dumps(document), journal.read_text(), str(events)):
+        assert SECRET not in told
+        assert "the engine said: ***" in told
+
+
+def test_a_secret_in_a_notice_is_masked(tmp_path: Path, source: Path, sweep: FakeSweep) -> None:
+    class Stubborn(FakeBackend):
+        def close_run(self, run: RunSpec, *, keep: bool) -> None:
+            super().close_run(run, keep=keep)
+            raise InfrastructureError(f"the engine said: {SECRET}")
+
+    sweep.error = InfrastructureError(f"it also said: {SECRET}")
+    with fake_local(tmp_path / "state", Stubborn(World(scale=0.02))) as place:
+        _, events = _drive(LocalRun(place, _order(source, secrets={"key": SECRET})))
+
+    assert sorted(_notices(events)) == [
+        "could not remove what dead runs left: it also said: ***",
+        "not everything could be removed: the engine said: ***",
+    ]
+
+
+def test_a_secret_that_is_not_utf_8_is_masked(place: Local, source: Path) -> None:
+    secret = os.fsdecode(b"caf\xe9 au lait")
+    run = LocalRun(place, _order(source, secrets={"key": secret}))
+
+    assert run.unmasked == ()
+    run.logs.open("x").write(1, b"a caf\xe9 au lait\n")
+    assert (_folder(place, run).logs / "x.log").read_bytes() == b"a ***\n"
+
+
+def test_secrets_that_are_too_short_to_be_masked_are_named(place: Local, source: Path) -> None:
+    run = LocalRun(place, _order(source, secrets={"pin": "123", "none": "", "long": SECRET}))
+
+    assert run.unmasked == ("pin",)
+
+
+def test_secrets_and_variables_reach_the_steps(place: Local, source: Path) -> None:
+    asking = step("a", secrets=(SecretUse(source="code", target="FAKE_EXIT"),))
+    run = LocalRun(
+        place, _order(source, plan=steps_only(asking), secrets={"code": "7"}, environment={"FAKE_PRINT": "by option"})
+    )
+
+    document, _ = _drive(run)
+
+    assert document["stages"][0]["steps"][0]["exit_code"] == 7
+    assert [path.read_text() for path in _folder(place, run).logs.glob("*.log")] == ["by option\n"]
+
+
+def test_what_dead_runs_left_is_removed_beside_the_run_and_told(place: Local, source: Path, sweep: FakeSweep) -> None:
+    stuck = remnant("stuck", "/gone", "network")
+    sweep.there = [remnant("c", "/gone", run="aaaa"), remnant("v", "/gone", "volume", run="bbbb"), stuck]
+    sweep.stuck = {"stuck"}
+
+    _, events = _drive(LocalRun(place, _order(source)))
+
+    assert sweep.there == [stuck]
+    assert _notices(events) == [
+        "removed what the dead runs aaaa, bbbb had left",
+        "network stuck, left by a dead run, cannot be removed",
+    ]
+
+
+def test_a_sweep_that_the_engine_refuses_does_not_fail_the_run(place: Local, source: Path, sweep: FakeSweep) -> None:
+    sweep.error = InfrastructureError("not now")
+
+    document, events = _drive(LocalRun(place, _order(source)))
+
+    assert document["run"]["status"] == "success"
+    assert _notices(events) == ["could not remove what dead runs left: not now"]
+
+
+def test_an_error_of_our_own_in_the_sweep_is_not_swallowed(place: Local, source: Path, sweep: FakeSweep) -> None:
+    sweep.error = ZeroDivisionError("ours")
+
+    with pytest.raises(ZeroDivisionError, match="ours"):
+        LocalRun(place, _order(source)).drive(lambda _: None)
+
+
+def test_a_run_that_keeps_its_volumes_notes_it_before_it_begins(place: Local, source: Path) -> None:
+    run = LocalRun(place, _order(source, keep=True))
+    assert not instances.keeps(place.instance.lock)
+    kept: list[bool] = []
+
+    run.drive(lambda _: kept.append(instances.keeps(place.instance.lock)))
+
+    assert all(kept)
+
+
+def _editing(run: LocalRun, source: Path, names: list[str]) -> list[str]:
+    """Drive a run during which the user writes files; return what was told."""
+    events: list[Event] = []
+
+    def observe(event: Event) -> None:
+        events.append(event)
+        if isinstance(event, Changed) and event.entry.address.step and event.entry.status is Status.SUCCESS:
+            for name in names:
+                (source / name).write_text("edited meanwhile")
+
+    run.drive(observe)
+    return _notices(events)
+
+
+def test_that_the_source_was_edited_during_the_run_is_told(place: Local, source: Path) -> None:
+    slow = steps_only(step("a", seconds=10))
+
+    assert _editing(LocalRun(place, _order(source, plan=slow)), source, ["file"]) == [
+        "files of the source changed during the run, so steps may have seen either version: file"
+    ]
+
+
+def test_of_many_edited_files_five_are_named(place: Local, source: Path) -> None:
+    slow = steps_only(step("a", seconds=10))
+
+    (told,) = _editing(LocalRun(place, _order(source, plan=slow)), source, list("abcdefg"))
+
+    assert told.endswith(": a, b, c, d, e and 2 more")
+
+
+@pytest.mark.parametrize("mode", [SourceMode.BIND, SourceMode.SNAPSHOT])
+def test_where_steps_do_not_stand_on_the_source_edits_are_nobodys_business(
+    place: Local, source: Path, mode: SourceMode
+) -> None:
+    assert _editing(LocalRun(place, _order(source, mode=mode)), source, ["file"]) == []
+
+
+def test_an_untouched_source_is_not_mentioned(place: Local, source: Path) -> None:
+    _, events = _drive(LocalRun(place, _order(source)))
+
+    assert _notices(events) == []
+
+
+def test_without_an_engine_there_is_no_place_and_no_lock_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Engine) -> None:
+        raise EngineUnavailableError("no engine")
+
+    monkeypatch.setattr(Engine, "check", refuse)
+
+    with pytest.raises(EngineUnavailableError), dispatch.local(Settings(state=tmp_path)):
+        pass
+
+    assert list((tmp_path / "instances").iterdir()) == []

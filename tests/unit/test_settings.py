@@ -1,0 +1,64 @@
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from runner.errors import UsageError
+from runner.settings import DockerSettings, Settings
+
+NAMES = ("RUNNER_SANDBOX_IMAGE", "RUNNER_SUBNETS", "RUNNER_LOG_DRIVER", "RUNNER_PULL_TIMEOUT", "RUNNER_PULL_STALL")
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    assert Settings.read({"HOME": "/home/ada"}) == Settings(state=Path("/home/ada/.local/state/runner"))
+
+
+@pytest.mark.parametrize(
+    ("variables", "state"),
+    [
+        ({"RUNNER_STATE_DIR": "/a", "XDG_STATE_HOME": "/b"}, "/a"),
+        ({"XDG_STATE_HOME": "/b"}, "/b/runner"),
+        ({"XDG_STATE_HOME": "", "RUNNER_STATE_DIR": ""}, "/home/ada/.local/state/runner"),
+    ],
+)
+def test_the_state_directory_is_where_the_nearest_variable_says(variables: dict[str, str], state: str) -> None:
+    assert Settings.read({"HOME": "/home/ada", **variables}).state == Path(state)
+
+
+def test_without_a_home_there_is_a_state_directory_all_the_same() -> None:
+    assert Settings.read({}).state == Path("/.local/state/runner")
+
+
+def test_every_setting_has_a_variable() -> None:
+    values = ("image:2", "10.1.0.0/20", "json-file", "60", "1.5")
+
+    found = Settings.read({**dict(zip(NAMES, values, strict=True)), "RUNNER_GRACE": "0"})
+
+    assert found.grace == 0.0
+    assert found.docker == DockerSettings(
+        sandbox_image="image:2",
+        subnets=IPv4Network("10.1.0.0/20"),
+        log_driver="json-file",
+        pull_total=60.0,
+        pull_stall=1.5,
+    )
+
+
+@pytest.mark.parametrize("name", [*NAMES, "RUNNER_GRACE"])
+def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
+    assert Settings.read({name: ""}) == Settings.read({})
+
+
+@pytest.mark.parametrize("name", ["RUNNER_GRACE", "RUNNER_PULL_TIMEOUT", "RUNNER_PULL_STALL"])
+@pytest.mark.parametrize("text", ["soon", "-1", "inf", "nan", "10s"])
+def test_a_time_that_is_none_is_refused_by_its_name(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f"^{name}={text}: not a number of seconds$"):
+        Settings.read({name: text})
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "everything", "fd00::/64", "10.0.0.0/33"])
+def test_a_range_that_is_none_is_refused_by_its_name(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^RUNNER_SUBNETS={text}: ") as caught:
+        Settings.read({"RUNNER_SUBNETS": text})
+
+    assert caught.value.hint == "for example 10.213.0.0/16"
