@@ -16,6 +16,7 @@ class PlainFace:
     def __init__(self, stream: BinaryIO, *, terminal: bool) -> None:
         self._stream = stream
         self._terminal = terminal
+        self._begun: dict[Address, float] = {}
 
     def lines(self, address: Address, block: Block) -> None:
         """Write lines as ``stage/step | line``."""
@@ -25,7 +26,7 @@ class PlainFace:
 
     def event(self, event: Event) -> None:
         """Write an event, if it means something to people."""
-        line = describe(event)
+        line = self._describe(event)
         if line:
             self._stream.write(self._encoded(line) + b"\n")
 
@@ -37,28 +38,43 @@ class PlainFace:
         """Return a text of ours, in which there may be words of others: names, or what an engine answered."""
         return (safe(text) if self._terminal else text).encode("utf-8", "replace")
 
+    def _describe(self, event: Event) -> str:
+        """Return an event as a line for people; empty for what needs none."""
+        match event:
+            case Changed(entry) if entry.address.step:
+                return self._describe_step(entry)
+            case Changed(entry):
+                return _describe_whole(entry)
+            case Notice(text, address):
+                return f"note: {address.path + ': ' if address else ''}{text}"
+            case Pulling(progress) if progress.total:
+                return f"pulling {progress.image}: {progress.current:,} of {progress.total:,} bytes"
+            case _:
+                return ""
 
-def describe(event: Event) -> str:
-    """Return an event as a line for people; empty for what needs none."""
-    match event:
-        case Changed(entry):
-            return _describe_entry(entry)
-        case Notice(text, address):
-            return f"note: {address.path + ': ' if address else ''}{text}"
-        case Pulling(progress) if progress.total:
-            return f"pulling {progress.image}: {progress.current:,} of {progress.total:,} bytes"
-        case _:
-            return ""
+    def _describe_step(self, entry: Entry) -> str:
+        address, status = entry.address, entry.status
+        begun = self._begun.get(address)
+        if status is Status.RUNNING:
+            self._begun[address] = entry.at
+        if address.stage == SERVICES and status in (Status.RUNNING, Status.CANCELLED):
+            return ""  # as expected
+        if status is Status.CANCELLED and begun is None:
+            return ""  # it never began, and the line of its stage says why
+        attempt = f" (attempt {address.attempts})" if (address.round, address.attempt) != (1, 1) else ""
+        code = f" (exit code {entry.exit_code})" if status is Status.FAILURE else ""
+        time = f" in {entry.at - begun:.1f} s" if begun is not None and status.ended else ""
+        return f"{address.path}: {status}{attempt}{code}{time}{_because(entry)}"
 
 
-def _describe_entry(entry: Entry) -> str:
-    address, status = entry.address, entry.status
-    reason = f": {entry.reason}" if entry.reason else ""
-    if not address.stage:
-        return "" if status is Status.RUNNING else f"run {address.run}: {status} in {entry.at:.1f} s{reason}"
-    expected = status in (Status.RUNNING, Status.CANCELLED) and address.stage == SERVICES
-    if not address.step or expected:
-        return ""
-    attempt = f" (attempt {address.attempts})" if (address.round, address.attempt) != (1, 1) else ""
-    code = f" (exit code {entry.exit_code})" if status is Status.FAILURE else ""
-    return f"{address.path}: {status}{attempt}{code}{reason}"
+def _describe_whole(entry: Entry) -> str:
+    """Describe what has become of a run, or of a stage of which its steps do not tell."""
+    if not entry.address.stage:
+        run = f"run {entry.address.run}: {entry.status} in {entry.at:.1f} s{_because(entry)}"
+        return run if entry.status.ended else ""
+    untold = entry.status in (Status.NOT_RUN, Status.ERROR, Status.TIMEOUT, Status.CANCELLED)
+    return f"stage {entry.address.stage}: {entry.status}{_because(entry)}" if untold else ""
+
+
+def _because(entry: Entry) -> str:
+    return f": {entry.reason}" if entry.reason else ""

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from runner.cli.plain import PlainFace
-from runner.engine.events import Notice, Printing
+from runner.engine.events import Event, Notice, Printing
 from runner.logs.index import Stream
 from runner.plan.status import Status
 from tests.support.faces import STORY, address, block, changed
@@ -12,9 +12,9 @@ from tests.support.faces import STORY, address, block, changed
 GOLDEN = """\
 pulling golang:1.24: 1,048,576 of 73,400,320 bytes
 build/test: running
-build/test: failure (exit code 3)
+build/test: failure (exit code 3) in 1.7 s
 build/test: running (attempt 1.2)
-build/test: failure (attempt 1.2) (exit code 137): it was too big
+build/test: failure (attempt 1.2) (exit code 137) in 0.1 s: it was too big
 build/later: skipped: status is failure
 note: something is odd
 note: build/test: could not remove the container
@@ -27,6 +27,14 @@ def _shown(*, terminal: bool = False, lines: bytes = b"", stream: Stream = Strea
     buffer = io.BytesIO()
     PlainFace(buffer, terminal=terminal).lines(address("build/test"), block(lines, stream))
     return buffer.getvalue()
+
+
+def _told(*events: Event) -> list[str]:
+    buffer = io.BytesIO()
+    face = PlainFace(buffer, terminal=False)
+    for event in events:
+        face.event(event)
+    return buffer.getvalue().decode().splitlines()
 
 
 def test_a_run_is_told_in_lines_for_people() -> None:
@@ -100,11 +108,25 @@ def test_that_a_log_begins_is_not_told() -> None:
     [(Status.SUCCESS, "success"), (Status.TIMEOUT, "timeout"), (Status.CANCELLED, "cancelled"), (Status.LOST, "lost")],
 )
 def test_only_a_failure_shows_an_exit_code(status: Status, words: str) -> None:
-    buffer = io.BytesIO()
+    told = _told(
+        changed(address("s/a"), Status.RUNNING, at=1.0), changed(address("s/a"), status, at=3.0, exit_code=143)
+    )
 
-    PlainFace(buffer, terminal=False).event(changed(address("s/a"), status, exit_code=143))
+    assert told == ["s/a: running", f"s/a: {words} in 2.0 s"]
 
-    assert buffer.getvalue() == f"s/a: {words}\n".encode()
+
+def test_a_stage_that_could_not_run_is_told_once_and_its_steps_are_not() -> None:
+    told = _told(
+        changed(address("s/a"), Status.CANCELLED, reason="not started: stage x ended by an error"),
+        changed(address("s"), Status.NOT_RUN, reason="stage x ended by an error"),
+    )
+
+    assert told == ["stage s: not_run: stage x ended by an error"]
+
+
+@pytest.mark.parametrize("status", [Status.RUNNING, Status.SUCCESS, Status.FAILURE, Status.SKIPPED])
+def test_a_stage_of_which_its_steps_tell_is_not_told(status: Status) -> None:
+    assert _told(changed(address("s"), status)) == []
 
 
 def test_a_later_round_of_a_stage_is_told_as_an_attempt() -> None:
