@@ -201,7 +201,7 @@ class FakeBackend:
         with self.world.lock:
             container = self.world.containers.get(address)
             if container is None or container.gone:
-                return Ending(exit_code=None, reason="its container was removed from outside")
+                return Ending(exit_code=None, reason="the container was removed from outside")
             if container.broken:
                 container.broken = False
                 if container.output is not None:

@@ -57,8 +57,13 @@ class Target:
         return left_out
 
     def _delete(self, path: bytes) -> None:
-        with self._place(path, absent_is_fine=True) as place:
-            place.clear()
+        try:
+            with opened(self._root, self._parts(path)) as place:
+                place.clear()
+        except (FileNotFoundError, NotADirectoryError):
+            return  # what is not there, or stands behind a link that leads elsewhere, needs no removal
+        except OSError as error:
+            raise self._failed(path, error) from error
 
     def _unpack(self, archive: Iterable[bytes], made: frozenset[bytes]) -> Iterator[str]:
         try:
@@ -88,19 +93,18 @@ class Target:
         return True
 
     @contextmanager
-    def _place(self, path: bytes, *, absent_is_fine: bool = False) -> Iterator[Place]:
+    def _place(self, path: bytes) -> Iterator[Place]:
+        try:
+            with opened(self._root, self._parts(path), self._owner) as place:
+                yield place
+        except OSError as error:
+            raise self._failed(path, error) from error
+
+    def _parts(self, path: bytes) -> tuple[bytes, ...]:
         parts = tuple(path.split(b"/"))
         if not {b"", b".", b".."}.isdisjoint(parts):
             raise WorkspaceError(f"{self._path}: refusing a path that leads out of it: {os.fsdecode(path)}")
-        try:
-            with opened(self._root, parts, self._owner) as place:
-                yield place
-        except (FileNotFoundError, NotADirectoryError) as error:
-            # What is not there, or stands behind a link that leads elsewhere, needs no removal.
-            if not absent_is_fine:
-                raise self._failed(path, error) from error
-        except OSError as error:
-            raise self._failed(path, error) from error
+        return parts
 
     def _failed(self, path: bytes, error: OSError) -> WorkspaceError:
         return WorkspaceError(f"{self._path / os.fsdecode(path)}: cannot be written: {error.strerror}")

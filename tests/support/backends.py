@@ -1,9 +1,6 @@
 """The backends that ``tests/contract/test_backend.py`` and ``tests/conformance`` run against.
 
-A backend takes part once there is a ``Place`` for it and a line in ``PLACES``: for Docker, a ``docker_backend`` beside
-``fake_backend`` that makes clients of ``DockerBackend`` with one ``Instance``, lets one die by closing its connections,
-removes a container with ``naming.container``, lists by label what is left, and removes all of that at its end. It needs
-the image ``plans.IMAGE`` on the engine, and a log driver that lets a new client read what an old one missed.
+A backend takes part once there is a ``Place`` for it and a line in ``PLACES``. Docker needs the image ``plans.IMAGE``.
 """
 
 import threading
@@ -12,10 +9,15 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from runner import naming
+from runner.backends.docker.backend import DockerBackend
+from runner.backends.docker.client import Engine
+from runner.backends.docker.sweep import Sweep
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import STDOUT, Backend, Ending, Phase, Release, RunSpec, Signal, StageSpec, StepSpec
-from runner.naming import Address, new_run_id
+from runner.naming import Address, Instance, new_run_id
 from runner.plan.model import Step
+from runner.settings import DockerSettings
 from tests.support.hooked import DEADLINE
 
 MISSING = "missing.invalid/no/such/image:1"
@@ -45,7 +47,7 @@ class Place(Protocol):
 class FakePlace:
     """A world of the fake."""
 
-    scale: float = 0.02
+    scale: float = 0.05
     world: World = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +79,57 @@ def fake_backend() -> Iterator[Place]:
     yield FakePlace()
 
 
-PLACES: dict[str, Callable[[], AbstractContextManager[Place]]] = {"fake": fake_backend}
+class DockerPlace:
+    """The engine of this machine. It keeps logs, so that a new client can read what an old one missed."""
+
+    scale = 1.0
+
+    def __init__(self) -> None:
+        self._engine = Engine()
+        self._settings = DockerSettings(log_driver="json-file")
+        # Of a kind of its own: several of them may work on this engine at the same time.
+        self._instance = Instance(id=new_run_id(), kind=f"test-{new_run_id()}", host="here", owner="0")
+        self._clients: list[DockerBackend] = []
+
+    def client(self) -> Backend:
+        """Return a new client of the one instance."""
+        client = DockerBackend(self._engine, self._settings, self._instance)
+        self._clients.append(client)
+        return client
+
+    def die(self, client: Backend) -> None:
+        """Close a client's connections."""
+        assert isinstance(client, DockerBackend)
+        self._clients.remove(client)
+        client.close()
+
+    def remove(self, address: Address) -> None:
+        """Remove a container, as anybody on the engine can."""
+        self._engine.api.remove_container(naming.container(address), force=True)
+
+    def left(self, run: str) -> tuple[str, ...]:
+        """Return what carries the label of a run."""
+        return tuple(f"{remnant.kind} {remnant.name}" for remnant in Sweep(self._engine).of_run(run))
+
+    def close(self) -> None:
+        """Close the clients, and remove what a failed test has left."""
+        for client in self._clients:
+            client.close()
+        sweep = Sweep(self._engine)
+        sweep.remove(sweep.of_process_like(self._instance))
+
+
+@contextmanager
+def docker_backend() -> Iterator[Place]:
+    """Use the engine of this machine."""
+    place = DockerPlace()
+    try:
+        yield place
+    finally:
+        place.close()
+
+
+PLACES: dict[str, Callable[[], AbstractContextManager[Place]]] = {"fake": fake_backend, "docker": docker_backend}
 
 
 class Listener:

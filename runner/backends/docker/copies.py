@@ -37,11 +37,15 @@ printf '\\0' && cat /record/after
 
 
 class Copies:
-    """Trees of one plain volume each, and one with the listings that tell what the stage changed in it."""
+    """Trees of one plain volume each, and one with the listings that tell what the stage changed in it.
+
+    One object for each run: it remembers what it has once read.
+    """
 
     def __init__(self, volumes: Volumes, helpers: Helpers) -> None:
         self._volumes = volumes
         self._helpers = helpers
+        self._read: dict[str, Changes] = {}
 
     def open(self, plot: Plot, stage: Address, below: Sequence[Address]) -> Volume:
         """Return the volume in which a stage works: the source, and one after the other what the others changed."""
@@ -66,10 +70,9 @@ class Copies:
 
         self._volumes.filled(name + _FROZEN, stage, fill)
 
-    def merge(self, plot: Plot, stages: Sequence[Address]) -> list[frozenset[bytes]]:
+    def merge(self, plots: Sequence[Plot], stages: Sequence[Address]) -> list[dict[Address, frozenset[bytes]]]:
         """Compare each stage's tree with what it was at first."""
-        found = {stage: difference.changes.touched for stage, difference in self._left(plot, stages)}
-        return [found.get(stage, frozenset()) for stage in stages]
+        return [{stage: left.changes.touched for stage, left in self._left(plot, stages)} for plot in plots]
 
     @contextmanager
     def differences(self, plot: Plot, stages: Sequence[Address]) -> Iterator[Iterator[Difference]]:
@@ -103,9 +106,11 @@ class Copies:
         self._run(stage, _RECORD_BEFORE, tree, record)
 
     def _changes(self, name: str, stage: Address, tree: Volume) -> Changes:
-        record = self._volumes.plain(name + _RECORD, stage)
-        before, _, after = self._run(stage, _READ_RECORD, tree, record).partition(b"\0")
-        return compare(parse(before), parse(after))
+        if name not in self._read:
+            record = self._volumes.plain(name + _RECORD, stage)
+            before, _, after = self._run(stage, _READ_RECORD, tree, record).partition(b"\0")
+            self._read[name] = compare(parse(before), parse(after))
+        return self._read[name]
 
     def _run(self, stage: Address, script: str, tree: Volume, record: Volume) -> bytes:
         mounts: tuple[Mount, ...] = (tree.mount(FROM, read_only=True), record.mount(_KEPT))

@@ -5,6 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 
 from runner import naming
 from runner.backends.docker.helper import Helpers
@@ -68,25 +69,24 @@ class Overlays:
         elif own := known.get(name + _UPPER):
             self._volumes.filled(name + _FROZEN + _UPPER, stage, lambda frozen: self._copy(stage, own, frozen))
 
-    def merge(self, plot: Plot, stages: Sequence[Address]) -> list[frozenset[bytes]]:
+    def merge(self, plots: Sequence[Plot], stages: Sequence[Address]) -> list[dict[Address, frozenset[bytes]]]:
         """Make the stages' layers fit to be stacked; what was deleted stands there as a device."""
-        known = self._volumes.of_run(plot.run.run)
-        uppers = {stage: upper for stage in stages if (upper := _layer(plot, stage, known))}
+        run = plots[0].run.run
+        known = self._volumes.of_run(run)
         with ExitStack() as views:
-            found = [
-                Layer(upper=upper, below=self._below(known.get(naming.layer(stage, plot.kind)), stage, views))
-                for stage, upper in uppers.items()
-            ]
-            written = look(self._helpers, plot.run.run, found) if found else []
-            join(self._helpers, plot.run.run, found, written)
-        touched = {stage: each.files for stage, each in zip(uppers, written, strict=True)}
-        return [touched.get(stage, frozenset()) for stage in stages]
+            found = [self._with_below(plot, stages, known, views) for plot in plots]
+            everything = [layer for by_stage in found for layer in by_stage.values()]
+            written = iter(look(self._helpers, run, everything) if everything else ())
+            seen = [dict(zip(by_stage, islice(written, len(by_stage)), strict=True)) for by_stage in found]
+            for by_stage, by_stage_written in zip(found, seen, strict=True):
+                join(self._helpers, run, tuple(by_stage.values()), tuple(by_stage_written.values()))
+        return [{stage: each.files for stage, each in by_stage.items()} for by_stage in seen]
 
     @contextmanager
     def differences(self, plot: Plot, stages: Sequence[Address]) -> Iterator[Iterator[Difference]]:
         """Compare the merged view of all layers with the source; a renamed directory has no other trace."""
         run = plot.run
-        self.merge(plot, stages)
+        self.merge([plot], stages)
         found = [layer.path for layer in _layers(plot, stages, self._volumes.of_run(run.run))]
         if not found:
             yield iter(())
@@ -95,9 +95,17 @@ class Overlays:
             changes = self._compare(run, below, merged)
             yield iter((Difference(changes=changes, tree=merged.mount(FROM, read_only=True)),))
 
-    def _below(self, tree: Volume | None, stage: Address, views: ExitStack) -> Volume | None:
-        """Show what lies below a tree; nothing does where a stage has none but a plain volume."""
-        return views.enter_context(self._view(stage, layers.lowers_of(tree.options))) if tree else None
+    def _with_below(
+        self, plot: Plot, stages: Sequence[Address], known: Mapping[str, Volume], views: ExitStack
+    ) -> dict[Address, Layer]:
+        """Return the layers of those stages that have one; below a plain volume there is nothing."""
+        found = {}
+        for stage in stages:
+            if upper := _layer(plot, stage, known):
+                tree = known.get(naming.layer(stage, plot.kind))
+                view = self._view(stage, layers.lowers_of(tree.options)) if tree else None
+                found[stage] = Layer(upper=upper, below=views.enter_context(view) if view else None)
+        return found
 
     def _imitate(self, stage: Address, tree: Volume) -> None:
         lowers = layers.lowers_of(tree.options)

@@ -45,10 +45,10 @@ class Trees(Protocol):
     def freeze(self, plot: Plot, stage: Address) -> None:
         """Set down what a stage has left as it is now, since something of it may go on writing."""
 
-    def merge(self, plot: Plot, stages: Sequence[Address]) -> list[frozenset[bytes]]:
+    def merge(self, plots: Sequence[Plot], stages: Sequence[Address]) -> list[dict[Address, frozenset[bytes]]]:
         """Make what stages have left, side by side, fit to lie below another one; lowest first.
 
-        Returns for each stage the paths that it wrote or deleted, directories apart.
+        Returns for each plot the paths that each stage wrote or deleted, directories apart.
         """
 
     def differences(self, plot: Plot, stages: Sequence[Address]) -> AbstractContextManager[Iterator[Difference]]:

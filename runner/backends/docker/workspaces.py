@@ -85,7 +85,6 @@ class Workspaces:
         self._volumes = Volumes(engine, instance)
         self._helpers = Helpers(engine, instance, settings.sandbox_image)
         self._overlays = Overlays(self._volumes, self._helpers) if overlays else None
-        self._copies = Copies(self._volumes, self._helpers)
         self._bound_files = BoundFiles(self._volumes, self._helpers)
         self._exporter = Exporter(self._volumes, self._helpers)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="workspace")
@@ -107,7 +106,7 @@ class Workspaces:
 
     def copies(self, run: str) -> bool:
         """Say whether an open run's workspaces are copies because the engine cannot do overlays."""
-        return self._runs[run].trees is self._copies
+        return isinstance(self._run(run).trees, Copies)
 
     def open_stage(self, stage: StageSpec) -> Opened:
         """Make the workspace of a stage over what the stages below it have left.
@@ -184,7 +183,7 @@ class Workspaces:
         if self._overlays and copied not in known and (begun or self._overlays.works(plot)):
             return self._overlays
         self._volumes.plain(copied, run.address)
-        return self._copies
+        return Copies(self._volumes, self._helpers)
 
     def _set_roots(self, stage: StageSpec, trees: Sequence[tuple[Plot, Volume]]) -> None:
         users = [*stage.users, *(self._user_of(image) for image in stage.images)]
@@ -200,11 +199,11 @@ class Workspaces:
         """Prepare layers that lie side by side, which shows where they conflict."""
         beside = set(chain.from_iterable(stage.beside))
         stages = [layer for layer in stage.layers if layer in beside]
-        found = []
-        for target, plot in run.plots():
-            touched = dict(zip(stages, run.trees.merge(plot, stages), strict=True))
-            for earlier, later in stage.beside:
-                for path in clashes(touched[earlier], touched[later]):
-                    name = f"{target}/{path.decode(errors='replace')}"
-                    found.append(Conflict(path=name, earlier=earlier.stage, later=later.stage))
-        return tuple(found)
+        plots = run.plots()
+        merged = run.trees.merge([plot for _, plot in plots], stages) if plots else []
+        return tuple(
+            Conflict(path=f"{target}/{path.decode(errors='replace')}", earlier=earlier.stage, later=later.stage)
+            for (target, _), touched in zip(plots, merged, strict=True)
+            for earlier, later in stage.beside
+            for path in clashes(touched.get(earlier, frozenset()), touched.get(later, frozenset()))
+        )

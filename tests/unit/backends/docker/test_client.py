@@ -175,7 +175,7 @@ def test_a_silent_engine_is_a_timeout(stub: StubEngine) -> None:
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_engine_that_does_not_listen_is_named_unavailable(tmp_path: Path, unclosed: None) -> None:
-    with pytest.raises(EngineUnavailableError, match=r"^reaching the engine at .*: no engine answers \(No such file or directory\)$"):
+    with pytest.raises(EngineUnavailableError, match=r"^reaching .*: no engine answers \(No such file or directory\)$"):
         _ = Engine(f"unix://{tmp_path}/none.sock").api
 
 

@@ -195,7 +195,7 @@ def test_the_parts_of_an_overlay_that_stays_in_use_stay_too(volumes: Volumes, ap
     a_run(volumes)
     api.refusals = {"tree": [409] * 100}
 
-    with pytest.raises(InfrastructureError, match="left behind: tree .*refused with 409"):
+    with pytest.raises(InfrastructureError, match=r"left behind: tree .*refused with 409"):
         remove_volumes(engine_of(api), {naming.LABEL_RUN: RUN.run}, seconds=0.2)
 
     assert set(api.held) == {"tree", "upper", "work", "source"}

@@ -1,0 +1,190 @@
+"""What the fake does beyond the contract of every backend (``tests/contract/test_backend.py``)."""
+
+import pytest
+
+from runner.backends.fake import Behaviour, FakeBackend, World, leftovers
+from runner.engine.backend import Ending, Phase, Release, RunSpec, Signal, StageSpec, StepSpec
+from runner.errors import EngineRefusedError, ImageError
+from runner.naming import Address
+from tests.support.backends import Listener
+from tests.support.engine import SCALE, at
+
+A = at("s/a")
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    return FakeBackend(World(scale=SCALE))
+
+
+def _released(backend: FakeBackend, address: Address = A, **environment: str) -> Listener:
+    listener = Listener()
+    assert backend.prepare(StepSpec(address=address, image="i")) is Phase.READY
+    backend.follow(address, listener, listener.wake)
+    backend.release(address, Release(environment=environment))
+    return listener
+
+
+def _ending(backend: FakeBackend, listener: Listener, address: Address = A) -> Ending | None:
+    listener.until_woken()
+    return backend.conclude(address)
+
+
+def test_a_step_that_is_told_nothing_succeeds_at_once() -> None:
+    assert Behaviour.of({}) == Behaviour()
+
+
+def test_every_variable_is_understood() -> None:
+    variables = {
+        "FAKE_EXIT": "3",
+        "FAKE_SECONDS": "0.5",
+        "FAKE_PRINT": "text",
+        "FAKE_HANG": "",
+        "FAKE_IGNORE_TERM": "",
+        "FAKE_VANISH": "",
+        "FAKE_OOM": "",
+        "FAKE_DROP_STREAM": "",
+    }
+
+    assert Behaviour.of(variables) == Behaviour(
+        exit_code=3,
+        seconds=0.5,
+        text="text",
+        hang=True,
+        ignore_term=True,
+        vanish=True,
+        oom=True,
+        drop_stream=True,
+    )
+
+
+@pytest.mark.parametrize("name", ["FAKE_EXIT", "FAKE_SECONDS"])
+def test_a_number_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="many"):
+        Behaviour.of({name: "many"})
+
+
+def test_a_step_runs_for_its_seconds(backend: FakeBackend) -> None:
+    listener = _released(backend, FAKE_SECONDS="1", FAKE_EXIT="3")
+    assert backend.conclude(A) is None
+
+    assert _ending(backend, listener) == Ending(exit_code=3)
+
+
+def test_a_step_prints(backend: FakeBackend) -> None:
+    assert _released(backend, FAKE_PRINT="hello").lines == ["hello"]
+
+
+def test_a_step_that_hangs_ends_only_when_asked(backend: FakeBackend) -> None:
+    listener = _released(backend, FAKE_HANG="1")
+
+    backend.signal(A, Signal.TERM)
+
+    assert _ending(backend, listener) == Ending(exit_code=143)
+
+
+def test_a_step_that_ignores_term_ends_only_when_killed(backend: FakeBackend) -> None:
+    listener = _released(backend, FAKE_HANG="1", FAKE_IGNORE_TERM="1")
+
+    backend.signal(A, Signal.TERM)
+    assert backend.conclude(A) is None
+    backend.signal(A, Signal.KILL)
+
+    assert _ending(backend, listener) == Ending(exit_code=137)
+
+
+def test_a_step_that_vanishes_is_lost(backend: FakeBackend) -> None:
+    listener = _released(backend, FAKE_VANISH="1")
+
+    ending = _ending(backend, listener)
+
+    assert ending == Ending(exit_code=None, reason="the container was removed from outside")
+    assert leftovers(backend.world) == ()
+
+
+def test_a_step_at_its_memory_limit_is_killed(backend: FakeBackend) -> None:
+    listener = _released(backend, FAKE_OOM="1", FAKE_EXIT="0")
+
+    assert _ending(backend, listener) == Ending(exit_code=137, reason="it reached its memory limit")
+
+
+def test_a_stream_that_breaks_is_a_gap_once_and_no_ending(backend: FakeBackend) -> None:
+    listener = _released(backend, FAKE_DROP_STREAM="1", FAKE_EXIT="4")
+
+    assert _ending(backend, listener) == Ending(exit_code=4)
+    assert backend.conclude(A) == Ending(exit_code=4)
+    assert listener.gaps == ["the stream broke"]
+
+
+def test_a_step_that_cannot_be_started_says_why(backend: FakeBackend) -> None:
+    with pytest.raises(EngineRefusedError, match="no such user"):
+        backend.prepare(StepSpec(address=A, image="i", environment={"FAKE_START_ERROR": "no such user"}))
+
+    assert leftovers(backend.world) == ()
+
+
+def test_images_that_the_world_misses_cannot_be_had(backend: FakeBackend) -> None:
+    backend.world.missing_images = frozenset({"i"})
+
+    with pytest.raises(ImageError, match="image i: not found"):
+        backend.fetch("i", always=True, report=lambda _: None)
+    with pytest.raises(ImageError, match="image i: not found"):
+        backend.prepare(StepSpec(address=A, image="i"))
+
+
+def test_the_world_counts_what_was_fetched_and_what_ran(backend: FakeBackend) -> None:
+    backend.fetch("i", always=False, report=lambda _: None)
+    _released(backend)
+    backend.release(A, Release())
+    backend.prepare(StepSpec(address=at("s/b"), image="i"))
+
+    assert backend.world.fetched == [("i", False)]
+    assert backend.world.starts == {A: 1}
+
+
+def test_when_the_client_dies_what_stands_at_the_gate_ends_and_what_runs_goes_on(backend: FakeBackend) -> None:
+    gate = Listener()
+    backend.prepare(StepSpec(address=at("s/gate"), image="i"))
+    backend.follow(at("s/gate"), gate, gate.wake)
+    _released(backend, FAKE_HANG="1")
+
+    backend.world.client_dies()
+
+    later = FakeBackend(backend.world)
+    assert later.conclude(at("s/gate")) == Ending(exit_code=125, started=False)
+    assert later.conclude(A) is None
+
+
+def test_a_dead_client_hears_nothing_more(backend: FakeBackend) -> None:
+    listener = _released(backend, FAKE_HANG="1")
+    backend.world.client_dies()
+
+    backend.signal(A, Signal.KILL)
+
+    with pytest.raises(AssertionError, match="no wake came"):
+        listener.until_woken(deadline=0.0)
+
+
+def test_a_sandbox_that_dies_is_told_to_its_stage(backend: FakeBackend) -> None:
+    reasons: list[str] = []
+    backend.open_stage(StageSpec(address=at("s")), reasons.append)
+
+    backend.world.kill_sandbox(at("s"))
+
+    assert reasons == ["the sandbox died"]
+
+
+def test_the_world_shows_what_a_stage_stands_on(backend: FakeBackend) -> None:
+    backend.open_stage(StageSpec(address=at("s"), layers=(at("a"), at("b"))), lambda _: None)
+
+    assert backend.world.layers == {at("s"): (at("a"), at("b"))}
+
+
+def test_leftovers_are_told_in_words_and_by_run(backend: FakeBackend) -> None:
+    backend.open_run(RunSpec(id=A.run, home="/w", workdir="/w"))
+    backend.open_run(RunSpec(id="other", home="/w", workdir="/w"))
+    backend.open_stage(StageSpec(address=at("s")), lambda _: None)
+    backend.prepare(StepSpec(address=A, image="i"))
+
+    assert leftovers(backend.world, [A.run]) == ("container s/a (1.1)", "sandbox s (1.1)", f"run {A.run}")
+    assert set(leftovers(backend.world)) - set(leftovers(backend.world, [A.run])) == {"run other"}
