@@ -61,10 +61,13 @@ def exec_command(  # noqa: PLR0913 - one parameter an option
         raise UsageError("--bind goes with neither --snapshot nor --export", hint="with --bind the source is written")
     mode = SourceMode.BIND if bind else SourceMode.SNAPSHOT if snapshot else SourceMode.LAYER
     trigger = find_trigger(file, given)
+    root = source or trigger.checkout.root
+    if export is not None and export.resolve() == root.resolve():
+        raise UsageError("--export into the source itself would write what must not change", hint="use --bind")
     plan = to_plan(trigger.content, str(trigger.file), trigger.facts, dialect=dialect, strict=strict)
     order = Order(
         plan=plan,
-        source=Source(path=source or trigger.checkout.root, mode=mode),
+        source=Source(path=root, mode=mode),
         environment=_variables(env or ()),
         secrets=read_secrets(secret or (), secrets_of(plan)) if plan.stages else {},
         max_parallel=max_parallel or default_parallel(),

@@ -95,7 +95,7 @@ class LocalRun:
         if self._order.keep:
             instances.keep(self._place.instance)
         source = self._order.source
-        watch = _Watch(source.path) if source.mode is SourceMode.LAYER else None
+        watch = _Watch(source.path, self._order.export) if source.mode is SourceMode.LAYER else None
         sweeping = Task("sweep", lambda: self._sweep(tell))
         journal = self._folder.journal
         self._driver = Driver(
@@ -162,10 +162,11 @@ def _masked(mask: Mask, value: str) -> bool:
 
 
 class _Watch:
-    """Notices that the user edits the source while a run stands on it; looks off the critical path."""
+    """Notices that the user edits the source while a run stands on it; ``export`` is what the run itself writes."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, export: Path | None) -> None:
+        self._root = root.resolve()
+        self._export = export.resolve() if export else None
         self._before: Fingerprint | None = None
         self._task = Task("fingerprint", self._look)
 
@@ -175,7 +176,8 @@ class _Watch:
     def edited(self) -> str:
         """Return what changed, in words; empty when nothing did."""
         self._task.finish()
-        changed = Fingerprint.take(self._root).changed(self._before) if self._before else []
+        found = Fingerprint.take(self._root).changed(self._before) if self._before else []
+        changed = [path for path in found if self._export not in (self._root / path).parents]
         if not changed:
             return ""
         named = ", ".join(changed[:_NAMED]) + (f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else "")

@@ -12,7 +12,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from docker import APIClient
 
 from runner.engine.report import Report, StageReport, StepReport
 from runner.naming import LABEL_LOCK, LABEL_ROLE
-from tests.support.attempts import build_images
+from tests.support.attempts import BUSYBOX, build_images
 
 RUNNER = Path(sys.executable).parent / "runner"
 PATIENCE = 60.0
@@ -44,7 +44,7 @@ class Finished:
     @property
     def document(self) -> Report:
         """The only document of ``--output json``."""
-        return cast(Report, json.loads(self.out))
+        return cast("Report", json.loads(self.out))
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -104,8 +104,8 @@ class Running:
     def until(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until it has put out a text."""
         with self._news:
-            found = self._news.wait_for(lambda: text in self.text or not self._reading(), seconds)
-            assert found and text in self.text, f"{text!r} never came; there was:\n{self.text}"
+            self._news.wait_for(lambda: text in self.text or not self._reading(), seconds)
+            assert text in self.text, f"{text!r} never came; there was:\n{self.text}"
 
     def signal(self, number: int) -> None:
         """Send a signal to the command and whatever it has started, as a terminal does."""
@@ -227,12 +227,13 @@ class Place:
 
     def objects(self, kind: str = "") -> list[str]:
         """Return what the runs of this place have on the engine, as ``kind name``: by label, and by name."""
-        api, runs = APIClient(), [path.name for path in self.runs]
-        found = [
-            *(("container", raw["Names"][0], raw) for raw in api.containers(all=True)),
-            *(("network", raw["Name"], raw) for raw in api.networks()),
-            *(("volume", raw["Name"], raw) for raw in api.volumes()["Volumes"] or []),
-        ]
+        runs = [path.name for path in self.runs]
+        with closing(APIClient()) as api:
+            found = [
+                *(("container", raw["Names"][0], raw) for raw in api.containers(all=True)),
+                *(("network", raw["Name"], raw) for raw in api.networks()),
+                *(("volume", raw["Name"], raw) for raw in api.volumes()["Volumes"] or []),
+            ]
         return sorted(
             f"{what} {name}"
             for what, name, raw in found
@@ -241,7 +242,8 @@ class Place:
 
     def containers(self, role: str) -> list[str]:
         """Return the ids of the running containers of a role: "step", "service", "sandbox"."""
-        found = APIClient().containers(filters={"label": f"{LABEL_ROLE}={role}"})
+        with closing(APIClient()) as api:
+            found = api.containers(filters={"label": f"{LABEL_ROLE}={role}"})
         return [raw["Id"] for raw in found if self._is_ours(raw)]
 
     def _started(self, running: Running) -> Running:
@@ -272,3 +274,13 @@ def place_in(folder: Path) -> Iterator[Place]:
 @cache
 def _images() -> None:
     build_images()
+
+
+def derive(api: APIClient, name: str, *changes: str) -> str:
+    """Tag an image that is busybox with some changes, in the words of a Dockerfile; return its id."""
+    source = api.create_container(BUSYBOX, ["true"])["Id"]
+    try:
+        repository, _, tag = name.rpartition(":")
+        return str(api.commit(source, repository, tag, changes="\n".join(changes))["Id"])
+    finally:
+        api.remove_container(source)

@@ -15,8 +15,8 @@ from runner.engine.backend import RunSpec
 
 _ROOT_USERS = ("", "0", "root")
 
-_RECORD = "cd /from && find . -xdev -print0 > /to/known"
-_NEW = "cd /from && find . -xdev -print0 && printf '\\0' && cat /to/known"
+_RECORD = 'cd /from && find . -xdev ! -user "$1" -print0 > /to/known'
+_NEW = 'cd /from && find . -xdev ! -user "$1" -print0 && printf "\\0\\0" && cat /to/known'
 _GIVE = 'cd /from && xargs -0 -r chown -h "$1" -- < /in/new'
 
 
@@ -61,17 +61,20 @@ def set_roots(helpers: Helpers, run: str, trees: Sequence[tuple[Volume, Root]]) 
 
 
 class BoundFiles:
-    """The files of a bound directory: those that a run adds are given to the owner of the directory."""
+    """The files of a bound directory: what a run makes or replaces there is given to the owner of the directory.
+
+    That is what belongs to somebody else after the run and did not before it.
+    """
 
     def __init__(self, volumes: Volumes, helpers: Helpers) -> None:
         self._volumes = volumes
         self._helpers = helpers
 
     def record(self, run: RunSpec, base: Base) -> None:
-        """Write down, on the engine's machine, which files are there before the run."""
+        """Write down, on the engine's machine, what belongs to others before the run."""
 
         def fill(volume: Volume) -> None:
-            self._helpers.run(run.id, _RECORD, mounts=(base.mount(FROM), volume.mount(TO)))
+            self._helpers.run(run.id, _RECORD, [str(base.uid)], mounts=(base.mount(FROM), volume.mount(TO)))
 
         self._volumes.filled(_name(run), run.address, fill)
 
@@ -81,8 +84,8 @@ class BoundFiles:
         if volume is None:
             return
         mounts = (base.mount(FROM), volume.mount(TO))
-        now, _, then = self._helpers.run(run.id, _NEW, mounts=mounts).partition(b"\0\0")
-        new = sorted(set(now.split(b"\0")) - set(then.split(b"\0")))
+        now, _, then = self._helpers.run(run.id, _NEW, [str(base.uid)], mounts=mounts).partition(b"\0\0")
+        new = sorted(set(now.split(b"\0")) - set(then.split(b"\0")) - {b""})
         if new:
             inputs = {"new": b"".join(path + b"\0" for path in new)}
             self._helpers.run(run.id, _GIVE, [f"{base.uid}:{base.gid}"], mounts=mounts, inputs=inputs)
