@@ -163,7 +163,7 @@ class Result:
 class Life:
     """One driver of a run, in a thread of its own."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a life, each by name and all but the plan optional
         self,
         plan: Plan,
         *,
@@ -171,9 +171,11 @@ class Life:
         world: World | None = None,
         journal: Journal | None = None,
         observer: Observer | None = None,
+        run: str = RUN,
         **job: Any,  # noqa: ANN401 - the fields of `Job`, which checks them
     ) -> None:
         self.plan = plan
+        self.run = run
         self.journal = journal or Memory()
         self.events: list[Event] = []
         self.logs = Recorders()
@@ -181,7 +183,7 @@ class Life:
         self._news = threading.Condition()
         job.setdefault("grace", 1.0)
         self.driver = Driver(
-            job=Job(id=RUN, plan=plan, **job),
+            job=Job(id=run, plan=plan, **job),
             journal=self.journal,
             backend=backend or FakeBackend(world or World(scale=SCALE)),
             logs=self.logs,
@@ -225,7 +227,7 @@ class Life:
         entries = self.journal.read()
         return Result(
             run=standing,
-            state=RunState(RUN, self.plan, entries),
+            state=RunState(self.run, self.plan, entries),
             entries=entries,
             events=tuple(self.events),
             outputs=self.logs.found,

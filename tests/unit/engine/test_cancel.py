@@ -4,13 +4,13 @@ from runner.backends.fake import FakeBackend, World
 from runner.clock import Deadline
 from runner.engine.backend import Ending, Release, Signal, StepSpec
 from runner.engine.cancel import KILL_SECONDS, Inbox, Ladder, Limit, Stop, Wake, await_ending
+from runner.naming import Address
 from runner.plan.status import Status
 from tests.support.engine import ManualClock, Recorder, at
 from tests.support.hooked import Call, HookedBackend
 
 POLITE = Stop(status=Status.CANCELLED, reason="it was cancelled", grace=10.0)
 AT_ONCE = Stop(status=Status.CANCELLED, reason="it was killed", grace=0.0)
-TOO_LONG = Stop(status=Status.TIMEOUT, reason="it took too long", grace=10.0)
 A = at("s/a")
 
 
@@ -106,15 +106,6 @@ def test_once_something_stops_it_limits_mean_nothing_more() -> None:
     assert ladder.stop is POLITE
 
 
-def _running(**environment: str) -> FakeBackend:
-    """Return a backend on which attempt A runs."""
-    backend = FakeBackend(World(scale=0.02))
-    backend.prepare(StepSpec(address=A, image="i"))
-    backend.follow(A, Recorder(), lambda: None)
-    backend.release(A, Release(environment=environment))
-    return backend
-
-
 def _inbox(*messages: Stop | Wake) -> Inbox:
     inbox = Inbox()
     for message in messages:
@@ -122,29 +113,35 @@ def _inbox(*messages: Stop | Wake) -> Inbox:
     return inbox
 
 
-def test_an_attempt_that_ends_by_itself_has_its_own_code_and_no_stop() -> None:
+def _running(inbox: Inbox, **environment: str) -> FakeBackend:
+    """Return a backend on which attempt A runs, and wakes the inbox when it ends."""
     backend = FakeBackend(World(scale=0.02))
-    inbox = Inbox()
     backend.prepare(StepSpec(address=A, image="i"))
     backend.follow(A, Recorder(), lambda: inbox.put(Wake()))
-    backend.release(A, Release(environment={"FAKE_EXIT": "7", "FAKE_SECONDS": "1"}))
+    backend.release(A, Release(environment=environment))
+    return backend
+
+
+def test_an_attempt_that_ends_by_itself_has_its_own_code_and_no_stop() -> None:
+    inbox = Inbox()
+    backend = _running(inbox, FAKE_EXIT="7", FAKE_SECONDS="1")
 
     assert await_ending(backend, A, inbox, Ladder(ManualClock(), ())) == (Ending(exit_code=7), None)
 
 
 def test_a_wake_without_an_ending_means_nothing() -> None:
-    backend = _running(FAKE_HANG="1")
+    inbox = _inbox(Wake(), Wake(), POLITE, Wake())
+    backend = _running(inbox, FAKE_HANG="1")
 
-    ending = await_ending(backend, A, _inbox(Wake(), Wake(), POLITE, Wake()), Ladder(ManualClock(), ()))
-
-    assert ending == (Ending(exit_code=143), POLITE)
+    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ())) == (Ending(exit_code=143), POLITE)
 
 
 def test_an_attempt_that_had_ended_before_the_stop_keeps_its_own_ending() -> None:
-    backend = _running(FAKE_HANG="1")
+    inbox = _inbox(POLITE)
+    backend = _running(inbox, FAKE_HANG="1")
     backend.signal(A, Signal.TERM)
 
-    assert await_ending(backend, A, _inbox(POLITE), Ladder(ManualClock(), ())) == (Ending(exit_code=143), None)
+    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ())) == (Ending(exit_code=143), None)
 
 
 def test_an_attempt_that_ignores_term_is_killed_after_the_grace() -> None:
@@ -152,26 +149,29 @@ def test_an_attempt_that_ignores_term_is_killed_after_the_grace() -> None:
     clock = ManualClock()
 
     def pass_time(call: Call) -> None:
-        signals.append(call.verb)
+        if call.verb != "conclude":
+            signals.append(call.verb)
         if call.verb == "signal TERM":
             clock.time += 10.0
 
-    backend = HookedBackend(_running(FAKE_HANG="1", FAKE_IGNORE_TERM="1"), before=pass_time)
+    inbox = _inbox(POLITE)
+    backend = HookedBackend(_running(inbox, FAKE_HANG="1", FAKE_IGNORE_TERM="1"), before=pass_time)
 
-    assert await_ending(backend, A, _inbox(POLITE, Wake()), Ladder(clock, ())) == (Ending(exit_code=137), POLITE)
-    assert signals == ["conclude", "signal TERM", "conclude", "conclude", "signal KILL", "conclude"]
+    assert await_ending(backend, A, inbox, Ladder(clock, ())) == (Ending(exit_code=137), POLITE)
+    assert signals == ["signal TERM", "signal KILL"]
 
 
 def test_an_attempt_that_does_not_die_when_killed_is_given_up() -> None:
     clock = ManualClock()
 
     class Immortal(FakeBackend):
-        def signal(self, address: object, signal: Signal) -> None:
+        def signal(self, address: Address, signal: Signal) -> None:
             clock.time += KILL_SECONDS
 
-    backend = Immortal(_running(FAKE_HANG="1").world)
+    inbox = _inbox(AT_ONCE)
+    backend = Immortal(_running(inbox, FAKE_HANG="1").world)
 
-    ending, stop = await_ending(backend, A, _inbox(AT_ONCE), Ladder(clock, ()))
+    ending, stop = await_ending(backend, A, inbox, Ladder(clock, ()))
 
     assert (ending.exit_code, ending.reason) == (None, "it did not die when killed")
     assert stop is AT_ONCE
@@ -181,7 +181,10 @@ def test_a_limit_ends_an_attempt_by_itself() -> None:
     clock = ManualClock()
     ladder = _limited(clock, 5.0)
     clock.time += 5.0
+    inbox = Inbox()
 
-    ending, stop = await_ending(_running(FAKE_HANG="1"), A, _inbox(), ladder)
+    ending, stop = await_ending(_running(inbox, FAKE_HANG="1"), A, inbox, ladder)
 
-    assert (ending.exit_code, stop and stop.reason) == (143, "5 s")
+    assert ending == Ending(exit_code=143)
+    assert stop is not None
+    assert stop.reason == "5 s"

@@ -1,0 +1,320 @@
+"""The contract of ``runner.engine.backend``, against every backend that there is."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from runner.engine.backend import Ending, Phase, PullProgress, Release, Signal, StageSpec
+from runner.engine.job import Task
+from runner.errors import ImageError, InfrastructureError
+from runner.naming import Address
+from runner.plan.model import Step
+from tests.support.backends import MISSING, PLACES, Bench, Listener, Place
+from tests.support.plans import IMAGE, step
+
+TOGETHER = 4
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    with PLACES[request.param]() as found:
+        yield found
+
+
+@pytest.fixture
+def bench(place: Place) -> Iterator[Bench]:
+    found = Bench(place)
+    yield found
+    found.close()
+    assert place.left(found.run.id) == ()
+
+
+def _lasting(name: str = "a", *, deaf: bool = False) -> Step:
+    """Return a step that says ``ready`` and then stays; a deaf one does not hear TERM."""
+    fake = {"FAKE_PRINT": "ready", "FAKE_HANG": "1"} | ({"FAKE_IGNORE_TERM": "1"} if deaf else {})
+    commands = (*(["trap '' TERM"] if deaf else []), "echo ready", "sleep 600")
+    return Step(name=name, image=IMAGE, commands=commands, environment=fake)
+
+
+def _ignored(_: PullProgress) -> None:
+    """Take no interest."""
+
+
+def test_an_attempt_lives_from_prepare_to_discard(bench: Bench) -> None:
+    address, listener = bench.ready(step("a", text="hello"))
+    assert bench.backend.conclude(address) is None
+    assert listener.lines == []
+
+    bench.backend.release(address, Release(environment=step("a", text="hello").environment))
+
+    assert bench.ending(address, listener) == Ending(exit_code=0)
+    assert (listener.lines, listener.gaps) == (["hello"], [])
+    bench.backend.discard(address)
+    assert listener.closed
+
+
+@pytest.mark.parametrize("code", [0, 1, 7, 125, 137])
+def test_the_exit_code_is_that_of_the_step(bench: Bench, code: int) -> None:
+    ending = bench.ending(*bench.released(step("a", code)))
+
+    assert (ending.exit_code, ending.started) == (code, True)
+
+
+def test_all_output_has_arrived_when_the_ending_is_told(bench: Bench) -> None:
+    address, listener = bench.released(step("a", 3, text="the last word"))
+
+    assert bench.ending(address, listener).exit_code == 3
+    assert listener.lines == ["the last word"]
+
+
+def test_an_ending_can_be_asked_for_again(bench: Bench) -> None:
+    address, listener = bench.released(step("a", 7))
+
+    assert bench.ending(address, listener) == bench.backend.conclude(address)
+
+
+def test_a_step_that_still_runs_has_no_ending(bench: Bench) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+
+    assert bench.backend.conclude(address) is None
+
+
+def test_an_attempt_that_is_prepared_twice_is_adopted_and_runs_once(bench: Bench) -> None:
+    bench.backend.prepare(bench.spec(step("a", text="once")))
+    address, listener = bench.released(step("a", text="once"))
+
+    bench.ending(address, listener)
+
+    assert listener.lines == ["once"]
+
+
+def test_an_attempt_that_was_released_is_underway_when_it_is_prepared_again(bench: Bench) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+
+    assert bench.backend.prepare(bench.spec(_lasting())) is Phase.UNDERWAY
+    assert bench.end(address, listener).exit_code == 137
+
+
+def test_a_second_release_starts_nothing(bench: Bench) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+    bench.backend.release(address, Release(environment=_lasting().environment))
+    bench.backend.signal(address, Signal.TERM)
+
+    bench.ending(address, listener)
+
+    assert listener.lines == ["ready"]
+
+
+def test_what_is_discarded_at_the_gate_never_ran(bench: Bench) -> None:
+    address, listener = bench.ready(step("a", text="never"))
+
+    bench.backend.discard(address)
+
+    assert (listener.lines, listener.closed) == ([], True)
+
+
+def test_what_ends_at_the_gate_was_not_started(bench: Bench) -> None:
+    address, listener = bench.ready(step("a", text="never"))
+
+    ending = bench.end(address, listener)
+
+    assert not ending.started
+    assert listener.lines == []
+
+
+def test_what_has_ended_at_the_gate_cannot_be_released(bench: Bench) -> None:
+    address, listener = bench.ready(step("a", text="never"))
+    bench.end(address, listener)
+
+    with pytest.raises(InfrastructureError):
+        bench.backend.release(address, Release())
+    assert listener.lines == []
+
+
+def test_term_ends_a_step(bench: Bench) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+
+    bench.backend.signal(address, Signal.TERM)
+
+    assert bench.ending(address, listener).exit_code == 143
+
+
+def test_only_kill_ends_a_step_that_ignores_term(bench: Bench) -> None:
+    address, listener = bench.released(_lasting(deaf=True))
+    listener.until_line("ready")
+
+    bench.backend.signal(address, Signal.TERM)
+    assert bench.backend.conclude(address) is None
+    assert bench.end(address, listener).exit_code == 137
+
+
+@pytest.mark.parametrize("signal", Signal)
+def test_a_signal_for_what_has_ended_changes_nothing(bench: Bench, signal: Signal) -> None:
+    address, listener = bench.released(step("a", 7))
+    bench.ending(address, listener)
+
+    bench.backend.signal(address, signal)
+
+    assert bench.backend.conclude(address) == Ending(exit_code=7)
+
+
+def test_verbs_for_what_is_gone_do_nothing(bench: Bench) -> None:
+    address, _ = bench.ready(step("a"))
+    for _ in range(2):
+        bench.backend.discard(address)
+    bench.backend.signal(address, Signal.TERM)
+    bench.backend.signal(address, Signal.KILL)
+
+    for _ in range(2):
+        bench.backend.close_stage(bench.stage, needed=False)
+
+
+def test_verbs_for_what_never_was_do_nothing(bench: Bench) -> None:
+    never = replace(bench.stage, step="never")
+
+    bench.backend.signal(never, Signal.KILL)
+    bench.backend.discard(never)
+    bench.backend.close_stage(Address(bench.run.id, "never"), needed=True)
+
+
+def test_run_and_stage_may_be_opened_twice(bench: Bench) -> None:
+    bench.open()
+
+    assert bench.ending(*bench.released(step("a", 3))).exit_code == 3
+
+
+def test_what_stood_at_the_gate_when_its_client_died_is_replaced_and_runs_once(bench: Bench) -> None:
+    bench.ready(step("a", 5, text="once"))
+    bench.reborn()
+
+    address, listener = bench.released(step("a", 5, text="once"))
+
+    assert bench.ending(address, listener) == Ending(exit_code=5)
+    assert listener.lines == ["once"]
+
+
+def test_what_ran_when_its_client_died_is_underway_and_can_be_ended(bench: Bench) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+    bench.reborn()
+    later = Listener()
+
+    assert bench.backend.prepare(bench.spec(_lasting())) is Phase.UNDERWAY
+    bench.backend.follow(address, later, later.wake)
+    assert bench.backend.conclude(address) is None
+    bench.backend.signal(address, Signal.TERM)
+    assert bench.ending(address, later) == Ending(exit_code=143)
+
+
+def test_what_had_ended_when_it_is_followed_by_a_new_client_wakes_it_at_once_and_its_code_is_true(bench: Bench) -> None:
+    address, listener = bench.released(step("a", 7, text="done"))
+    bench.ending(address, listener)
+    bench.reborn()
+    later = Listener()
+
+    assert bench.backend.prepare(bench.spec(step("a", 7, text="done"))) is Phase.UNDERWAY
+    bench.backend.follow(address, later, later.wake)
+    assert bench.ending(address, later) == Ending(exit_code=7)
+
+
+def test_a_container_that_is_removed_from_outside_is_lost_and_says_so(bench: Bench, place: Place) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+
+    place.remove(address)
+
+    ending = bench.ending(address, listener)
+    assert (ending.exit_code, ending.reason) == (None, "the container was removed from outside")
+
+
+def test_an_image_that_is_present_is_fetched_without_a_registry(bench: Bench) -> None:
+    bench.backend.fetch(IMAGE, always=False, report=_ignored)
+
+
+def test_an_image_that_nobody_has_cannot_be_fetched(bench: Bench) -> None:
+    with pytest.raises(ImageError, match="missing"):
+        bench.backend.fetch(MISSING, always=False, report=_ignored)
+
+
+def test_a_container_cannot_be_made_of_an_image_that_is_not_there(bench: Bench) -> None:
+    with pytest.raises(ImageError, match="missing"):
+        bench.backend.prepare(bench.spec(step("a", image=MISSING)))
+
+
+def test_attempts_do_not_disturb_each_other(bench: Bench) -> None:
+    endings: dict[int, Ending] = {}
+
+    def live(number: int) -> None:
+        endings[number] = bench.ending(*bench.released(step(f"step {number}", number, text=str(number))))
+
+    def task(number: int) -> Task:
+        return Task(f"attempt {number}", lambda: live(number))
+
+    for one in [task(number) for number in range(TOGETHER)]:
+        one.finish()
+
+    assert endings == {number: Ending(exit_code=number) for number in range(TOGETHER)}
+
+
+def test_attempts_of_one_step_are_told_apart(bench: Bench) -> None:
+    first, listener = bench.released(step("a", 1))
+    bench.ending(first, listener)
+    again = replace(first, round=2)
+    bench.backend.open_stage(StageSpec(address=again.of_stage()), bench.losses.append)
+    later = Listener()
+
+    assert bench.backend.prepare(replace(bench.spec(step("a", 2)), address=again)) is Phase.READY
+    bench.backend.follow(again, later, later.wake)
+    bench.backend.release(again, Release(environment=step("a", 2).environment))
+
+    assert bench.ending(again, later).exit_code == 2
+    assert bench.backend.conclude(first) == Ending(exit_code=1)
+
+
+def test_closing_a_run_removes_whatever_its_state_and_may_be_repeated(place: Place) -> None:
+    bench = Bench(place)
+    bench.ready(step("at the gate"))
+    _, listener = bench.released(_lasting("running"))
+    listener.until_line("ready")
+    bench.ending(*bench.released(step("ended", 1)))
+    assert place.left(bench.run.id) != ()
+
+    bench.close()
+    assert place.left(bench.run.id) == ()
+    bench.close()
+
+
+def test_a_run_that_was_never_opened_can_be_closed(place: Place) -> None:
+    bench = Bench(place)
+    bench.close()
+    never = replace(bench.run, id="feedbeef")
+
+    place.client().close_run(never, keep=False)
+
+    assert place.left(never.id) == ()
+
+
+def test_a_new_client_can_close_the_run_of_a_dead_one(place: Place) -> None:
+    bench = Bench(place)
+    _, listener = bench.released(_lasting())
+    listener.until_line("ready")
+    place.die(bench.backend)
+
+    place.client().close_run(bench.run, keep=False)
+
+    assert place.left(bench.run.id) == ()
+
+
+def test_closing_a_run_leaves_other_runs_alone(bench: Bench, place: Place) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+    other = Bench(place)
+    other.close()
+
+    assert bench.backend.conclude(address) is None
+    assert bench.end(address, listener).exit_code == 137

@@ -1,0 +1,151 @@
+import threading
+
+import pytest
+
+from runner.backends.fake import FakeBackend, World, leftovers
+from runner.engine.assemble import images_of
+from runner.engine.events import Pulling
+from runner.errors import EngineUnavailableError, InfrastructureError
+from runner.plan.model import PullPolicy
+from runner.plan.status import Status
+from tests.support.engine import SCALE, Life, at, drive
+from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend, Moment
+from tests.support.plans import IMAGE, plan, service, stage, step, steps_only
+
+
+@pytest.fixture
+def world() -> World:
+    return World(scale=SCALE)
+
+
+@pytest.mark.parametrize(
+    ("pull", "fetched"),
+    [
+        (PullPolicy.ALWAYS, {"i": True}),
+        (PullPolicy.NOT_PRESENT, {"i": False}),
+        (PullPolicy.ON_START, {}),
+        (PullPolicy.NEVER, {}),
+    ],
+)
+def test_a_policy_says_which_images_are_fetched_beforehand(pull: PullPolicy, fetched: dict[str, bool]) -> None:
+    assert images_of(steps_only(step("a", image="i", pull=pull))) == fetched
+
+
+@pytest.mark.parametrize("pulls", [("always", "not_present"), ("not_present", "always")])
+def test_an_image_that_one_step_wants_always_is_fetched_once_and_always(pulls: tuple[str, str]) -> None:
+    first, second = (PullPolicy(pull) for pull in pulls)
+
+    assert images_of(steps_only(step("a", image="i", pull=first), step("b", image="i", pull=second))) == {"i": True}
+
+
+def test_images_of_services_are_fetched_too() -> None:
+    of = plan(stage("s", step("a", image="i")), services=[service("db", image="j", pull=PullPolicy.ALWAYS)])
+
+    assert images_of(of) == {"i": False, "j": True}
+
+
+def test_every_image_is_fetched_once_before_anything_runs(world: World) -> None:
+    calls: list[str] = []
+    backend = HookedBackend(FakeBackend(world), before=lambda call: calls.append(call.verb))
+
+    result = drive(steps_only(step("a", image="i"), step("b", image="j"), step("c", image="i")), backend=backend)
+
+    assert result.run.status is Status.SUCCESS
+    assert sorted(world.fetched) == [("i", False), ("j", False)]
+    assert set(calls[:3]) == {"open_run", "fetch"}
+    assert not {"open_run", "fetch"} & set(calls[3:])
+
+
+def test_progress_is_passed_on() -> None:
+    result = drive(steps_only(step("a")))
+
+    assert [event.progress.image for event in result.events if isinstance(event, Pulling)] == [IMAGE]
+
+
+def test_a_missing_image_ends_the_run_as_an_error_before_anything_ran() -> None:
+    world = World(scale=SCALE, missing_images=frozenset({"nowhere"}))
+    of = plan(stage("s", step("a"), step("b", image="nowhere")), services=[service("db")])
+
+    result = drive(of, world=world)
+
+    assert (result.run.status, result.run.reason) == (Status.ERROR, "image nowhere: not found")
+    assert result.stages == {"s": "not_run"}
+    assert result.statuses == {"s/a": "cancelled", "s/b": "cancelled"}
+    assert result.reason("s/a") == "not started: image nowhere: not found"
+    assert (result.order, leftovers(world)) == ([], ())
+
+
+def test_a_run_that_cannot_be_opened_is_an_error_and_is_closed_nevertheless() -> None:
+    closed = Moment("close_run", "")
+    fault = Fault("open_run", "", EngineUnavailableError("no engine answers"))
+
+    result = drive(steps_only(step("a")), backend=HookedBackend(FakeBackend(), before=fault, after=closed))
+
+    assert (result.run.status, result.run.reason) == (Status.ERROR, "no engine answers")
+    closed.wait()
+
+
+def test_an_error_ends_it_at_once_although_a_download_still_goes_on() -> None:
+    stuck = threading.Event()
+
+    def hang(call: Call) -> None:
+        if call.path == "slow":
+            assert stuck.wait(DEADLINE)
+        if call.path == "broken":
+            raise InfrastructureError("no space left")
+
+    of = steps_only(step("a", image="slow"), step("b", image="broken"))
+
+    result = drive(of, backend=HookedBackend(FakeBackend(), before=hang))
+
+    assert not stuck.is_set()
+    assert result.run.reason == "no space left"
+    stuck.set()
+
+
+def test_a_cancel_while_an_image_is_fetched_ends_the_run_at_once(world: World) -> None:
+    fetching, stuck = threading.Event(), threading.Event()
+
+    def hang(call: Call) -> None:
+        if call.verb == "fetch":
+            fetching.set()
+            assert stuck.wait(DEADLINE)
+
+    life = Life(steps_only(step("a")), backend=HookedBackend(FakeBackend(world), before=hang)).start()
+    assert fetching.wait(DEADLINE)
+    life.driver.cancel()
+    result = life.finish()
+
+    assert not stuck.is_set()
+    assert (result.run.status, result.run.reason) == (Status.CANCELLED, "it was cancelled")
+    assert result.reason("s/a") == "not started: it was cancelled"
+    assert leftovers(world) == ()
+    stuck.set()
+
+
+def test_a_cancel_waits_for_what_is_being_made_so_that_it_can_be_removed(world: World) -> None:
+    closed = threading.Event()
+    too_early: list[bool] = []
+
+    def watch(call: Call) -> None:
+        if call.verb == "open_run":
+            too_early.append(closed.wait(0.2))  # long enough for a driver that does not wait
+        if call.verb == "close_run":
+            closed.set()
+
+    life = Life(steps_only(step("a")), backend=HookedBackend(FakeBackend(world), before=watch))
+    life.driver.cancel()
+
+    assert life.start().finish().run.status is Status.CANCELLED
+    assert too_early == [False]
+    assert leftovers(world) == ()
+
+
+def test_a_cancel_before_the_start_is_not_lost() -> None:
+    life = Life(steps_only(step("a")))
+    life.driver.cancel()
+
+    result = life.start().finish()
+
+    assert result.run.status is Status.CANCELLED
+    assert life.journal.read()[-1].address == at("")

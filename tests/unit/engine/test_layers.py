@@ -1,0 +1,73 @@
+from collections.abc import Iterable
+
+from runner.engine.journal import Entry
+from runner.engine.layers import all_layers, layers_of, side_by_side
+from runner.engine.state import RunState
+from runner.naming import Address
+from runner.plan.model import Plan
+from runner.plan.status import Status
+from tests.support.engine import RUN, at
+from tests.support.plans import plan, stage, step
+
+DIAMOND = plan(
+    stage("top", step("s"), needs=("right", "left")),
+    stage("right", step("s"), needs=("base",)),
+    stage("left", step("s"), needs=("base",)),
+    stage("base", step("s")),
+    stage("apart", step("s")),
+)
+ALL = [at(f"{name}/s") for name in ("top", "right", "left", "base", "apart")]
+
+
+def _state(of: Plan, begun: Iterable[Address]) -> RunState:
+    return RunState(RUN, of, [Entry(address=address, status=Status.RUNNING, at=0.0) for address in begun])
+
+
+def test_a_stage_that_needs_nothing_has_no_layers() -> None:
+    assert layers_of(_state(DIAMOND, ALL), "base") == ()
+
+
+def test_a_stage_sees_all_that_it_needs_lowest_first_and_ties_in_the_order_of_the_file() -> None:
+    assert layers_of(_state(DIAMOND, ALL), "top") == (at("base"), at("right"), at("left"))
+
+
+def test_a_stage_in_which_no_step_was_begun_is_no_layer() -> None:
+    begun = [address for address in ALL if address.stage != "right"]
+
+    assert layers_of(_state(DIAMOND, begun), "top") == (at("base"), at("left"))
+
+
+def test_a_stage_whose_only_step_was_skipped_is_no_layer() -> None:
+    state = RunState(RUN, DIAMOND, [Entry(address=at("base/s"), status=Status.SKIPPED, at=0.0)])
+
+    assert layers_of(state, "left") == ()
+
+
+def test_the_last_round_of_a_stage_is_its_layer() -> None:
+    state = _state(DIAMOND, [*ALL, at("base/s", round=2)])
+
+    assert layers_of(state, "left") == (at("base", round=2),)
+
+
+def test_a_round_in_which_nothing_was_begun_hides_the_one_before() -> None:
+    state = _state(DIAMOND, ALL)
+    state.apply(Entry(address=at("base", round=2), status=Status.RUNNING, at=1.0))
+
+    assert layers_of(state, "left") == ()
+
+
+def test_the_whole_run_has_the_layers_of_all_stages() -> None:
+    assert all_layers(_state(DIAMOND, ALL)) == tuple(at(name) for name in ("base", "right", "left", "top", "apart"))
+
+
+def test_only_layers_of_which_neither_needs_the_other_stand_side_by_side() -> None:
+    state = _state(DIAMOND, ALL)
+
+    assert side_by_side(state, layers_of(state, "top")) == ((at("right"), at("left")),)
+
+
+def test_a_need_through_another_stage_is_one_too() -> None:
+    of = plan(stage("a", step("s")), stage("b", step("s"), needs=("a",)), stage("c", step("s"), needs=("b",)))
+    state = _state(of, [at("a/s"), at("b/s"), at("c/s")])
+
+    assert side_by_side(state, all_layers(state)) == ()
