@@ -57,6 +57,8 @@ class PlainFace:
         begun = self._begun.get(address)
         if status is Status.RUNNING:
             self._begun[address] = entry.at
+        if status is Status.PENDING:
+            return ""  # made ready before its turn
         if address.stage == SERVICES and status in (Status.RUNNING, Status.CANCELLED):
             return ""  # as expected
         if status is Status.CANCELLED and begun is None:

@@ -226,7 +226,7 @@ class Backend(Protocol):
         """
 
     def discard(self, address: Address) -> None:
-        """Remove the attempt's container, whatever its state; its output is closed."""
+        """Close the attempt's output and have its container removed, whatever its state; ``close_run`` sees it gone."""
 
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         """Give back the sandbox; the workspace stays for the stages that stand on it.

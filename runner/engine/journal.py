@@ -3,8 +3,9 @@
 A *journal* is the list of what was intended and what happened in one run. These rules hold for every implementation,
 and ``tests/contract/test_journal.py`` runs them against each:
 
-*Intent before effect.* The engine appends ``running`` before it asks the backend for anything, so an effect without
-an entry cannot exist; an entry without its effect can, and is found out by asking the backend.
+*Intent before effect.* The engine appends ``running`` before it asks the backend for anything (``pending`` where a
+step is only made ready before its turn), so an effect without an entry cannot exist; an entry without its effect can,
+and is found out by asking the backend.
 
 *Facts are for ever.* An address whose last entry has ended (``Status.ended``) gets no further entry.
 
@@ -28,7 +29,7 @@ from runner.plan.status import Status
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """An address enters a status. ``running`` is an intent, everything else a fact.
+    """An address enters a status. ``running`` and ``pending`` are intents, everything else a fact.
 
     ``at`` counts seconds from the start of the run. ``exit_code`` is that of a step's process, if it had one;
     ``reason`` says why, in words, wherever the status alone does not.

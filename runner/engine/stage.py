@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from runner.clock import Deadline
+from runner.engine.ahead import Ahead
 from runner.engine.backend import StageSpec
 from runner.engine.beside import Beside
 from runner.engine.cancel import Inbox, Limit, Stop
@@ -26,6 +27,7 @@ class StageDriver:
         self._ledger = context.ledger
         self._stage = stage
         self._beside = beside
+        self._ahead = Ahead(context, stage)
         self._inbox = Inbox()
         self._asked: Stop | None = None  # from outside: it holds for all rounds
         self._ended: Stop | None = None  # why this round ends before its time
@@ -58,6 +60,7 @@ class StageDriver:
             self._run_steps(address)
         except InfrastructureError as error:
             self._ended = Stop(status=Status.ERROR, reason=error.explained, grace=0.0)
+        self._ahead.drop()
         status, reason = self._outcome(address)
         if tried_again(status, address.round, self._stage.retry):
             self._beside.end(address)
@@ -87,7 +90,8 @@ class StageDriver:
         if step.detach:
             self._beside.start_step(step, self._ledger.step(scope.stage, step.name))
         else:
-            self._ended = run_step(scope, step) or self._ended
+            self._ahead.drop(but=self._ledger.step(scope.stage, step.name))
+            self._ended = run_step(scope, step, self._ahead.after(step, scope.stage)) or self._ended
 
     def _wanted(self, stage: Address, step: Step) -> bool:
         """Decide by status whether a step runs, right before it would."""
@@ -99,6 +103,7 @@ class StageDriver:
         status = self._ledger.ask(lambda state: state.rule_status(self._stage))
         verdict = rules.runs(step.ruleset, self._context.job.plan.facts, status)
         if not verdict.holds:
+            self._ahead.drop()
             self._ledger.record(address, Status.SKIPPED, reason=verdict.why)
         return verdict.holds
 

@@ -28,8 +28,8 @@ class Scope:
     """Says whether the stage is to end; a message in the inbox alone could be taken by an attempt that just ended."""
 
 
-def run_step(scope: Scope, step: Step) -> Stop | None:
-    """Run a step to its end, with all its attempts.
+def run_step(scope: Scope, step: Step, meanwhile: Callable[[], None]) -> Stop | None:
+    """Run a step to its end, with all its attempts; ``meanwhile`` is called when one has started.
 
     Returns the stop of the stage that ended it, if one did; the step's own timeout is not one.
 
@@ -45,7 +45,7 @@ def run_step(scope: Scope, step: Step) -> Stop | None:
             if (stop := scope.stopped()) is not None:
                 return stop
             address = replace(address, attempt=address.attempt + 1)
-        stop = _attempt(scope, step, address)
+        stop = _attempt(scope, step, address, meanwhile)
         if stop is not None:
             return stop
 
@@ -91,11 +91,12 @@ def discard(context: Context, address: Address) -> None:
         context.ledger.tell(Notice(f"could not remove the container: {error.message}", address))
 
 
-def _attempt(scope: Scope, step: Step, address: Address) -> Stop | None:
+def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[], None]) -> Stop | None:
     context = scope.context
     try:
         launch(context, spec_of(step, address), step.pull, release_of(context, step), lambda: scope.inbox.put(Wake()))
         limit = _own_limit(context, step)
+        meanwhile()
         ladder = Ladder(context.clock, (*scope.limits, limit) if limit else scope.limits)
         ending, stop = await_ending(context.backend, address, scope.inbox, ladder)
     except InfrastructureError as error:

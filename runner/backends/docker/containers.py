@@ -143,6 +143,15 @@ class Containers:
             attempt = self._adopt(address, state)
         return self._verdicts.conclude(attempt)
 
+    def silence(self, address: Address) -> None:
+        """Hear nothing more of an attempt; its output is closed."""
+        attempt = self._get(address)
+        if attempt is not None:
+            connection, attempt.connection = attempt.connection, None
+            if connection is not None:
+                self._reader.unregister(connection)
+            attempt.tap.close()
+
     def discard(self, address: Address) -> None:
         """Remove an attempt's container; see ``Backend.discard``.
 

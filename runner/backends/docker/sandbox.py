@@ -39,10 +39,13 @@ class Sandbox:
 
 @dataclass
 class _Pool:
-    """The sandboxes of one run."""
+    """The sandboxes of one run. ``maker`` makes them one after the other, as long as more are waited for than idle."""
 
     made: int = 0
     idle: list[Sandbox] = field(default_factory=list)
+    waiting: int = 0
+    maker: Task | None = None
+    trouble: InfrastructureError | None = None
 
 
 class Sandboxes:
@@ -55,6 +58,7 @@ class Sandboxes:
         self._pools: dict[str, _Pool] = {}
         self._holders: dict[str, Callable[[str], None]] = {}
         self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
 
     def warm(self, run: str) -> None:
         """Make the first sandbox of a run before anybody asks for it.
@@ -63,28 +67,40 @@ class Sandboxes:
             InfrastructureError: it cannot be made.
         """
         sandbox = self._make(run)
-        with self._lock:
+        with self._news:
             self._pools.setdefault(run, _Pool()).idle.append(sandbox)
 
     def take(self, run: str, lost: Callable[[str], None]) -> Sandbox:
-        """Return an idle sandbox of the run, or a new one; ``lost(reason)`` is called if it dies before ``give``.
+        """Return an idle sandbox of the run; ``lost(reason)`` is called if it dies before ``give``.
+
+        If there is none, whatever comes first: one that is made, or one that is given back. Starting several at the
+        same time is no faster than one after the other, and short stages are over before the second is there.
 
         Raises:
             InfrastructureError: it cannot be made.
         """
-        with self._lock:
+        with self._news:
             pool = self._pools.setdefault(run, _Pool())
-            sandbox = pool.idle.pop() if pool.idle else None
-        sandbox = sandbox or self._make(run)
-        with self._lock:
+            pool.waiting += 1
+            try:
+                while not pool.idle:
+                    pool.maker = pool.maker or Task("make sandboxes", lambda: self._supply(run, pool))
+                    self._news.wait()
+                    if pool.trouble is not None:
+                        trouble, pool.trouble = pool.trouble, None
+                        raise trouble
+                sandbox = pool.idle.pop()
+            finally:
+                pool.waiting -= 1
             self._holders[sandbox.id] = lost
         return sandbox
 
     def give(self, run: str, sandbox: Sandbox) -> None:
         """Give a sandbox back; one that has died meanwhile is not handed out again."""
-        with self._lock:
+        with self._news:
             if self._holders.pop(sandbox.id, None) is not None:
                 self._pools.setdefault(run, _Pool()).idle.append(sandbox)
+                self._news.notify()
 
     def died(self, container: str, exit_code: int) -> None:
         """Take note that a container has died; tell who holds it if it is a sandbox."""
@@ -102,11 +118,28 @@ class Sandboxes:
         Task("look after sandboxes", lambda: self._look_after(held))
 
     def forget(self, run: str) -> None:
-        """Stop caring for the sandboxes of a run; whoever removes its containers removes them."""
+        """Stop caring for the sandboxes of a run, and see to it that no more are made: all can be removed now."""
         with self._lock:
             pool = self._pools.pop(run, _Pool())
-            for sandbox in pool.idle:
-                self._holders.pop(sandbox.id, None)
+        if pool.maker is not None:
+            pool.maker.wait()
+
+    def _supply(self, run: str, pool: _Pool) -> None:
+        trouble: InfrastructureError | None = None
+        while True:
+            with self._news:
+                if trouble is not None or len(pool.idle) >= pool.waiting:
+                    pool.trouble, pool.maker = trouble, None
+                    self._news.notify_all()
+                    return
+            try:
+                sandbox = self._make(run)
+            except InfrastructureError as error:
+                trouble = error
+            else:
+                with self._news:
+                    pool.idle.append(sandbox)
+                    self._news.notify()
 
     def _look_after(self, containers: tuple[str, ...]) -> None:
         for container in containers:

@@ -1,14 +1,20 @@
 """What dead processes left on the engine: found by label, and removed only when its owner is surely gone."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
 from runner.errors import EngineRefusedError
 from runner.naming import LABEL_HOST, LABEL_KIND, LABEL_LOCK, LABEL_OWNER, LABEL_RUN, Instance
 
+_BUSY = (CONFLICT, 403, 500)
+"""How the engine answers when something is in use, or its removal is under way."""
+
+_THREADS = 4
 _TRIES = 8
 _PAUSE_SECONDS = 0.25
 
@@ -24,6 +30,12 @@ class Remnant:
     name: str
     run: str
     lock: str
+    overlay: bool = False
+
+    @property
+    def rank(self) -> int:
+        """The turn in which it is removed: nothing goes before what stands on it, which Docker does not guard."""
+        return ("container", "network", "volume").index(self.kind) + (self.kind == "volume" and not self.overlay)
 
 
 class Sweep:
@@ -43,21 +55,38 @@ class Sweep:
     def remove(self, remnants: tuple[Remnant, ...]) -> tuple[Remnant, ...]:
         """Remove objects, those that others stand on last; return what could not be removed.
 
-        Volumes are tried in turns: an overlay does not guard the volumes below it, but it is itself guarded by the
-        containers that mount it, and the engine takes a moment to let go.
+        What is still in use is tried again, since the engine takes a moment to let go.
         """
-        remove: Mapping[str, Callable[[str], Any]] = {
-            "container": lambda name: self._engine.api.remove_container(name, force=True, v=True),
-            "network": self._engine.api.remove_network,
-            "volume": self._engine.api.remove_volume,
-        }
         left = remnants
-        for turn in range(_TRIES):
-            left = tuple(remnant for remnant in left if not _removed(remnant, remove[remnant.kind]))
-            if not left:
-                break
-            time.sleep(_PAUSE_SECONDS * (turn + 1))
+        with ThreadPoolExecutor(_THREADS, thread_name_prefix="sweep") as threads:
+            for turn in range(_TRIES):
+                for rank in sorted({remnant.rank for remnant in left}):
+                    now = [remnant for remnant in left if remnant.rank == rank]
+                    gone = set(compress(now, threads.map(self._remove, now)))
+                    left = tuple(remnant for remnant in left if remnant not in gone)
+                    if len(gone) < len(now):
+                        break
+                if not left:
+                    break
+                time.sleep(_PAUSE_SECONDS * (turn + 1))
         return left
+
+    def _remove(self, remnant: Remnant) -> bool:
+        api = self._engine.api  # of this thread
+        try:
+            with tolerating(GONE), translated(f"removing {remnant.kind} {remnant.name}"):
+                match remnant.kind:
+                    case "container":
+                        api.remove_container(remnant.name, force=True, v=True)
+                    case "network":
+                        api.remove_network(remnant.name)
+                    case _:
+                        api.remove_volume(remnant.name)
+        except EngineRefusedError as error:
+            if error.status in _BUSY:
+                return False
+            raise
+        return True
 
     def _find(self, labels: Mapping[str, str]) -> tuple[Remnant, ...]:
         filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
@@ -66,8 +95,6 @@ class Sweep:
             containers: list[dict[str, Any]] = api.containers(all=True, filters=filters)
             networks: list[dict[str, Any]] = api.networks(filters=filters)
             volumes: list[dict[str, Any]] = api.volumes(filters=filters).get("Volumes") or []
-        # Overlays go before the volumes that they are made of.
-        volumes.sort(key=lambda volume: 0 if (volume.get("Options") or {}).get("type") == "overlay" else 1)
         return (
             *(_remnant("container", raw["Id"], raw) for raw in containers),
             *(_remnant("network", raw["Name"], raw) for raw in networks),
@@ -77,15 +104,10 @@ class Sweep:
 
 def _remnant(kind: str, name: str, raw: Mapping[str, Any]) -> Remnant:
     labels = raw.get("Labels") or {}
-    return Remnant(kind=kind, name=name, run=labels.get(LABEL_RUN, ""), lock=labels.get(LABEL_LOCK, ""))
-
-
-def _removed(remnant: Remnant, remove: Callable[[str], Any]) -> bool:
-    try:
-        with tolerating(GONE), translated(f"removing {remnant.kind} {remnant.name}"):
-            remove(remnant.name)
-    except EngineRefusedError as error:
-        if error.status in (CONFLICT, 403, 500):
-            return False  # in use, or its removal is under way
-        raise
-    return True
+    return Remnant(
+        kind=kind,
+        name=name,
+        run=labels.get(LABEL_RUN, ""),
+        lock=labels.get(LABEL_LOCK, ""),
+        overlay=(raw.get("Options") or {}).get("type") == "overlay",
+    )

@@ -24,7 +24,7 @@ def world() -> World:
 def test_steps_run_one_after_the_other_in_the_order_of_the_file() -> None:
     result = drive(steps_only(step("b"), step("a"), step("c")))
 
-    changes = [(e.address.step, e.status) for e in result.entries if e.address.step]
+    changes = [(e.address.step, e.status) for e in result.entries if e.address.step and e.status is not Status.PENDING]
     expected = [(name, status) for name in "bac" for status in (Status.RUNNING, Status.SUCCESS)]
     assert changes == expected
 
@@ -74,12 +74,8 @@ def test_a_stage_is_opened_once_before_its_first_step_and_closed_behind_its_last
 
     drive(steps_only(step("a"), step("b")), backend=backend)
 
-    assert [verb for verb in calls if verb in ("open_stage", "prepare", "close_stage")] == [
-        "open_stage",
-        "prepare",
-        "prepare",
-        "close_stage",
-    ]
+    seen = [verb for verb in calls if verb in ("open_stage", "prepare", "close_stage")]
+    assert (seen[0], seen[-1], set(seen[1:-1])) == ("open_stage", "close_stage", {"prepare"})
 
 
 def test_a_stage_stands_on_the_last_rounds_of_those_it_needs(world: World) -> None:

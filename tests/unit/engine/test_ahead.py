@@ -1,0 +1,119 @@
+from collections.abc import Callable
+
+import pytest
+
+from runner.backends.fake import FakeBackend, World, leftovers
+from runner.plan.model import PullPolicy, Step
+from runner.plan.status import Status
+from tests.support.engine import at, drive
+from tests.support.hooked import Call, HookedBackend
+from tests.support.plans import step, steps_only
+
+
+@pytest.fixture
+def world() -> World:
+    return World(scale=0.02)
+
+
+class Watched:
+    """The verbs that a backend hears, in their order, as ``verb step``."""
+
+    def __init__(self, world: World, also: Callable[[Call], None] = lambda _: None) -> None:
+        self.calls: list[str] = []
+        self.backend = HookedBackend(FakeBackend(world), before=self._note)
+        self._also = also
+
+    def _note(self, call: Call) -> None:
+        if call.verb in ("prepare", "release", "discard"):
+            self.calls.append(f"{call.verb} {call.path.partition('/')[2]}")
+        self._also(call)
+
+    def order(self, *calls: str) -> bool:
+        """Whether these calls were made, each before the next."""
+        places = [self.calls.index(call) for call in calls]
+        return places == sorted(places)
+
+
+def test_a_step_is_made_ready_while_the_one_before_it_runs(world: World) -> None:
+    watched = Watched(world)
+
+    result = drive(steps_only(step("a", seconds=1), step("b")), backend=watched.backend)
+
+    assert watched.order("release a", "prepare b", "discard a", "release b")
+    assert result.statuses == {"s/a": "success", "s/b": "success"}
+
+
+def test_only_the_next_step_is_made_ready(world: World) -> None:
+    watched = Watched(world)
+
+    drive(steps_only(step("a", seconds=1), step("b", seconds=1), step("c")), backend=watched.backend)
+
+    assert watched.order("prepare b", "discard a", "prepare c", "release c")
+
+
+def test_a_step_that_is_made_ready_is_pending_in_the_journal_until_its_turn(world: World) -> None:
+    result = drive(steps_only(step("a", seconds=1), step("b")), world=world)
+
+    of_b = [entry.status for entry in result.entries if entry.address == at("s/b")]
+    assert of_b == [Status.PENDING, Status.RUNNING, Status.SUCCESS]
+
+
+def test_a_step_that_turns_out_to_be_skipped_leaves_no_trace(world: World) -> None:
+    watched = Watched(world)
+
+    result = drive(steps_only(step("a", 1, seconds=1), step("b")), backend=watched.backend)
+
+    assert watched.order("prepare b", "discard b")
+    assert "release b" not in watched.calls
+    assert result.statuses["s/b"] == "skipped"
+    assert world.starts[at("s/b")] == 0
+    assert leftovers(world) == ()
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        step("b", status=["failure"]),
+        step("b", detach=True),
+        step("b", pull=PullPolicy.ON_START),
+    ],
+    ids=["unlikely to run", "detached", "pulled when it starts"],
+)
+def test_a_step_is_not_made_ready_before_its_turn(world: World, following: Step) -> None:
+    watched = Watched(world)
+
+    drive(steps_only(step("a", seconds=1), following), backend=watched.backend)
+
+    before = watched.calls[: watched.calls.index("discard a")]
+    assert "prepare b" not in before
+
+
+def test_what_a_step_is_missing_may_still_be_made_by_the_step_before_it(world: World) -> None:
+    def appears(call: Call) -> None:
+        if (call.verb, call.path) == ("discard", "s/a"):
+            world.missing_images = frozenset()
+
+    world.missing_images = frozenset({"made:later"})
+    watched = Watched(world, appears)
+
+    later = step("b", image="made:later", pull=PullPolicy.NEVER)
+    result = drive(steps_only(step("a", seconds=1), later), backend=watched.backend)
+
+    assert watched.calls.count("prepare b") == 2
+    assert result.statuses["s/b"] == "success"
+
+
+def test_a_step_that_cannot_be_made_at_its_turn_either_is_an_error(world: World) -> None:
+    world.missing_images = frozenset({"gone:1"})
+
+    result = drive(steps_only(step("a", seconds=1), step("b", image="gone:1", pull=PullPolicy.NEVER)), world=world)
+
+    assert result.statuses["s/b"] == "error"
+
+
+def test_a_step_that_waits_at_its_gate_when_its_stage_times_out_never_runs(world: World) -> None:
+    result = drive(steps_only(step("a", seconds=500), step("b"), timeout=0.1), world=world)
+
+    assert (result.statuses["s/a"], result.statuses["s/b"]) == ("timeout", "cancelled")
+    assert world.starts[at("s/b")] == 0
+    assert leftovers(world) == ()
