@@ -10,6 +10,7 @@ from runner.engine.events import Changed, Event, Notice, Pulling
 from runner.logs.follow import Block
 from runner.logs.lines import decode
 from runner.naming import Address
+from runner.plan.status import Status
 
 _Json = str | int | float | None
 
@@ -28,7 +29,7 @@ class EventFace:
     def event(self, event: Event) -> None:
         """Write an event."""
         match event:
-            case Changed(entry):
+            case Changed(entry) if entry.status is not Status.PENDING:
                 what: dict[str, _Json] = {
                     "status": entry.status,
                     "exit_code": entry.exit_code,

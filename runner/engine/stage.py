@@ -64,7 +64,10 @@ class StageDriver:
         status, reason = self._outcome(address)
         if tried_again(status, address.round, self._stage.retry):
             self._beside.end(address)
-        self._close(address)
+        try:
+            self._close(address)
+        except InfrastructureError as error:
+            status, reason = Status.ERROR, error.explained  # others would stand on what is not there
         write_off(self._context, self._stage, address, reason or f"the stage ended as {status}")
         self._ledger.record(address, status, reason=reason)
 
@@ -142,6 +145,8 @@ class StageDriver:
         try:
             conflicts = self._context.backend.close_stage(address, needed=needed)
         except InfrastructureError as error:
+            if needed:
+                raise
             self._ledger.tell(Notice(f"could not close the stage: {error.message}", address))
             return
         for conflict in conflicts:

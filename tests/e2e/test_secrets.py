@@ -81,7 +81,7 @@ def test_the_engine_does_not_show_a_secret_of_a_running_step(place: Place, files
     finished = running.finish()
 
     assert finished.code == ExitCode.SUCCESS
-    assert len(steps) == 1
+    assert steps  # the one that runs, and perhaps the next at its gate
     assert leaks(shown + arguments) == []
 
 

@@ -340,7 +340,7 @@ def test_a_sandbox_killed_from_outside_is_an_error_of_its_stage_and_aborts_all_b
     assert "the sandbox of the stage died (exit code 137)" in finished.stages["victim"]["reason"]
     assert "stage victim" in finished.document["run"]["reason"]
     assert "stage victim ended by an error" in finished.stages["neighbour"]["reason"]
-    assert finished.printed("neighbour/waits")[:2] == ["ready", "trapped"]
+    assert "trapped" in finished.printed("neighbour/waits")
     assert finished.printed("alone/goes on") == ["on"]
     assert place.objects() == []
 

@@ -133,6 +133,16 @@ def test_a_stage_that_cannot_be_closed_is_told_and_changes_no_status() -> None:
     assert result.notices == ["could not close the stage: busy"]
 
 
+def test_a_stage_whose_layer_cannot_be_set_down_for_those_that_need_it_is_an_error() -> None:
+    fault = Fault("close_stage", "a", EngineTimeoutError("busy"))
+    of = plan(stage("a", step("x")), stage("b", step("y"), needs=("a",)))
+
+    result = drive(of, backend=HookedBackend(FakeBackend(), before=fault))
+
+    assert (result.status("a"), result.reason("a")) == (Status.ERROR, "busy")
+    assert result.status("b") is Status.NOT_RUN
+
+
 def test_a_sandbox_that_dies_under_a_step_is_an_error_with_the_reason(world: World) -> None:
     life = Life(steps_only(hanging("a"), step("b")), world=world).start()
     life.until_printing(at("s/a"))
