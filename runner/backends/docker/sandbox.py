@@ -4,6 +4,7 @@ A step that joins one costs 0.4 of a container with a network of its own. When a
 network and nothing tells them, so whoever holds one is told. It is never restarted: that would make a new namespace.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ VALUES = "/run/runner"
 MARKS = f"{VALUES}/released"
 """The directory in it where gates leave their marks."""
 
+_AT_ONCE = os.cpu_count() or 1
+_PATIENCE_SECONDS = 0.5
 _READY = b"ready"
 _READY_SECONDS = 20.0
 # The values directory must be open to every user of every step before the first of them starts.
@@ -45,7 +48,7 @@ class _Pool:
     idle: list[Sandbox] = field(default_factory=list)
     waiting: int = 0
     maker: Task | None = None
-    trouble: InfrastructureError | None = None
+    trouble: Exception | None = None
 
 
 class Sandboxes:
@@ -73,14 +76,16 @@ class Sandboxes:
     def take(self, run: str, lost: Callable[[str], None]) -> Sandbox:
         """Return an idle sandbox of the run; ``lost(reason)`` is called if it dies before ``give``.
 
-        If there is none, whatever comes first: one that is made, or one that is given back. Starting several at the
-        same time is no faster than one after the other, and short stages are over before the second is there.
+        If there is none, whatever comes first: one that is given back, or one that is made. As many as there are cores
+        are made at once; more would not make short stages faster, so a stage waits a moment before it has one made.
 
         Raises:
             InfrastructureError: it cannot be made.
         """
         with self._news:
             pool = self._pools.setdefault(run, _Pool())
+            if pool.made + pool.waiting >= _AT_ONCE:
+                self._news.wait_for(lambda: pool.idle, _PATIENCE_SECONDS)
             pool.waiting += 1
             try:
                 while not pool.idle:
@@ -125,7 +130,7 @@ class Sandboxes:
             pool.maker.wait()
 
     def _supply(self, run: str, pool: _Pool) -> None:
-        trouble: InfrastructureError | None = None
+        trouble: Exception | None = None
         while True:
             with self._news:
                 if trouble is not None or len(pool.idle) >= pool.waiting:
@@ -134,7 +139,7 @@ class Sandboxes:
                     return
             try:
                 sandbox = self._make(run)
-            except InfrastructureError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 trouble = error
             else:
                 with self._news:
