@@ -5,7 +5,6 @@
     RunnerError
     ├── UsageError            the command line is wrong                           exit 2
     ├── InvalidPipelineError  a file is wrong, with all its findings               exit 2
-    ├── RefusedError          a pipeline asks for what the operator has not allowed  exit 2
     ├── InfrastructureError   the machine, the engine, the network                 exit 3
     │   ├── EngineUnavailableError   no engine answers
     │   ├── EngineTimeoutError       a call to the engine took too long
@@ -101,12 +100,6 @@ class InvalidPipelineError(RunnerError):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(sorted(findings))
         super().__init__("\n".join(str(finding) for finding in self.findings))
-
-
-class RefusedError(RunnerError):
-    """A pipeline asks for what the operator has not allowed; nothing was started."""
-
-    exit_code = ExitCode.INVALID
 
 
 class InfrastructureError(RunnerError):

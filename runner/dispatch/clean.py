@@ -7,6 +7,8 @@ from runner.backends.docker.sweep import Remnant, Sweep
 from runner.naming import Instance
 from runner.store import instances
 
+_TRIES_OF_A_RUN = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaned:
@@ -29,7 +31,8 @@ def clean(engine: Engine, instance: Instance, *, kept: bool) -> Cleaned:
     dead = {lock for lock in {remnant.lock for remnant in found} if instances.dead(lock)}
     spared = set() if kept else {lock for lock in dead if instances.keeps(lock)}
     wanted = tuple(r for r in found if r.lock in dead and not (r.lock in spared and r.kind == "volume"))
-    left = sweep.remove(wanted)
+    # A run does not wait long for what a dead one left: the next one, or `clean`, tries again.
+    left = sweep.remove(wanted) if kept else sweep.remove(wanted, tries=_TRIES_OF_A_RUN)
     for lock in dead - spared - {remnant.lock for remnant in left}:
         instances.forget(lock)
     return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)

@@ -24,7 +24,7 @@ class Ahead:
         return lambda: self._prepare(step, stage)
 
     def drop(self, *, but: Address | None = None) -> None:
-        """Discard the parked step, unless it is the one whose turn has come; a trace of it remains nowhere."""
+        """Discard the parked step, unless it is the one whose turn has come; nothing of it has run."""
         parked, self._parked = self._parked, None
         if parked is not None and parked != but:
             discard(self._context, parked)

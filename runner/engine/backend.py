@@ -10,9 +10,10 @@ so every verb may be called by a new process after a crash.
 ``prepare`` adopt what is there, ``discard``, ``signal`` and ``close_*`` of something that is gone do nothing.
 
 *Deadlines.* Every verb ends by itself: none waits for a step, and each call to an engine has a deadline of its own.
-Only ``fetch`` may take minutes; it is bounded by a total and a no-progress limit.
+What moves a user's data may take minutes (``fetch``; sources, layers and exports that must be copied), but never long
+without progress.
 
-*Errors.* What goes wrong is an ``InfrastructureError`` (or ``RefusedError``) of ``runner.errors``, never an exception
+*Errors.* What goes wrong is an ``InfrastructureError`` of ``runner.errors``, never an exception
 of a library. How a step ends is no error but an ``Ending``.
 
 *Threads.* Verbs of different addresses may be called at the same time from different threads. Callbacks come from
@@ -109,8 +110,8 @@ class StepSpec:
 
     A step with ``commands`` runs them as one script behind a gate, in the image's ``/bin/sh``. Without commands the
     image's own entrypoint and command run, or ``entrypoint``. ``alias`` asks for a container of its own on the run's
-    network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise. A ``stage``
-    less spec (a service) mounts no workspace. ``environment`` here is what need not be secret: an engine shows it.
+    network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise. Without
+    ``workspace`` (a service) it mounts none. ``environment`` here is what need not be secret: an engine shows it.
     """
 
     address: Address

@@ -8,7 +8,7 @@ from runner.engine.backend import Release, StepSpec
 from runner.engine.cancel import Inbox, Ladder, Stop, Wake, await_ending
 from runner.engine.events import Notice
 from runner.engine.job import Context, Task
-from runner.engine.step import fail, launch, release_of, settle, spec_of
+from runner.engine.step import Launch, fail, forgo, launch, release_of, settle, spec_of
 from runner.errors import InfrastructureError
 from runner.naming import SERVICES, Address
 from runner.plan.model import PullPolicy, Service, Step
@@ -41,15 +41,16 @@ class Beside:
             alias=service.name,
             workspace=False,
         )
-        self._start(spec, service.pull, Release(environment=service.environment))
+        release = Release(environment=service.environment)
+        self._start(spec, service.pull, release, lambda: None)
 
-    def start_step(self, step: Step, address: Address) -> None:
-        """Start a detached step.
+    def start_step(self, step: Step, address: Address, stopped: Callable[[], Stop | None] = lambda: None) -> None:
+        """Start a detached step, unless ``stopped`` says that it is to end before it has begun.
 
         Raises:
             InfrastructureError: it could not be started; the journal says so.
         """
-        self._start(spec_of(step, address), step.pull, release_of(self._context, step))
+        self._start(spec_of(step, address), step.pull, release_of(self._context, step), stopped)
 
     def conclude(self, address: Address) -> None:
         """Write the end of a container that has ended by itself; do nothing while it goes on."""
@@ -89,7 +90,7 @@ class Beside:
         for inbox in self._ending:
             inbox.put(Stop(status=Status.CANCELLED, reason="it was killed", grace=0.0))
 
-    def _start(self, spec: StepSpec, pull: PullPolicy, release: Release) -> None:
+    def _start(self, spec: StepSpec, pull: PullPolicy, release: Release, stopped: Callable[[], Stop | None]) -> None:
         inbox: Inbox = Inbox()
         address = spec.address
 
@@ -102,12 +103,16 @@ class Beside:
                 return  # taken up already, when this life of the run began
             self._live[address] = inbox
         try:
-            launch(self._context, spec, pull, release, wake)
+            stop = launch(self._context, Launch(spec=spec, pull=pull, release=release, wake=wake, stopped=stopped))
         except InfrastructureError as error:
             with self._lock:
                 self._live.pop(address, None)
             fail(self._context, address, error)
             raise
+        if stop is not None:
+            with self._lock:
+                self._live.pop(address, None)
+            forgo(self._context, address, stop)
 
     def _end(self, address: Address, inbox: Inbox, stop: Stop) -> None:
         inbox.put(stop)

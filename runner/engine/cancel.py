@@ -4,10 +4,12 @@ TERM, then after a grace KILL, then after a last wait the attempt is given up.
 """
 
 import queue
+from contextlib import suppress
 from dataclasses import dataclass
 
 from runner.clock import Clock, Deadline
 from runner.engine.backend import Backend, Ending, Signal
+from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan.status import Status
 
@@ -97,4 +99,6 @@ def await_ending(backend: Backend, address: Address, inbox: Inbox, ladder: Ladde
         rung = ladder.climb(message)
         if rung is None:
             return Ending(exit_code=None, reason="it did not die when killed"), ladder.stop
-        backend.signal(address, rung)
+        # A signal that does not arrive is not the end of the ladder: the next rung comes when its time does.
+        with suppress(InfrastructureError):
+            backend.signal(address, rung)

@@ -74,6 +74,11 @@ class Task:
         """Wait for the end, whatever it is."""
         self._thread.join()
 
+    def over(self, seconds: float) -> bool:
+        """Wait for the end, but not longer than this; return whether it has come."""
+        self._thread.join(seconds)
+        return self._over
+
     def finish(self) -> None:
         """Wait for the end, and raise what the thread raised."""
         self._thread.join()

@@ -1,4 +1,4 @@
-"""What a run came to, as one document: ``exec --output json``, and later the API (DESIGN, section 12)."""
+"""What a run came to, as one document: ``exec --output json`` prints it. Programs rely on its names."""
 
 from typing import TypedDict
 

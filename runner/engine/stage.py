@@ -91,7 +91,7 @@ class StageDriver:
 
     def _run_one(self, scope: Scope, step: Step) -> None:
         if step.detach:
-            self._beside.start_step(step, self._ledger.step(scope.stage, step.name))
+            self._beside.start_step(step, self._ledger.step(scope.stage, step.name), scope.stopped)
         else:
             self._ahead.drop(but=self._ledger.step(scope.stage, step.name))
             self._ended = run_step(scope, step, self._ahead.after(step, scope.stage)) or self._ended

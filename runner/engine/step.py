@@ -8,12 +8,15 @@ from runner.clock import Deadline
 from runner.engine.backend import Ending, Phase, Release, StepSpec
 from runner.engine.cancel import Inbox, Ladder, Limit, Stop, Wake, await_ending
 from runner.engine.events import Notice, Printing, Pulling
-from runner.engine.job import Context
+from runner.engine.job import Context, Task
 from runner.engine.state import tried_again
 from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan.model import PullPolicy, Step
 from runner.plan.status import Status
+
+_LOOK_SECONDS = 0.1
+"""How often a pull that only one step waits for is asked whether anybody still wants it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,30 +53,67 @@ def run_step(scope: Scope, step: Step, meanwhile: Callable[[], None]) -> Stop | 
             return stop
 
 
-def launch(context: Context, spec: StepSpec, pull: PullPolicy, release: Release, wake: Callable[[], None]) -> None:
-    """Bring an attempt from its intent to the point where it runs.
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """What an attempt is started with. ``stopped`` says whether it is to end before it has begun."""
+
+    spec: StepSpec
+    pull: PullPolicy
+    release: Release
+    wake: Callable[[], None]
+    stopped: Callable[[], Stop | None]
+
+
+def launch(context: Context, what: Launch) -> Stop | None:
+    """Bring an attempt from its intent to the point where it runs; or not, and return the stop that was in the way.
 
     Raises:
         InfrastructureError: it could not be started; nothing of it runs.
     """
+    spec = what.spec
     address = spec.address
     if context.ledger.standing(address).status is not Status.RUNNING:
         context.ledger.record(address, Status.RUNNING)
-    if pull is PullPolicy.ON_START:
-        context.backend.fetch(spec.image, always=True, report=lambda progress: context.ledger.tell(Pulling(progress)))
+    if what.pull is PullPolicy.ON_START:
+        _fetch(context, spec.image, what.stopped)
+    if (stop := what.stopped()) is not None:
+        return stop
     phase = context.backend.prepare(spec)
+    if phase is Phase.READY and (stop := what.stopped()) is not None:
+        return stop
     log = naming.log(address)
     context.ledger.tell(Printing(address, log))
     output = context.logs.open(log)
-    context.backend.follow(address, output, wake)
+    context.backend.follow(address, output, what.wake)
     if phase is Phase.READY:
-        context.backend.release(address, release)
+        context.backend.release(address, what.release)
+    return None
+
+
+def _fetch(context: Context, image: str, stopped: Callable[[], Stop | None]) -> None:
+    """Pull an image; when the step is to end meanwhile the download is left behind, it ends by itself."""
+    fetching = Task(
+        f"fetch {image}",
+        lambda: context.backend.fetch(
+            image, always=True, report=lambda progress: context.ledger.tell(Pulling(progress))
+        ),
+    )
+    while not fetching.over(_LOOK_SECONDS):
+        if stopped() is not None:
+            return
+    fetching.finish()
 
 
 def settle(context: Context, address: Address, ending: Ending, stop: Stop | None) -> None:
     """Write how an attempt ended, and only then remove it: a crash in between must not run it twice."""
     status, reason = _judge(ending, stop)
     context.ledger.record(address, status, exit_code=ending.exit_code, reason=reason)
+    discard(context, address)
+
+
+def forgo(context: Context, address: Address, stop: Stop) -> None:
+    """Write that an attempt was not started, because it was to end before it began; remove what there is of it."""
+    context.ledger.record(address, stop.status, reason=f"not started: {stop.reason}")
     discard(context, address)
 
 
@@ -94,7 +134,19 @@ def discard(context: Context, address: Address) -> None:
 def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[], None]) -> Stop | None:
     context = scope.context
     try:
-        launch(context, spec_of(step, address), step.pull, release_of(context, step), lambda: scope.inbox.put(Wake()))
+        stop = launch(
+            context,
+            Launch(
+                spec=spec_of(step, address),
+                pull=step.pull,
+                release=release_of(context, step),
+                wake=lambda: scope.inbox.put(Wake()),
+                stopped=scope.stopped,
+            ),
+        )
+        if stop is not None:
+            forgo(context, address, stop)
+            return stop
         limit = _own_limit(context, step)
         meanwhile()
         ladder = Ladder(context.clock, (*scope.limits, limit) if limit else scope.limits)

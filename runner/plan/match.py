@@ -1,6 +1,6 @@
 """Does one pattern match one value: Go's ``filepath.Match`` and RE2, as Vela reads the patterns of a ruleset.
 
-This is the only module that names ``re2``.
+RE2 is that of google-re2.
 """
 
 import functools

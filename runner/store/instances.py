@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from runner.naming import Instance
 KIND_EXEC = "exec"
 
 _KEPT = b"kept\n"
+
+_LOCK = re.compile(r"/instances/[^/]+\.lock$")
+"""What a lock file of ours is called: the name comes from a label, which anybody can give to an object."""
 
 
 @contextmanager
@@ -48,7 +52,7 @@ def dead(lock: str) -> bool:
     before it has its lock. Where nothing can be known, without a path or with one that cannot be opened, it counts as
     alive.
     """
-    if not lock:
+    if _LOCK.search(lock) is None:
         return False
     try:
         file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)

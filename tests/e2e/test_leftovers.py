@@ -97,7 +97,13 @@ def test_kept_volumes_survive_the_next_run_and_go_with_clean(place: Place) -> No
 
 def test_what_cannot_be_ours_is_never_removed(place: Place) -> None:
     """Objects with foreign labels, and some whose owner lives on another host or as another user."""
-    ours = {"kind": "exec", "owner": str(os.getuid()), "host": socket.gethostname(), "lock": "/none", "run": "0badcafe"}
+    ours = {
+        "kind": "exec",
+        "owner": str(os.getuid()),
+        "host": socket.gethostname(),
+        "lock": "/none/instances/0.lock",
+        "run": "0badcafe",
+    }
     host, user, daemon = {**ours, "host": "elsewhere"}, {**ours, "owner": "7"}, {**ours, "kind": "daemon"}
     mine = _volume(ours)
     made = [_volume(labels) for labels in ({}, host, user, daemon)]

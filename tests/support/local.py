@@ -37,7 +37,7 @@ class FakeSweep:
             raise self.error
         return tuple(self.there)
 
-    def remove(self, remnants: tuple[Remnant, ...]) -> tuple[Remnant, ...]:
+    def remove(self, remnants: tuple[Remnant, ...], *, tries: int = 1) -> tuple[Remnant, ...]:
         """Remove all but what is stuck."""
         left = tuple(remnant for remnant in remnants if remnant.name in self.stuck)
         self.there = [remnant for remnant in self.there if remnant not in remnants or remnant in left]

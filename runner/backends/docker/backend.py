@@ -11,7 +11,7 @@ from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.events import Events
 from runner.backends.docker.hostconfig import Joined, Own, Placement
-from runner.backends.docker.images import Images
+from runner.backends.docker.images import Image, Images
 from runner.backends.docker.network import Networks
 from runner.backends.docker.reader import Reader
 from runner.backends.docker.sandbox import MARKS, Sandbox, Sandboxes, values_mount
@@ -62,7 +62,8 @@ class DockerBackend:
         )
         self._sweep = Sweep(engine)
         self._removals = ThreadPoolExecutor(1, thread_name_prefix="removals")
-        self._removing: list[Future[None]] = []
+        self._removing: dict[Address, Future[None]] = {}
+        self._prepared: dict[Address, str] = {}
         self._runs: dict[str, RunSpec] = {}
         self._stages: dict[Address, _Stage] = {}
         self._beside: set[Address] = set()
@@ -97,7 +98,15 @@ class DockerBackend:
 
     def prepare(self, step: StepSpec) -> Phase:
         """Bring an attempt to its gate."""
-        placement = self._placement(step)
+        removal = self._removing.pop(step.address, None)
+        if removal is not None:
+            wait([removal])  # of an attempt of this very address, made ready in vain
+        image = self._images.describe(step.image)
+        if self._prepared.setdefault(step.address, image.id) != image.id:
+            # The step before has made the image anew since this one was made ready.
+            self._containers.discard(step.address)
+            self._prepared[step.address] = image.id
+        placement = self._placement(step, image)
         if step.alias:
             with self._lock:
                 self._beside.add(step.address)
@@ -130,7 +139,7 @@ class DockerBackend:
         with self._lock:
             self._beside.discard(address)
         self._containers.silence(address)
-        self._removing.append(self._removals.submit(self._containers.discard, address))
+        self._removing[address] = self._removals.submit(self._containers.discard, address)
 
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         """Give back the sandbox; copy what a stage has left if something of it goes on writing."""
@@ -150,16 +159,20 @@ class DockerBackend:
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
         """Remove the containers of a run, then its network, then its volumes."""
-        wait(self._removing)
+        wait(self._removing.values())
+        self._removing.clear()
         self._sandboxes.forget(run.id)
         with self._lock:
             for stage in [address for address in self._stages if address.run == run.id]:
                 del self._stages[stage]
+        self._prepared = {address: image for address, image in self._prepared.items() if address.run != run.id}
         containers = tuple(remnant for remnant in self._sweep.of_run(run.id) if remnant.kind == "container")
         left = self._sweep.remove(containers)
         network = Task("remove network", lambda: self._networks.remove(run.id))
-        self._workspaces.close_run(run, keep=keep)
-        network.finish()
+        try:
+            self._workspaces.close_run(run, keep=keep)
+        finally:
+            network.finish()
         if left:
             raise InfrastructureError(f"containers are left behind: {', '.join(remnant.name for remnant in left)}")
         self._runs.pop(run.id, None)
@@ -176,9 +189,8 @@ class DockerBackend:
         with translated("creating the volume of the run's values"):
             self._engine.api.create_volume(naming.volume(run.id, "v"), driver="local", labels=labels)
 
-    def _placement(self, step: StepSpec) -> Placement:
+    def _placement(self, step: StepSpec, image: Image) -> Placement:
         address = step.address
-        image = self._images.describe(step.image)
         stage = self._stages.get(address.of_stage())
         if step.workspace and stage is None:
             raise InfrastructureError(f"{address}: its stage is not open")

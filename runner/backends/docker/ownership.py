@@ -15,8 +15,8 @@ from runner.engine.backend import RunSpec
 
 _ROOT_USERS = ("", "0", "root")
 
-_RECORD = 'cd /from && find . -xdev ! -user "$1" -print0 > /to/known'
-_NEW = 'cd /from && find . -xdev ! -user "$1" -print0 && printf "\\0\\0" && cat /to/known'
+_RECORD = 'cd /from && find . -xdev ! -user "$1" -print0 > /to/known || true'
+_NEW = 'cd /from && find . -xdev ! -user "$1" -print0; printf "\\0\\0" && cat /to/known'
 _GIVE = 'cd /from && xargs -0 -r chown -h "$1" -- < /in/new'
 
 

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
-from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
-from runner.errors import EngineRefusedError
+from runner.backends.docker.client import GONE, Engine, tolerating, translated
+from runner.errors import EngineRefusedError, EngineTimeoutError
 from runner.naming import LABEL_HOST, LABEL_KIND, LABEL_LOCK, LABEL_OWNER, LABEL_RUN, Instance
-
-_BUSY = (CONFLICT, 403, 500)
-"""How the engine answers when something is in use, or its removal is under way."""
 
 _THREADS = 4
 _TRIES = 8
@@ -52,21 +49,24 @@ class Sweep:
         """Return all objects made by instances of the same kind, host and owner; nobody else's."""
         return self._find({LABEL_KIND: instance.kind, LABEL_HOST: instance.host, LABEL_OWNER: instance.owner})
 
-    def remove(self, remnants: tuple[Remnant, ...]) -> tuple[Remnant, ...]:
+    def remove(self, remnants: tuple[Remnant, ...], *, tries: int = _TRIES) -> tuple[Remnant, ...]:
         """Remove objects, those that others stand on last; return what could not be removed.
 
         What is still in use is tried again, since the engine takes a moment to let go.
+
+        Raises:
+            EngineUnavailableError: no engine answers.
         """
         left = remnants
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="sweep") as threads:
-            for turn in range(_TRIES):
+            for turn in range(tries):
                 for rank in sorted({remnant.rank for remnant in left}):
                     now = [remnant for remnant in left if remnant.rank == rank]
                     gone = set(compress(now, threads.map(self._remove, now)))
                     left = tuple(remnant for remnant in left if remnant not in gone)
                     if len(gone) < len(now):
                         break
-                if not left:
+                if not left or turn + 1 == tries:
                     break
                 time.sleep(_PAUSE_SECONDS * (turn + 1))
         return left
@@ -82,10 +82,8 @@ class Sweep:
                         api.remove_network(remnant.name)
                     case _:
                         api.remove_volume(remnant.name)
-        except EngineRefusedError as error:
-            if error.status in _BUSY:
-                return False
-            raise
+        except (EngineRefusedError, EngineTimeoutError):
+            return False  # in use, on its way out, or stuck: what is left is told
         return True
 
     def _find(self, labels: Mapping[str, str]) -> tuple[Remnant, ...]:

@@ -62,7 +62,9 @@ def _read_stage(entry: Entry, inherited: Variables[str, str], findings: Findings
     fields = Fields(node, f"stage {quoted(key.text)}", findings)
     check_keys(node, STAGE, fields.what, findings)
     name = fields.text("name")
-    named = read_name(fields, name) if name else Named(name=key.text, place=key.place)
+    named = read_name(findings, Named(name=name or key.text, place=fields.place("name") if name else key.place))
+    if not named.name:
+        findings.error(named.place, "a stage has an empty name", "name it")
     needs = tuple(Named(name=item.text, place=item.place) for item in fields.scalars("needs"))
     steps = _read_steps(fields, {**inherited, **read_environment(fields)})
     stage = Stage(

@@ -3,12 +3,13 @@
 from collections.abc import Mapping as Variables
 from dataclasses import dataclass
 
-from runner.dialects.source import Mapping, Node, quoted
+from runner.dialects.source import Findings, Mapping, Node, quoted
 from runner.dialects.vela.environment import read_environment
 from runner.dialects.vela.fields import Fields, title
 from runner.dialects.vela.keys import SERVICE, STEP, Keys, check_keys
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.secrets import read_uses
+from runner.naming import SERVICES
 from runner.plan.graph import Named
 from runner.plan.model import Service, Step
 
@@ -49,12 +50,15 @@ def read_services(pipeline: Fields, inherited: Variables[str, str]) -> tuple[Wri
     return tuple(_read_service(service, inherited) for service in fields if service)
 
 
-def read_name(fields: Fields, name: str) -> Named:
-    """Return a name with its place; one that would break the lines of a log is an error."""
-    place = fields.place("name")
-    if not name.isprintable():
-        fields.findings.error(place, f"the name {quoted(name)} holds a control character", "keep to one line of text")
-    return Named(name=name, place=place)
+def read_name(findings: Findings, named: Named) -> Named:
+    """Return a name that can be used; one that would break the lines of a log, or is taken, is an error."""
+    if not named.name.isprintable():
+        findings.error(
+            named.place, f"the name {quoted(named.name)} holds a control character", "keep to one line of text"
+        )
+    if named.name == SERVICES:
+        findings.error(named.place, f"nothing can be named {quoted(named.name)}", "choose another name")
+    return named
 
 
 def _open(node: Node, kind: str, keys: Keys, parent: Fields) -> Fields | None:
@@ -83,8 +87,16 @@ def _read_step(fields: Fields, inherited: Variables[str, str]) -> WrittenStep:
         timeout=fields.timeout(),
         retry=fields.retry(),
     )
-    named = read_name(fields, step.name)
+    named = read_name(fields.findings, Named(name=step.name, place=fields.place("name")))
+    _check_detached(fields, step)
     return WrittenStep(step=step, named=named, ruleset=ruleset, secrets=tuple(source for _, source in uses))
+
+
+def _check_detached(fields: Fields, step: Step) -> None:
+    for key, given in (("timeout", step.timeout is not None), ("retry", step.retry > 0)):
+        if step.detach and given:
+            message = f"{fields.what} is detached, and nobody waits for it: '{key}' means nothing"
+            fields.findings.error(fields.place(key), message, f"leave out '{key}' or 'detach'")
 
 
 def _read_commands(fields: Fields) -> tuple[str, ...]:
@@ -101,4 +113,8 @@ def _read_service(fields: Fields, inherited: Variables[str, str]) -> WrittenServ
         pull=fields.pull(),
         user=fields.text("user"),
     )
-    return WrittenService(service=service, named=read_name(fields, service.name), ruleset=read_ruleset(fields))
+    return WrittenService(
+        service=service,
+        named=read_name(fields.findings, Named(name=service.name, place=fields.place("name"))),
+        ruleset=read_ruleset(fields),
+    )

@@ -24,7 +24,6 @@ CODES = {
     "RunnerError": 3,
     "UsageError": 2,
     "InvalidPipelineError": 2,
-    "RefusedError": 2,
     "InfrastructureError": 3,
     "EngineUnavailableError": 3,
     "EngineTimeoutError": 3,

@@ -17,7 +17,10 @@ def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSweep:
 
 
 def test_what_is_removed_is_told(sweep: FakeSweep, capsys: pytest.CaptureFixture[str]) -> None:
-    sweep.there = [remnant("c", "/gone"), remnant("n", "/gone", "network", run="aaaa")]
+    sweep.there = [
+        remnant("c", "/instances/0.lock"),
+        remnant("n", "/instances/0.lock", "network", run="aaaa"),
+    ]
 
     assert app.run() == 0
 
@@ -47,7 +50,7 @@ def test_what_belongs_to_a_live_run_is_not_touched(
 
 
 def test_what_cannot_be_removed_is_told_and_is_3(sweep: FakeSweep, capsys: pytest.CaptureFixture[str]) -> None:
-    sweep.there = [remnant("c", "/gone"), remnant("n", "/gone", "network")]
+    sweep.there = [remnant("c", "/instances/0.lock"), remnant("n", "/instances/0.lock", "network")]
     sweep.stuck = {"n"}
 
     assert app.run() == 3

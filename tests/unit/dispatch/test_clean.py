@@ -46,7 +46,7 @@ def test_what_dead_instances_left_is_removed_and_what_live_ones_have_is_not(
             remnant("mine", me.lock),
             remnant("dead", dead),
             remnant("other", other.lock),
-            remnant("gone", "/gone"),
+            remnant("gone", "/instances/0.lock"),
         )
         sweep = FakeSweep(*found).install(monkeypatch)
 

@@ -178,8 +178,12 @@ def test_secrets_and_variables_reach_the_steps(place: Local, source: Path) -> No
 
 
 def test_what_dead_runs_left_is_removed_beside_the_run_and_told(place: Local, source: Path, sweep: FakeSweep) -> None:
-    stuck = remnant("stuck", "/gone", "network")
-    sweep.there = [remnant("c", "/gone", run="aaaa"), remnant("v", "/gone", "volume", run="bbbb"), stuck]
+    stuck = remnant("stuck", "/instances/0.lock", "network")
+    sweep.there = [
+        remnant("c", "/instances/0.lock", run="aaaa"),
+        remnant("v", "/instances/0.lock", "volume", run="bbbb"),
+        stuck,
+    ]
     sweep.stuck = {"stuck"}
 
     _, events = _drive(LocalRun(place, _order(source)))

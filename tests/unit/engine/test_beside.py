@@ -166,14 +166,14 @@ def test_trouble_to_see_how_a_service_stands_is_not_the_runs() -> None:
     assert result.state.standing(at_service("db")).status is Status.SUCCESS
 
 
-def test_trouble_to_end_a_service_is_written_beside_it_and_is_not_the_runs() -> None:
+def test_a_service_that_cannot_be_asked_to_end_is_killed() -> None:
     fault = Fault("signal TERM", "@services/db", InfrastructureError("the engine hung"))
     of = plan(stage("s", step("a")), services=[service("db")])
-    result = drive(of, backend=HookedBackend(FakeBackend(World(scale=SCALE)), before=fault))
+    result = drive(of, backend=HookedBackend(FakeBackend(World(scale=SCALE)), before=fault), grace=0.05)
 
     assert result.run.status is Status.SUCCESS
     standing = result.state.standing(at_service("db"))
-    assert (standing.status, standing.reason) == (Status.ERROR, "the engine hung")
+    assert (standing.status, standing.exit_code) == (Status.CANCELLED, 137)
 
 
 def test_a_second_cancel_ends_the_grace_of_a_service() -> None:

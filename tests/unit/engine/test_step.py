@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
@@ -8,7 +10,7 @@ from runner.naming import Address, log
 from runner.plan.model import PullPolicy, SecretUse
 from runner.plan.status import Status
 from tests.support.engine import SCALE, Life, VaryingBackend, at, drive
-from tests.support.hooked import Fault, HookedBackend, Moment
+from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend, Moment
 from tests.support.plans import hanging, step, steps_only, stubborn
 
 
@@ -265,3 +267,33 @@ def test_a_step_that_stood_at_the_gate_when_we_crashed_is_started_once(world: Wo
 
     assert result.run.status is Status.SUCCESS
     assert world.starts == {at("s/a"): 1}
+
+
+def test_a_step_that_is_cancelled_during_its_pull_is_never_started(world: World) -> None:
+    pulling, go_on = threading.Event(), threading.Event()
+
+    def slow(call: Call) -> None:
+        if call.verb == "fetch":
+            pulling.set()
+            assert go_on.wait(DEADLINE)
+
+    backend = HookedBackend(FakeBackend(world), before=slow)
+    life = Life(steps_only(step("a", pull=PullPolicy.ON_START)), world=world, backend=backend).start()
+    assert pulling.wait(DEADLINE)
+    life.driver.cancel()
+
+    result = life.finish()
+    go_on.set()
+    assert (result.run.status, result.statuses) == (Status.CANCELLED, {"s/a": "cancelled"})
+    assert result.reason("s/a") == "not started: it was cancelled"
+    assert not world.starts
+
+
+def test_a_signal_that_does_not_arrive_does_not_change_the_cause(world: World) -> None:
+    fault = Fault("signal", "s/a", EngineTimeoutError("busy"))
+
+    result = drive(
+        steps_only(hanging("a", timeout=0.05)), backend=HookedBackend(FakeBackend(world), before=fault), grace=0.05
+    )
+
+    assert result.statuses == {"s/a": "timeout"}

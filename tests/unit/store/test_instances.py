@@ -163,3 +163,8 @@ def test_a_note_that_cannot_be_written_is_the_machines_trouble(tmp_path: Path) -
         with pytest.raises(InfrastructureError, match=f"cannot write {instance.lock}: Is a directory"):
             instances.keep(instance)
         Path(instance.lock).rmdir()
+
+
+@pytest.mark.parametrize("name", ["/home/me/thesis.txt", "/home/me/instances/notes", "/etc/passwd", ""])
+def test_a_label_that_names_no_lock_file_of_ours_is_no_sign_of_death(name: str) -> None:
+    assert not instances.dead(name)

@@ -23,7 +23,7 @@ def _instance(lock: Path) -> Instance:
 @pytest.fixture
 def gone(tmp_path: Path) -> Instance:
     """Return an instance that lives no more."""
-    return _instance(tmp_path / "gone.lock")
+    return _instance(tmp_path / "instances" / "gone.lock")
 
 
 def _many(store: RunStore, count: int, instance: Instance, prefix: str = "") -> list[RunFolder]:

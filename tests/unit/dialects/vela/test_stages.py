@@ -124,3 +124,17 @@ def test_a_cycle_is_an_error_even_where_a_rule_would_break_it() -> None:
     """)
 
     assert told.endswith("stages wait for each other: a -> b -> a (remove one of these needs)")
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("'@services'", "nothing can be named '@services'"),
+        ("''", "a stage has an empty name"),
+        (r'"a\nb"', "holds a control character"),
+    ],
+)
+def test_a_stage_whose_key_cannot_be_a_name_is_refused(key: str, told: str) -> None:
+    (finding,) = findings_of(f"version: 1\nstages: {{{key}: {{steps: [{{name: s, image: i}}]}}}}")
+
+    assert told in finding

@@ -24,7 +24,6 @@ def test_every_key_of_a_step_reaches_the_plan() -> None:
         commands: [go build, go test]
         entrypoint: [/bin/tool, run]
         environment: {A: 1}
-        detach: true
         user: "1000:1000"
         ruleset: {continue: true}
         timeout: 90s
@@ -38,12 +37,22 @@ def test_every_key_of_a_step_reaches_the_plan() -> None:
         commands=("go build", "go test"),
         entrypoint=("/bin/tool", "run"),
         environment={"A": "1"},
-        detach=True,
         user="1000:1000",
         ruleset=Ruleset(proceed=True),
         timeout=90,
         retry=2,
     )
+
+
+def test_a_step_can_be_detached() -> None:
+    assert step_of("detach: true").detach
+
+
+def test_a_detached_step_has_neither_timeout_nor_retry_since_nobody_waits_for_it() -> None:
+    timeout, retry = step_findings("detach: true\ntimeout: 5s\nretry: 1")
+
+    assert "it: 'timeout' means nothing" in timeout
+    assert "it: 'retry' means nothing" in retry
 
 
 @pytest.mark.parametrize(
