@@ -130,10 +130,11 @@ class FakeBackend:
     def __init__(self, world: World | None = None) -> None:
         self.world = world or World()
 
-    def open_run(self, run: RunSpec) -> None:
+    def open_run(self, run: RunSpec) -> tuple[str, ...]:
         """Note the run."""
         with self.world.lock:
             self.world.runs.add(run.id)
+        return ()
 
     def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
         """Have every image but those that the world misses."""

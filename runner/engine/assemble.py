@@ -3,7 +3,7 @@
 from functools import partial
 
 from runner.engine.cancel import Stop
-from runner.engine.events import Pulling
+from runner.engine.events import Notice, Pulling
 from runner.engine.job import Context, Task
 from runner.engine.messages import Messages, Prepared
 from runner.plan.model import Plan, PullPolicy
@@ -18,8 +18,12 @@ def assemble(context: Context, messages: Messages) -> Stop | None:
     Raises:
         InfrastructureError: something cannot be had; nothing has run.
     """
-    spec = context.job.spec
-    opening = Task("open run", partial(context.backend.open_run, spec), done=lambda: messages.put(Prepared()))
+
+    def open_run() -> None:
+        for text in context.backend.open_run(context.job.spec):
+            context.ledger.tell(Notice(text))
+
+    opening = Task("open run", open_run, done=lambda: messages.put(Prepared()))
     tasks = [opening, *_fetches(context, messages)]
     stop: Stop | None = None
 

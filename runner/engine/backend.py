@@ -172,8 +172,8 @@ class Conflict:
 class Backend(Protocol):
     """Makes containers. See the module for the rules that hold for every method."""
 
-    def open_run(self, run: RunSpec) -> None:
-        """Make what the whole run shares: its network, its source."""
+    def open_run(self, run: RunSpec) -> tuple[str, ...]:
+        """Make what the whole run shares: its network, its source. Returns what a person should know of how."""
 
     def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
         """Make an image present: pull it when it is absent, or in any case when ``always``.

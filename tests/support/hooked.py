@@ -93,9 +93,9 @@ class HookedBackend:
         finally:
             self._after(call)
 
-    def open_run(self, run: RunSpec) -> None:
+    def open_run(self, run: RunSpec) -> tuple[str, ...]:
         with self._around("open_run", run.address):
-            self.inner.open_run(run)
+            return self.inner.open_run(run)
 
     def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
         with self._around("fetch", path=image):

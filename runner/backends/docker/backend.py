@@ -34,6 +34,8 @@ from runner.errors import InfrastructureError
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings
 
+_COPIES = "the engine cannot layer volumes here: workspaces are copied, which takes time and space"
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Stage:
@@ -69,7 +71,7 @@ class DockerBackend:
         self._beside: set[Address] = set()
         self._lock = threading.Lock()
 
-    def open_run(self, run: RunSpec) -> None:
+    def open_run(self, run: RunSpec) -> tuple[str, ...]:
         """Make the run's network with a first sandbox, and its source beside them."""
         self._runs[run.id] = run
         source = Task("source", lambda: self._workspaces.open_run(run))
@@ -81,6 +83,7 @@ class DockerBackend:
         finally:
             source.wait()
         source.finish()
+        return (_COPIES,) if self._workspaces.copies(run.id) else ()
 
     def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
         """Make an image present."""

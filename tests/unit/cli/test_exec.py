@@ -40,9 +40,9 @@ class _Watched(FakeBackend):
         self.released: Callable[[], None] = lambda: None
         self.most_stages = 0
 
-    def open_run(self, run: RunSpec) -> None:
+    def open_run(self, run: RunSpec) -> tuple[str, ...]:
         self.specs.append(run)
-        super().open_run(run)
+        return super().open_run(run)
 
     def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
         super().open_stage(stage, lost)

@@ -4,6 +4,7 @@ import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.assemble import images_of
+from runner.engine.backend import RunSpec
 from runner.engine.events import Pulling
 from runner.errors import EngineUnavailableError, InfrastructureError
 from runner.plan.model import PullPolicy
@@ -149,3 +150,12 @@ def test_a_cancel_before_the_start_is_not_lost() -> None:
 
     assert result.run.status is Status.CANCELLED
     assert life.journal.read()[-1].address == at("")
+
+
+def test_what_a_person_should_know_of_how_a_run_was_opened_is_told() -> None:
+    class Copying(FakeBackend):
+        def open_run(self, run: RunSpec) -> tuple[str, ...]:
+            super().open_run(run)
+            return ("workspaces are copied",)
+
+    assert drive(steps_only(step("a")), backend=Copying()).notices == ["workspaces are copied"]
