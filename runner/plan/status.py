@@ -23,8 +23,3 @@ class Status(StrEnum):
     def ended(self) -> bool:
         """Whether nothing more will happen."""
         return self not in (Status.PENDING, Status.RUNNING, Status.PAUSED)
-
-    @property
-    def bad(self) -> bool:
-        """Whether it ended as nobody wished."""
-        return self in (Status.FAILURE, Status.ERROR, Status.CANCELLED, Status.TIMEOUT, Status.LOST)

@@ -13,13 +13,12 @@ import requests
 from docker.errors import create_api_error_from_http_exception
 
 from runner.backends.docker.client import GONE, Engine, endpoint, translated
+from runner.backends.docker.gate import SHELL
 from runner.backends.docker.pulls import Puller
 from runner.backends.docker.references import Reference
 from runner.engine.backend import PullProgress
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, RunnerError
 from runner.settings import DockerSettings
-
-SHELL = "/bin/sh"
 
 # Go's os.FileMode, which the archive call answers with: type bits on top, permissions below.
 _GO_SYMLINK = 1 << 27

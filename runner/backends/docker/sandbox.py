@@ -76,8 +76,9 @@ class Sandboxes:
     def take(self, run: str, lost: Callable[[str], None]) -> Sandbox:
         """Return an idle sandbox of the run; ``lost(reason)`` is called if it dies before ``give``.
 
-        If there is none, whatever comes first: one that is given back, or one that is made. As many as there are cores
-        are made at once; more would not make short stages faster, so a stage waits a moment before it has one made.
+        If there is none, whatever comes first: one that is given back, or one that is made. Up to as many as there
+        are cores are made as soon as somebody waits, one after the other; more would not make short stages faster, so
+        from then on a stage waits a moment before it has one made.
 
         Raises:
             InfrastructureError: it cannot be made.
