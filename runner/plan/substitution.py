@@ -1,0 +1,103 @@
+"""Put the values of variables into a text, at compile time (``early``) and right before a step starts (``late``).
+
+As Vela does with drone/envsubst v1.0.3: only ``${...}``, never ``$NAME``, and ``$$`` stands for ``$``. So ``$${NAME}``
+is ``${NAME}`` after ``early``, for ``late`` or, in a command, for the shell. ``expansions`` says what is read,
+``operators`` what is done.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from runner.plan import operators
+from runner.plan.expansions import DEFAULTS, BadTemplateError, Expansion, Part, Text, read
+
+__all__ = ["BadTemplateError", "early", "late", "names"]
+
+_MOST_WORK = 8 * 1024 * 1024  # in characters of one text; no process can be started with so much environment
+_PER_UNIT = 8  # characters of the arguments that cost as much as one of the value
+
+
+def early(text: str, variables: Mapping[str, str]) -> str:
+    """The text at compile time: an expansion that hangs on a variable which is not in ``variables`` stays as written.
+
+    Vela puts ``${NAME}`` in its place, without its operators, and a value with a newline in quotes
+    (``compiler/native/substitute.go``); here values are inserted as they are.
+
+    Raises BadTemplateError for a text that cannot be substituted, whatever the values are, or whose substitution is far
+    too much work.
+    """
+    return _substitute(text, variables.get)
+
+
+def late(text: str, variables: Mapping[str, str]) -> str:
+    """The text at run time: a variable that is not in ``variables`` is empty. Raises BadTemplateError as ``early``."""
+    return _substitute(text, lambda name: variables.get(name, ""))
+
+
+def names(text: str) -> frozenset[str]:
+    """The variables that a text refers to, also within defaults and patterns. Raises BadTemplateError as ``early``."""
+    return frozenset(_names(read(text)))
+
+
+def _names(parts: Iterable[Part]) -> Iterable[str]:
+    for part in parts:
+        if isinstance(part, Expansion):
+            yield part.name
+            yield from _names(part.arguments)
+
+
+def _substitute(text: str, lookup: Callable[[str], str | None]) -> str:
+    substitution = _Substitution(lookup)
+    return "".join(substitution.written(part) for part in read(text))
+
+
+class _Substitution:
+    """The substitution of one text, which counts its work: a hostile text must not take the machine."""
+
+    def __init__(self, lookup: Callable[[str], str | None]) -> None:
+        self._lookup = lookup
+        self._work = 0
+
+    def written(self, part: Part) -> str:
+        """What stands in place of a part: its value or, as far as that is not known yet, itself as written."""
+        value = self._value(part)
+        if value is not None:
+            return value
+        if isinstance(part, Text):
+            return part.value
+        if part.operator in DEFAULTS and self._lookup(part.name) == "":
+            return "".join(map(self.written, part.arguments))
+        return part.source
+
+    def _value(self, part: Part) -> str | None:
+        """The value of a part; None when it hangs on a variable that is not known."""
+        if isinstance(part, Text):
+            return part.value
+        value = self._lookup(part.name)
+        if value is None:
+            return None
+        if part.operator in DEFAULTS:
+            self._count(part, len(value))
+            return value or self._default(part)
+        arguments = self._values(part.arguments)
+        if arguments is None:
+            return None
+        self._count(part, len(value) * (1 + sum(map(len, arguments)) // _PER_UNIT))
+        return operators.apply(part.operator, value, arguments)
+
+    def _default(self, part: Expansion) -> str | None:
+        pieces = self._values(part.arguments)
+        return None if pieces is None else "".join(pieces)
+
+    def _values(self, parts: Iterable[Part]) -> list[str] | None:
+        values: list[str] = []
+        for part in parts:
+            value = self._value(part)
+            if value is None:
+                return None
+            values.append(value)
+        return values
+
+    def _count(self, part: Expansion, work: int) -> None:
+        self._work += work
+        if self._work > _MOST_WORK:
+            raise BadTemplateError(part.source, "makes the text too long", "pass so much data in a file")
