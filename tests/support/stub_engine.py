@@ -17,6 +17,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     stub: "StubEngine"
+    body: bytes = b""
 
     def do_GET(self) -> None:
         self._answer()
@@ -27,7 +28,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer()
 
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = self.path.split("?")[0].removeprefix("/v1.41")
         self.stub.requests.append(f"{self.command} {self.path.removeprefix('/v1.41')}")
         self.stub.headers.append(dict(self.headers))
