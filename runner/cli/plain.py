@@ -2,12 +2,11 @@
 
 from typing import BinaryIO
 
-from runner.engine.events import Changed, Event, Notice, Pulling
-from runner.engine.journal import Entry
+from runner.cli.wording import Wording
+from runner.engine.events import Event
 from runner.logs.follow import Block
 from runner.logs.lines import decode, safe
-from runner.naming import SERVICES, Address
-from runner.plan.status import Status
+from runner.naming import Address
 
 
 class PlainFace:
@@ -16,7 +15,7 @@ class PlainFace:
     def __init__(self, stream: BinaryIO, *, terminal: bool) -> None:
         self._stream = stream
         self._terminal = terminal
-        self._begun: dict[Address, float] = {}
+        self._wording = Wording()
 
     def lines(self, address: Address, block: Block) -> None:
         """Write lines as ``stage/step | line``."""
@@ -26,7 +25,7 @@ class PlainFace:
 
     def event(self, event: Event) -> None:
         """Write an event, if it means something to people."""
-        line = self._describe(event)
+        line = self._wording.describe(event)
         if line:
             self._stream.write(self._encoded(line) + b"\n")
 
@@ -37,46 +36,3 @@ class PlainFace:
     def _encoded(self, text: str) -> bytes:
         """Return a text of ours, in which there may be words of others: names, or what an engine answered."""
         return (safe(text) if self._terminal else text).encode("utf-8", "replace")
-
-    def _describe(self, event: Event) -> str:
-        """Return an event as a line for people; empty for what needs none."""
-        match event:
-            case Changed(entry) if entry.address.step:
-                return self._describe_step(entry)
-            case Changed(entry):
-                return _describe_whole(entry)
-            case Notice(text, address):
-                return f"note: {address.path + ': ' if address else ''}{text}"
-            case Pulling(progress) if progress.total:
-                return f"pulling {progress.image}: {progress.current:,} of {progress.total:,} bytes"
-            case _:
-                return ""
-
-    def _describe_step(self, entry: Entry) -> str:
-        address, status = entry.address, entry.status
-        begun = self._begun.get(address)
-        if status is Status.RUNNING:
-            self._begun[address] = entry.at
-        if status is Status.PENDING:
-            return ""  # made ready before its turn
-        if address.stage == SERVICES and status in (Status.RUNNING, Status.CANCELLED):
-            return ""  # as expected
-        if status is Status.CANCELLED and begun is None:
-            return ""  # it never began, and the line of its stage says why
-        attempt = f" (attempt {address.attempts})" if (address.round, address.attempt) != (1, 1) else ""
-        code = f" (exit code {entry.exit_code})" if status is Status.FAILURE else ""
-        time = f" in {entry.at - begun:.1f} s" if begun is not None and status.ended else ""
-        return f"{address.path}: {status}{attempt}{code}{time}{_because(entry)}"
-
-
-def _describe_whole(entry: Entry) -> str:
-    """Describe what has become of a run, or of a stage of which its steps do not tell."""
-    if not entry.address.stage:
-        run = f"run {entry.address.run}: {entry.status} in {entry.at:.1f} s{_because(entry)}"
-        return run if entry.status.ended else ""
-    untold = entry.status in (Status.NOT_RUN, Status.ERROR, Status.TIMEOUT, Status.CANCELLED)
-    return f"stage {entry.address.stage}: {entry.status}{_because(entry)}" if untold else ""
-
-
-def _because(entry: Entry) -> str:
-    return f": {entry.reason}" if entry.reason else ""

@@ -1,0 +1,72 @@
+"""The lines that steps print, as blocks for a terminal: prefixed, safe, in groups."""
+
+import re
+
+from rich.color import ColorSystem
+from rich.style import Style
+
+from runner.cli.live.words import SGR, Signs, one_line
+from runner.logs.follow import Block
+from runner.logs.lines import decode, safe
+from runner.naming import Address
+from runner.plan.model import Plan
+
+_COLOURS = ("cyan", "magenta", "blue", "yellow", "green", "bright_cyan", "bright_magenta", "bright_blue")
+_OTHERS = "bright_black"
+_RESET = "\x1b[0m"
+_INDENT = "  "
+_MARKER = re.compile(r"^::(?:group::(?P<name>.*)|endgroup::.*)\n", re.MULTILINE)
+"""The markers of IBM's pipelines; groups do not nest, a new one ends the last."""
+
+
+class Log:
+    """Formats blocks of lines; remembers which attempts are inside a group."""
+
+    def __init__(self, plan: Plan, signs: Signs, *, color: bool) -> None:
+        self._signs = signs
+        self._color = color
+        self._styles = {stage.name: _COLOURS[place % len(_COLOURS)] for place, stage in enumerate(plan.stages)}
+        self._prefixes: dict[Address, str] = {}
+        self._grouped: set[Address] = set()
+
+    def format(self, address: Address, block: Block) -> str:
+        """Return lines as ``stage/step | line``; what is inside a group is indented.
+
+        No work is done for each line, as long as there are no groups. A line's colours end with the line.
+        """
+        text = safe(decode(block.data))
+        if not self._color and "\x1b" in text:
+            text = SGR.sub("", text)
+        prefix = self._prefix(address)
+        pieces, end = [], 0
+        for marker in _MARKER.finditer(text) if "::" in text else ():
+            pieces.append(self._prefixed(address, prefix, text[end : marker.start()]))
+            end = marker.end()
+            name = marker["name"]
+            if name is None:
+                self._grouped.discard(address)
+            else:
+                self._grouped.add(address)
+                pieces.append(f"{prefix}{self._styled(f'{self._signs.group} {one_line(name)}', 'bold')}\n")
+        pieces.append(self._prefixed(address, prefix, text[end:]))
+        return "".join(pieces)
+
+    def words(self, text: str, style: str) -> str:
+        """Return words of ours, in which there may be words of others, as a line."""
+        return self._styled(one_line(text), style) + "\n"
+
+    def _prefixed(self, address: Address, prefix: str, text: str) -> str:
+        if not text:
+            return ""
+        lead = prefix + _INDENT if address in self._grouped else prefix
+        end = f"{_RESET}\n" if "\x1b" in text else "\n"
+        return lead + text[:-1].replace("\n", end + lead) + end
+
+    def _prefix(self, address: Address) -> str:
+        if address not in self._prefixes:
+            style = self._styles.get(address.stage, _OTHERS)
+            self._prefixes[address] = self._styled(f"{one_line(address.path)} | ", style)
+        return self._prefixes[address]
+
+    def _styled(self, text: str, style: str) -> str:
+        return Style.parse(style).render(text, color_system=ColorSystem.STANDARD) if self._color and style else text

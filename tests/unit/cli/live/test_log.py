@@ -1,0 +1,122 @@
+import re
+
+import pytest
+
+from runner.cli.live.log import Log
+from runner.cli.live.words import Signs
+from runner.naming import Address
+from tests.support.faces import address, block, service
+from tests.support.plans import plan, stage, step
+
+PLAN = plan(*[stage(name, step("one"), step("two")) for name in ("build", "lint")])
+
+
+def _log(*, color: bool = False, encoding: str = "utf-8") -> Log:
+    return Log(PLAN, Signs.of(encoding), color=color)
+
+
+def _shown(log: Log, *texts: str, path: str = "build/one") -> list[str]:
+    return "".join(log.format(address(path), block(text.encode())) for text in texts).splitlines()
+
+
+def test_every_line_has_its_stage_and_step_before_it() -> None:
+    assert _shown(_log(), "a\n\nb\n") == ["build/one | a", "build/one | ", "build/one | b"]
+
+
+def test_a_block_ends_with_one_newline() -> None:
+    assert _log().format(address("build/one"), block(b"a\n")).endswith(" a\n")
+
+
+def test_each_stage_has_a_colour_of_its_own_and_its_steps_share_it() -> None:
+    log = _log(color=True)
+    colours = [_shown(log, "x\n", path=path)[0].partition("m")[0] for path in ("build/one", "build/two", "lint/one")]
+
+    assert colours[0] == colours[1] != colours[2]
+
+
+def test_the_colour_of_a_prefix_ends_before_the_line() -> None:
+    assert re.fullmatch("\x1b\\[\\d+mbuild/one \\| \x1b\\[0mx", _shown(_log(color=True), "x\n")[0])
+
+
+def test_a_services_lines_are_shown_too() -> None:
+    assert _log().format(service("db"), block(b"up\n")) == "@services/db | up\n"
+
+
+def test_a_line_may_have_colours_and_they_end_with_it() -> None:
+    first, second = _shown(_log(color=True), "\x1b[31mred\nplain\n")
+
+    assert first.endswith("\x1b[31mred\x1b[0m")
+    assert second.endswith("mplain\x1b[0m")
+
+
+def test_without_colour_no_escape_is_left() -> None:
+    assert _shown(_log(), "\x1b[1;31mred\x1b[0m\n") == ["build/one | red"]
+
+
+def test_nothing_that_a_step_prints_can_move_the_cursor() -> None:
+    hostile = "a\x1b[2Jb\x1b[10;1Hc\x1b]0;title\x07d\x1b[?25he\x9b2Jf\x08g\x1b7h\n50%\r100%\n"
+
+    assert _shown(_log(color=True, encoding="ascii"), hostile) == [
+        "\x1b[36mbuild/one | \x1b[0mabcdefgh",
+        "\x1b[36mbuild/one | \x1b[0m100%",
+    ]
+
+
+def test_names_cannot_move_the_cursor_either() -> None:
+    assert _log().format(address("build/\x1b[2J\nx"), block(b"a\n")) == "build/ x | a\n"
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    assert _log().format(address("build/one"), block(b"\xff\n")) == "build/one | \ufffd\n"
+
+
+def test_a_group_is_a_heading_with_its_lines_indented() -> None:
+    assert _shown(_log(), "a\n::group::Get the tools\nb\n\nc\n::endgroup::\nd\n") == [
+        "build/one | a",
+        "build/one | ▸ Get the tools",
+        "build/one |   b",
+        "build/one |   ",
+        "build/one |   c",
+        "build/one | d",
+    ]
+
+
+def test_a_group_goes_on_over_blocks() -> None:
+    assert _shown(_log(), "::group::A\n", "b\n", "::endgroup::\n", "c\n") == [
+        "build/one | ▸ A",
+        "build/one |   b",
+        "build/one | c",
+    ]
+
+
+def test_a_new_group_ends_the_last() -> None:
+    assert _shown(_log(), "::group::A\n::group::B\nc\n") == ["build/one | ▸ A", "build/one | ▸ B", "build/one |   c"]
+
+
+def test_a_group_belongs_to_one_attempt() -> None:
+    log = _log()
+    _shown(log, "::group::A\n")
+
+    assert _shown(log, "b\n", path="build/two") == ["build/two | b"]
+    assert log.format(Address("0badcafe", "build", "one", 1, 2), block(b"c\n")) == "build/one | c\n"
+
+
+@pytest.mark.parametrize("line", ["$ echo ::group::A", "a::endgroup::", "std::vector", "::groups::A", "::warning::x"])
+def test_what_only_looks_like_a_marker_is_a_line(line: str) -> None:
+    assert _shown(_log(), f"{line}\n") == [f"build/one | {line}"]
+
+
+def test_a_heading_has_a_sign_that_the_encoding_knows() -> None:
+    assert _shown(_log(encoding="ascii"), "::group::A\n") == ["build/one | > A"]
+
+
+def test_colours_inside_a_group_end_with_their_line() -> None:
+    shown = _shown(_log(color=True), "::group::A\n\x1b[31mred\n")
+
+    assert shown[0].endswith("\x1b[1m▸ A\x1b[0m")
+    assert shown[1].endswith("  \x1b[31mred\x1b[0m")
+
+
+def test_words_of_ours_are_one_line() -> None:
+    assert _log().words("note: a\nb\x1b[2J", "yellow") == "note: a b\n"
+    assert _log(color=True).words("note", "yellow") == "\x1b[33mnote\x1b[0m\n"
