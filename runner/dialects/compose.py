@@ -107,9 +107,8 @@ class Composer:
             self._empty()
         self._next()  # the end of the document
         if not isinstance(self._next(), yaml.StreamEndEvent):
-            self._findings.fail(
-                self.here, "a second document begins here", "a file holds one document: remove the '---' between them"
-            )
+            message = "a second document begins here, and is not read"
+            self._findings.warning(self.here, message, "a file holds one pipeline: remove the '---' between them")
         return root
 
     def _empty(self) -> None:

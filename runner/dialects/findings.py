@@ -13,11 +13,13 @@ _SHOWN: Final = 60
 class Findings:
     """Collects the errors and warnings of one file, from the loader and then from the dialect.
 
-    It is not endless: the 100th error ends the reading, since whoever has so many did not write a pipeline.
+    It is not endless: the 100th error ends the reading, since whoever has so many did not write a pipeline. What is
+    wrong in a map that several aliases stand for is told once.
     """
 
     def __init__(self) -> None:
         self._items: list[Finding] = []
+        self._seen: set[Finding] = set()
         self._errors = 0
 
     @property
@@ -38,7 +40,7 @@ class Findings:
 
     def warning(self, place: Place, message: str, hint: str = "") -> None:
         """Record what is probably not meant."""
-        self._items.append(Finding(place=place, message=message, hint=hint, severity=Severity.WARNING))
+        self._append(Finding(place=place, message=message, hint=hint, severity=Severity.WARNING))
 
     def fail(self, place: Place, message: str, hint: str = "") -> NoReturn:
         """Record an error after which nothing more can be read, and raise InvalidPipelineError with all findings."""
@@ -51,8 +53,16 @@ class Findings:
             raise InvalidPipelineError(self._items)
 
     def _append_error(self, place: Place, message: str, hint: str) -> None:
-        self._items.append(Finding(place=place, message=message, hint=hint))
-        self._errors += 1
+        if self._append(Finding(place=place, message=message, hint=hint)):
+            self._errors += 1
+
+    def _append(self, finding: Finding) -> bool:
+        """Add a finding, and return whether it is new."""
+        if finding in self._seen:
+            return False
+        self._seen.add(finding)
+        self._items.append(finding)
+        return True
 
 
 def quoted(text: str) -> str:

@@ -2,7 +2,7 @@
 
 It stands on PyYAML's event stream (libyaml where there is one) and builds no Python objects from tags. What it
 accepts follows Vela, which reads with go-yaml v3 (``internal/yaml.go`` of go-vela/server): duplicate keys are an error,
-``<<`` merges, a duplicate ``<<`` only warns. Unlike it, a second document is refused, not ignored.
+``<<`` merges, a duplicate ``<<`` and a second document only warn.
 """
 
 import codecs

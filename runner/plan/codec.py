@@ -2,22 +2,22 @@
 
 Its keys are the fields of ``plan.model``, with Vela's words for three that Python or clarity renames. It is canonical:
 fields stand in the order of the model, mappings are sorted, and a key is absent only where rules or facts leave one
-empty. It round-trips.
+empty, or a field that is ``RARE`` has its default. It round-trips.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 from runner.errors import InfrastructureError
-from runner.plan.model import Facts, Plan, Rules, Ruleset
+from runner.plan.model import Facts, Limits, Plan, Rules, Ruleset
 
-VERSION = 1
+VERSION = 2
 # Most rules and facts are absent from most plans.
-_SPARSE = (Facts, Rules, Ruleset)
+_SPARSE = (Facts, Limits, Rules, Ruleset)
 _KEYS = {"if_": "if", "async_": "async", "proceed": "continue"}
 
 _T = TypeVar("_T")
@@ -55,12 +55,26 @@ def dumps(plan: Plan) -> str:
 
 
 def _fields_of(value: object) -> dict[str, Json]:
-    if not is_dataclass(value):
-        raise TypeError(f"{type(value).__name__} has no place in a plan")
-    present = {field: getattr(value, field.name) for field in fields(value)}
-    if isinstance(value, _SPARSE):
-        present = {field: part for field, part in present.items() if part != field.default}
-    return {_key(field.name): _encode(part) for field, part in present.items()}
+    present = {field: getattr(value, field.name) for field in _fields(type(value))}
+    return {
+        _key(field.name): _encode(part)
+        for field, part in present.items()
+        if not (_optional(type(value), field) and part == _default(field))
+    }
+
+
+def _fields(kind: type) -> tuple[Field[object], ...]:
+    if not is_dataclass(kind):
+        raise TypeError(f"{kind.__name__} has no place in a plan")
+    return fields(kind)
+
+
+def _optional(kind: type, field: Field[object]) -> bool:
+    return issubclass(kind, _SPARSE) or "rare" in field.metadata
+
+
+def _default(field: Field[object]) -> object:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _encode(value: object) -> Json:
@@ -121,7 +135,7 @@ def _decode_optional(kind: object, value: object, path: str) -> object:
 def _decode_object(kind: type[_T], value: dict[str, object], path: str) -> _T:
     kinds = get_type_hints(kind)
     keys = {_key(name): name for name in kinds}
-    missing = set() if issubclass(kind, _SPARSE) else keys.keys() - value.keys()
+    missing = {_key(field.name) for field in _fields(kind) if not _optional(kind, field)} - value.keys()
     for key in sorted(missing | (value.keys() - keys.keys())):
         raise _BadDocumentError(f"{path or 'it'} has {'no' if key in missing else 'the unknown'} key {key!r}")
     return kind(

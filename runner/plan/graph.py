@@ -130,6 +130,7 @@ def _cycles(nodes: Sequence[Node]) -> list[Finding]:
     graph: dict[str, list[Named]] = {}
     for node in nodes:  # of two with one name, either may be the one that stays
         graph.setdefault(node.name, []).extend(need for need in node.needs if need.name != node.name)
+    graph = _peeled(graph)
     findings: list[Finding] = []
     told: set[str] = set()
     for name in graph:
@@ -145,6 +146,24 @@ def _cycles(nodes: Sequence[Node]) -> list[Finding]:
                 )
             )
     return findings
+
+
+def _peeled(graph: Mapping[str, Sequence[Named]]) -> dict[str, list[Named]]:
+    """Return the graph without the stages that wait for no circle, which of a graph without circles leaves nothing."""
+    left = {name: {need.name for need in needs if need.name in graph} for name, needs in graph.items()}
+    waiting: dict[str, list[str]] = {}
+    for name, needs in left.items():
+        for need in needs:
+            waiting.setdefault(need, []).append(name)
+    free = [name for name, needs in left.items() if not needs]
+    while free:
+        name = free.pop()
+        del left[name]
+        for other in waiting.get(name, ()):
+            left[other].remove(name)
+            if not left[other]:
+                free.append(other)
+    return {name: [need for need in graph[name] if need.name in left] for name in graph if name in left}
 
 
 def _way_back(graph: Mapping[str, Sequence[Named]], start: str) -> tuple[Named, ...]:

@@ -54,6 +54,7 @@ def _bytes(text: str) -> bytes:
 def _regexp(pattern: str) -> "re2._Regexp":
     options = re2.Options()
     options.log_errors = False
+    options.never_capture = True  # only yes or no is asked, and groups cost a hostile pattern's author nothing
     try:
         return re2.compile(pattern, options)
     except re2.error as error:

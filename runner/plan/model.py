@@ -4,8 +4,13 @@ Everything here is frozen and has a JSON form (``plan.codec``) that round-trips.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+RARE: Final = MappingProxyType({"rare": True})
+"""Marks a field that the JSON form leaves out where it has its default."""
 
 
 class PullPolicy(StrEnum):
@@ -46,8 +51,13 @@ class Rules:
     target: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     instance: tuple[str, ...] = ()
+    eval: str = ""  # an expression over the environment (plan.expressions)
     operator: Operator = Operator.AND
     matcher: Matcher = Matcher.FILEPATH
+
+    def with_patterns(self, patterns: Mapping[str, tuple[str, ...]]) -> "Rules":
+        """Return these rules with the patterns of some, by their names."""
+        return replace(self, **patterns)  # type: ignore[arg-type]  # the names are those of fields that hold patterns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +94,48 @@ class SecretUse:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a container may use: processors, bytes of memory, processes; None for as much as there is."""
+
+    cpus: float | None = None
+    memory: int | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ulimit:
+    """A resource limit of a container's processes (setrlimit(2)), by Docker's name for it."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bind:
+    """A path of the host that a container sees."""
+
+    source: str
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cache:
+    """A directory that lives between runs: one for each key and path. A relative path begins at the workdir."""
+
+    key: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Step:
-    """One container. ``timeout`` is in seconds; ``retry`` counts further attempts after the first."""
+    """One container. ``timeout`` is in seconds; ``retry`` counts further attempts after the first.
+
+    ``shell`` runs the commands, ``/bin/sh`` if empty. ``working_dir`` is where they begin: the plan's workdir if
+    empty, under it if relative. ``artifacts`` are patterns of files to copy out. With ``late`` a ``${NAME}`` in image,
+    entrypoint, user or environment is replaced right before the start (``plan.substitution``).
+    """
 
     name: str
     image: str
@@ -99,6 +149,23 @@ class Step:
     ruleset: Ruleset = Ruleset()
     timeout: float | None = None
     retry: int = 0
+    shell: str = field(default="", metadata=RARE)
+    working_dir: str = field(default="", metadata=RARE)
+    limits: Limits = field(default=Limits(), metadata=RARE)
+    ulimits: tuple[Ulimit, ...] = field(default=(), metadata=RARE)
+    volumes: tuple[Bind, ...] = field(default=(), metadata=RARE)
+    caches: tuple[Cache, ...] = field(default=(), metadata=RARE)
+    artifacts: tuple[str, ...] = field(default=(), metadata=RARE)
+    privileged: bool = field(default=False, metadata=RARE)
+    late: bool = field(default=False, metadata=RARE)
+
+
+class Workspace(StrEnum):
+    """What the steps of a stage share."""
+
+    OWN = "own"  # a layer of its own over those of the stages it needs
+    SHARED = "shared"  # one for all stages that say so, as Vela has it
+    NONE = "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +173,8 @@ class Stage:
     """A node of the graph: steps in order, with a workspace of their own.
 
     ``needs`` holds only names of stages of the same plan. ``timeout`` (seconds) and ``retry`` are those of the
-    stage as a whole; each retry begins with an empty layer.
+    stage as a whole; each retry begins with an empty layer. ``ruleset`` counts as if it stood on every step as well,
+    and a ``status`` rule in it takes the place of the one that a step without is taken to have.
     """
 
     name: str
@@ -116,11 +184,25 @@ class Stage:
     async_: bool = False  # started through pipelinectl, as a run of its own; no dialect declares one yet
     timeout: float | None = None
     retry: int = 0
+    ruleset: Ruleset = field(default=Ruleset(), metadata=RARE)
+    workspace: Workspace = field(default=Workspace.OWN, metadata=RARE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """When a service can be used: a command in it succeeds, or a port of it accepts. Steps wait for ``timeout`` s."""
+
+    command: str = ""
+    port: int | None = None
+    timeout: float = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """A container beside the run, reached by its name; it starts first and ends with the run."""
+    """A container beside the run, reached by its name; it starts first and ends with the run.
+
+    Without ``ready`` it can be used when its image's HEALTHCHECK says so, or at once where there is none.
+    """
 
     name: str
     image: str
@@ -128,6 +210,17 @@ class Service:
     environment: Mapping[str, str] = field(default_factory=dict)
     pull: PullPolicy = PullPolicy.NOT_PRESENT
     user: str = ""
+    ulimits: tuple[Ulimit, ...] = field(default=(), metadata=RARE)
+    privileged: bool = field(default=False, metadata=RARE)
+    ready: Ready | None = field(default=None, metadata=RARE)
+
+
+class Told(StrEnum):
+    """What is known only when a step starts, and told to it in a variable."""
+
+    RUN_STATUS = "run status"  # "running" or "failure"
+    RUN_STARTED = "run started"  # seconds since 1970
+    STEP_STARTED = "step started"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +237,11 @@ class Plan:
     """What will run. A pipeline with plain ``steps`` has one stage.
 
     ``workdir`` is where steps begin and where the source appears; ``home`` the directory around it that the steps
-    of a stage share. ``facts`` are kept for the rules that are decided at run time.
+    of a stage share. ``facts`` are kept for the rules that are decided at run time. ``origins`` are steps that fetch
+    secrets into the lowest layer before anything else runs. ``environment`` is given to every container, under its own.
+    ``outputs`` is a directory that all steps of the run share,
+    in which they leave variables for later ones (``engine.outputs``); empty where there is none. ``told`` says which
+    variables are filled right before each step.
     """
 
     dialect: str
@@ -156,6 +253,10 @@ class Plan:
     workdir: str = "/workspace"
     pruned: tuple[Pruned, ...] = ()
     warnings: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, metadata=RARE)
+    origins: tuple[Step, ...] = field(default=(), metadata=RARE)
+    outputs: str = field(default="", metadata=RARE)
+    told: Mapping[str, Told] = field(default_factory=dict, metadata=RARE)
 
     def stage(self, name: str) -> Stage:
         """Return the stage of that name; KeyError when there is none."""

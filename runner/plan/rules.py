@@ -2,12 +2,14 @@
 
 The algorithm is that of go-vela/server ``compiler/types/pipeline/ruleset.go`` (``Match``) and ``container.go``
 (``Execute``). One thing differs: while a plan is made the status of the run is unknown, and a rule on it decides
-nothing then. Vela takes it as matched, which removes steps with ``unless: {status: ...}`` before their time.
+nothing then. Vela takes it as matched, which removes steps with ``unless: {status: ...}`` before their time. The same
+holds for an expression (``eval``) where the environment is not known.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from runner.plan import expressions
 from runner.plan.match import matches
 from runner.plan.model import Facts, Operator, Rules, Ruleset
 from runner.plan.status import Status
@@ -35,6 +37,14 @@ _Values = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What rules are compared with; what is absent, or None, is not known."""
+
+    values: _Values
+    environment: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """Whether a step runs; ``why`` names the rule, the pattern and the fact when it does not."""
 
@@ -47,37 +57,54 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """What one block of rules says; ``holds`` is None where that depends on the status, which is not known yet."""
+    """What a rule or a block of rules says; ``holds`` is None where that depends on what is not known yet."""
 
     holds: bool | None
     why: str = ""
 
 
-def keep(ruleset: Ruleset, facts: Facts) -> Verdict:
-    """Decide at compile time whether a step stays in the plan.
+def keep(ruleset: Ruleset, facts: Facts, environment: Mapping[str, str] | None = None) -> Verdict:
+    """Decide at compile time whether a step stays in the plan; ``environment`` is the step's, None if it is not known.
 
-    Raises BadPatternError for a pattern that cannot be read, if the comparison comes to it.
+    Raises BadPatternError for a pattern that cannot be read, BadExpressionError for such an expression, if the
+    comparison comes to it.
     """
-    return _match(ruleset, _compile_values(facts))
+    return _match(ruleset, _Known(values=_compile_values(facts), environment=environment))
 
 
-def runs(ruleset: Ruleset, facts: Facts, status: Status) -> Verdict:
+def runs(
+    ruleset: Ruleset,
+    facts: Facts,
+    status: Status,
+    *,
+    environment: Mapping[str, str] | None = None,
+    around: Ruleset = Ruleset(),  # noqa: B008 - it is frozen
+) -> Verdict:
     """Decide right before its start whether a step of the plan runs.
 
-    ``status`` is that of the run, or of the stage where the stage is independent. Without a rule on the status nothing
-    else is looked at again. With one, the whole ruleset is, and path, label, comment, sender and instance are empty
-    then, as in Vela. Raises BadPatternError as ``keep``.
+    ``status`` is that of the run, or of the stage where the stage is independent. ``around`` is the ruleset of the
+    stage: the step runs if both let it. Without a rule on the status nothing else of a ruleset is looked at again; if
+    neither has one, the step asks for success. With one the whole ruleset is, and path, label, comment, sender and
+    instance are empty then, as in Vela. Raises as ``keep``.
     """
-    if not has_status_rule(ruleset):
-        if status in _STOPPING:
-            return Verdict(holds=False, why=f"the status is {status.value!r}, and the step has no status rule")
-        return Verdict(holds=True)
-    return _match(ruleset, _run_values(facts, status))
+    known = _Known(values=_run_values(facts, status), environment=environment)
+    if has_status_rule(around) and not (verdict := _match(around, known)):
+        return Verdict(holds=False, why=f"stage: {verdict.why}")
+    if has_status_rule(ruleset):
+        return _match(ruleset, known)
+    if status in _STOPPING and not has_status_rule(around):
+        return Verdict(holds=False, why=f"the status is {status.value!r}, and the step has no status rule")
+    return Verdict(holds=True)
 
 
 def has_status_rule(ruleset: Ruleset) -> bool:
     """Whether the status has a say, so that the ruleset is looked at again right before the step would start."""
     return bool(ruleset.if_.status or ruleset.unless.status)
+
+
+def asks_environment(*rulesets: Ruleset) -> bool:
+    """Whether one of them compares the environment when it is looked at again."""
+    return any(has_status_rule(ruleset) and (ruleset.if_.eval or ruleset.unless.eval) for ruleset in rulesets)
 
 
 def patterns(rules: Rules) -> dict[str, tuple[str, ...]]:
@@ -122,34 +149,51 @@ def _run_values(facts: Facts, status: Status) -> _Values:
     }
 
 
-def _match(ruleset: Ruleset, values: _Values) -> Verdict:
-    if patterns(ruleset.unless):
-        outcome = _block(ruleset.unless, values)
+def _match(ruleset: Ruleset, known: _Known) -> Verdict:
+    if _present(ruleset.unless):
+        outcome = _block(ruleset.unless, known)
         if outcome.holds:
             return Verdict(holds=False, why=f"unless: {outcome.why}")
-    if patterns(ruleset.if_):
-        outcome = _block(ruleset.if_, values)
+    if _present(ruleset.if_):
+        outcome = _block(ruleset.if_, known)
         if outcome.holds is False:
             return Verdict(holds=False, why=outcome.why)
     return Verdict(holds=True)
 
 
-def _block(rules: Rules, values: _Values) -> _Outcome:
+def _present(rules: Rules) -> bool:
+    return bool(rules.eval or patterns(rules))
+
+
+def _block(rules: Rules, known: _Known) -> _Outcome:
     """Combine the rules of a block; the first that decides ends the comparison, as in Vela."""
     deciding = rules.operator is Operator.OR
     told: list[str] = []
     unknown = False
-    for name, asked in patterns(rules).items():
-        if name not in values:
-            unknown = True
-            continue
-        outcome = _rule(name, asked, values[name], rules)
+    for outcome in _outcomes(rules, known):
         if outcome.holds is deciding:
             return outcome
+        unknown = unknown or outcome.holds is None
         told.append(outcome.why)
     if unknown:
         return _Outcome(holds=None)
     return _Outcome(holds=not deciding, why="; ".join(told) if deciding else " and ".join(told))
+
+
+def _outcomes(rules: Rules, known: _Known) -> Iterator[_Outcome]:
+    """Compare one rule after the other; what nobody asks for is not compared."""
+    if rules.eval:
+        yield _expression(rules.eval, known.environment)
+    for name, asked in patterns(rules).items():
+        values = known.values.get(name)
+        yield _Outcome(holds=None) if values is None else _rule(name, asked, values, rules)
+
+
+def _expression(text: str, environment: Mapping[str, str] | None) -> _Outcome:
+    if environment is None:
+        return _Outcome(holds=None)
+    holds = expressions.holds(text, environment)
+    return _Outcome(holds=holds, why=f"eval {_shown(text)} is {str(holds).lower()}")
 
 
 def _rule(name: str, asked: tuple[str, ...], values: tuple[str, ...], rules: Rules) -> _Outcome:

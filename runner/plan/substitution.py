@@ -6,18 +6,21 @@ is ``${NAME}`` after ``early``, for ``late`` or, in a command, for the shell. ``
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from runner.plan import operators
 from runner.plan.expansions import DEFAULTS, BadTemplateError, Expansion, Part, Text, read
 
-__all__ = ["BadTemplateError", "early", "late", "names"]
+__all__ = ["BadTemplateError", "early", "escaped", "late", "names"]
 
 _MOST_WORK = 8 * 1024 * 1024  # in characters of one text; no process can be started with so much environment
 _PER_UNIT = 8  # characters of the arguments that cost as much as one of the value
 
 
-def early(text: str, variables: Mapping[str, str]) -> str:
+def early(text: str, variables: Mapping[str, str], outside: AbstractSet[str] = frozenset()) -> str:
     """The text at compile time: an expansion that hangs on a variable which is not in ``variables`` stays as written.
+
+    What comes of the variables in ``outside`` is escaped, for a text that ``late`` looks at again.
 
     Vela puts ``${NAME}`` in its place, without its operators, and a value with a newline in quotes
     (``compiler/native/substitute.go``); here values are inserted as they are.
@@ -25,12 +28,12 @@ def early(text: str, variables: Mapping[str, str]) -> str:
     Raises BadTemplateError for a text that cannot be substituted, whatever the values are, or whose substitution is far
     too much work.
     """
-    return _substitute(text, variables.get)
+    return _substitute(text, variables.get, outside)
 
 
 def late(text: str, variables: Mapping[str, str]) -> str:
     """The text at run time: a variable that is not in ``variables`` is empty. Raises BadTemplateError as ``early``."""
-    return _substitute(text, lambda name: variables.get(name, ""))
+    return _substitute(text, lambda name: variables.get(name, ""), frozenset())
 
 
 def names(text: str) -> frozenset[str]:
@@ -45,25 +48,33 @@ def _names(parts: Iterable[Part]) -> Iterable[str]:
             yield from _names(part.arguments)
 
 
-def _substitute(text: str, lookup: Callable[[str], str | None]) -> str:
-    substitution = _Substitution(lookup)
+def escaped(value: str) -> str:
+    """Return the text that ``early`` and ``late`` make into that value."""
+    return value.replace("$", "$$")
+
+
+def _substitute(text: str, lookup: Callable[[str], str | None], outside: AbstractSet[str]) -> str:
+    if "$" not in text:
+        return text
+    substitution = _Substitution(lookup, outside)
     return "".join(substitution.written(part) for part in read(text))
 
 
 class _Substitution:
     """The substitution of one text, which counts its work: a hostile text must not take the machine."""
 
-    def __init__(self, lookup: Callable[[str], str | None]) -> None:
+    def __init__(self, lookup: Callable[[str], str | None], outside: AbstractSet[str]) -> None:
         self._lookup = lookup
+        self._outside = outside
         self._work = 0
 
     def written(self, part: Part) -> str:
         """What stands in place of a part: its value or, as far as that is not known yet, itself as written."""
-        value = self._value(part)
-        if value is not None:
-            return value
         if isinstance(part, Text):
             return part.value
+        value = self._value(part)
+        if value is not None:
+            return value if self._outside.isdisjoint(_names([part])) else escaped(value)
         if part.operator in DEFAULTS and self._lookup(part.name) == "":
             return "".join(map(self.written, part.arguments))
         return part.source

@@ -11,13 +11,15 @@ import pytest
 
 from runner.dialects.source import Findings, load
 from runner.dialects.source import Mapping as MappingNode
-from runner.dialects.vela.compiler import compile_pipeline
+from runner.dialects.text import to_plan
+from runner.dialects.vela import keys
 from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.rulesets import judge, read_ruleset
 from runner.errors import InvalidPipelineError
+from runner.plan import rules
 from runner.plan.model import Facts
-from runner.plan.rules import runs
 from runner.plan.status import Status
+from runner.plan.trigger import Trigger
 
 DATA = Path(__file__).parent / "data" / "vela_rulesets.json"
 STATUSES = {status.value: status for status in Status} | {"canceled": Status.CANCELLED}
@@ -33,13 +35,14 @@ class Case:
     ruleset: str
     facts: Facts
     status: str
+    environment: Mapping[str, str] | None
     expected: bool | str
 
 
 def _read(case: Mapping[str, Any]) -> Case:
     build: dict[str, Any] = dict(case["build"])
     status = build.pop("status", "")
-    build.pop("env", None)
+    environment = build.pop("env", None)
     for name in ("path", "label"):
         build[name] = tuple(build.get(name, ()))
     return Case(
@@ -49,13 +52,12 @@ def _read(case: Mapping[str, Any]) -> Case:
         ruleset=case["ruleset"],
         facts=Facts(**build),
         status=status,
+        environment=environment,
         expected=case.get("sane", case["expected"]),
     )
 
 
 CASES = [_read(case) for case in json.loads(DATA.read_text(encoding="utf-8"))["cases"]]
-WITH_EVAL = [case for case in CASES if "eval" in case.ruleset]
-WITHOUT_EVAL = [case for case in CASES if case not in WITH_EVAL]
 
 
 def _pipeline(ruleset: str) -> bytes:
@@ -64,20 +66,32 @@ def _pipeline(ruleset: str) -> bytes:
 
 
 def _keeps(case: Case) -> bool:
-    """Compile a whole pipeline and look whether the step is there."""
+    """Compile a whole pipeline, whose step gets the environment of the case, and look whether the step is there."""
+    trigger = Trigger(facts=case.facts, environment=case.environment or {})
+    return bool(to_plan(_pipeline(case.ruleset), "in.yml", trigger, dialect="vela").stages)
+
+
+def _keeps_without_environment(case: Case) -> bool:
+    """Ask the rules alone, since a step of a pipeline always has an environment."""
     findings = Findings()
-    return bool(compile_pipeline(load(_pipeline(case.ruleset), "in.yml", findings), case.facts, findings).stages)
+    verdict = rules.keep(read_ruleset(_fields(case, findings)).ruleset, case.facts)
+    findings.raise_if_errors()
+    return verdict.holds
+
+
+def _fields(case: Case, findings: Findings) -> Fields:
+    root = load(f"ruleset:\n{textwrap.indent(case.ruleset, '  ')}\n".encode(), "in.yml", findings)
+    assert isinstance(root, MappingNode)
+    return Fields(root, "step 's'", findings, keys.STEP)
 
 
 def _runs(case: Case) -> bool:
     """Decide on a step that was kept, with the status of the case."""
     findings = Findings()
-    root = load(f"ruleset:\n{textwrap.indent(case.ruleset, '  ')}\n".encode(), "in.yml", findings)
-    assert isinstance(root, MappingNode)
-    written = read_ruleset(Fields(root, "step 's'", findings))
-    judge(written, case.facts, findings)
+    written = read_ruleset(_fields(case, findings))
+    judge(written, case.facts, findings, case.environment or {})
     findings.raise_if_errors()
-    return runs(written.ruleset, case.facts, STATUSES[case.status]).holds
+    return rules.runs(written.ruleset, case.facts, STATUSES[case.status], environment=case.environment).holds
 
 
 def _outcome(case: Case) -> bool | str:
@@ -85,22 +99,19 @@ def _outcome(case: Case) -> bool | str:
     try:
         if case.phase == "run time":
             return _runs(case)
+        if "eval" in case.ruleset and case.environment is None:
+            return _keeps_without_environment(case)
         return _keeps(case) and (case.phase != "validate" or _runs(case))
     except InvalidPipelineError:
         return "error"
 
 
-@pytest.mark.parametrize("case", WITHOUT_EVAL, ids=lambda case: case.id)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_ruleset_decides_as_vela_does(case: Case) -> None:
     assert _outcome(case) == case.expected
 
 
-@pytest.mark.parametrize("case", WITH_EVAL, ids=lambda case: case.id)
-def test_an_eval_is_refused_by_name(case: Case) -> None:
-    with pytest.raises(InvalidPipelineError, match=r"'eval' in .* is not supported yet"):
-        _keeps(case)
-
-
 def test_all_phases_and_all_cases_take_part() -> None:
-    assert {case.phase for case in WITHOUT_EVAL} == {"compile", "run time", "local exec", "validate"}
-    assert len(WITHOUT_EVAL) > 120
+    assert {case.phase for case in CASES} == {"compile", "run time", "local exec", "validate"}
+    assert len(CASES) == 132
+    assert len([case for case in CASES if "eval" in case.ruleset]) == 9

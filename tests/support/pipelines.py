@@ -4,26 +4,26 @@ import textwrap
 
 import pytest
 
-from runner.dialects.source import Findings, load
-from runner.dialects.vela.compiler import compile_pipeline
+from runner.dialects.text import to_plan
+from runner.dialects.vela import defaults
 from runner.errors import InvalidPipelineError
-from runner.plan.model import Facts, Plan, Step
+from runner.plan.model import Facts, Plan, Service, Step
+from runner.plan.trigger import Trigger
 
 FILE = "in.yml"
 PUSH = Facts(branch="main", event="push", repo="octocat/hello-world")
 
 
-def plan_of(text: str, facts: Facts = PUSH, *, strict: bool = False) -> Plan:
+def plan_of(text: str, why: Facts | Trigger = PUSH, *, strict: bool = False) -> Plan:
     """Compile the text of a pipeline."""
-    findings = Findings()
-    root = load(textwrap.dedent(text).encode(), FILE, findings)
-    return compile_pipeline(root, facts, findings, strict=strict)
+    trigger = why if isinstance(why, Trigger) else Trigger(facts=why)
+    return to_plan(textwrap.dedent(text).encode(), FILE, trigger, dialect="vela", strict=strict)
 
 
-def findings_of(text: str, facts: Facts = PUSH, *, strict: bool = False) -> list[str]:
+def findings_of(text: str, why: Facts | Trigger = PUSH, *, strict: bool = False) -> list[str]:
     """Return what is told of a pipeline that must be refused."""
     with pytest.raises(InvalidPipelineError) as caught:
-        plan_of(text, facts, strict=strict)
+        plan_of(text, why, strict=strict)
     return [str(finding) for finding in caught.value.findings]
 
 
@@ -32,18 +32,23 @@ def _with_step(yaml: str) -> str:
     return f"version: '1'\nsteps:\n  - name: s\n    image: alpine\n{keys}\n"
 
 
-def step_of(yaml: str, facts: Facts = PUSH) -> Step:
+def step_of(yaml: str, why: Facts | Trigger = PUSH) -> Step:
     """Compile a pipeline of one step ``s`` with the given keys besides name and image; warnings are not expected."""
-    plan = plan_of(_with_step(yaml), facts)
+    plan = plan_of(_with_step(yaml), why)
     assert plan.warnings == ()
     return plan.stages[0].steps[0]
 
 
-def step_warnings(yaml: str, facts: Facts = PUSH) -> list[str]:
+def step_warnings(yaml: str, why: Facts | Trigger = PUSH) -> list[str]:
     """Return the warnings about a step with the given keys, which begin at line 5, column 5."""
-    return list(plan_of(_with_step(yaml), facts).warnings)
+    return list(plan_of(_with_step(yaml), why).warnings)
 
 
-def step_findings(yaml: str, facts: Facts = PUSH) -> list[str]:
+def step_findings(yaml: str, why: Facts | Trigger = PUSH) -> list[str]:
     """Return what is told of a step that must be refused; its keys begin at line 5, column 5."""
-    return findings_of(_with_step(yaml), facts)
+    return findings_of(_with_step(yaml), why)
+
+
+def variables_of(container: Step | Service) -> dict[str, str]:
+    """Return the variables of a step or service, less those that tell one container from another."""
+    return {name: value for name, value in container.environment.items() if name not in defaults.OWN}

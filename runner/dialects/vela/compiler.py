@@ -1,21 +1,26 @@
-"""A Vela document and the facts of a run to a plan."""
+"""A Vela document and the reason for a run to a plan."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from runner.dialects.source import Findings, Mapping, Node, nearest, quoted
-from runner.dialects.vela.environment import read_environment
+from runner.dialects.vela import defaults
+from runner.dialects.vela.deployment import check_deployment
+from runner.dialects.vela.environment import Scope
 from runner.dialects.vela.fields import Fields
-from runner.dialects.vela.keys import METADATA, check_keys, check_top_level
+from runner.dialects.vela.keys import PIPELINE
+from runner.dialects.vela.origins import read_origins
 from runner.dialects.vela.prune import prune
 from runner.dialects.vela.secrets import read_secrets
 from runner.dialects.vela.stages import WrittenStage, read_stages
 from runner.dialects.vela.steps import read_services
-from runner.errors import InvalidPipelineError, Severity
+from runner.dialects.vela.unknown import check_top_level
+from runner.errors import Severity
 from runner.plan import graph
 from runner.plan.graph import Named
-from runner.plan.model import Facts, Plan
+from runner.plan.model import Plan
+from runner.plan.trigger import Trigger
 
 HOME: Final = "/vela"
 WORKDIR: Final = "/vela/src"
@@ -23,38 +28,57 @@ _VERSION_HINT: Final = "write version: '1' at the top"
 _RECEIVERS: Final = ("steps", "services", "secrets")
 
 
-def compile_pipeline(root: Node, facts: Facts, findings: Findings, *, strict: bool = False) -> Plan:
-    """Return the plan of a loaded pipeline.
+def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) -> Plan:
+    """Return the plan of a loaded pipeline. ``findings`` are those of the loader; what is found here is added.
 
-    ``findings`` are those of the loader; its warnings and those made here become the plan's.
+    Without a ``trigger`` it is not to run: nothing is pruned, and what a run would make known stays open.
 
     Raises:
-        InvalidPipelineError: with all findings, when one is an error, or a warning and ``strict`` is set.
+        InvalidPipelineError: with all findings, when one is an error.
     """
     if not isinstance(root, Mapping):
-        findings.fail(root.place, "a pipeline is a map", _VERSION_HINT)
-    pipeline = Fields(root, "the pipeline", findings)
-    check_top_level(root, findings)
+        findings.fail(root.place, "a pipeline is a map", "write its keys, such as version: '1' and steps:")
+    pipeline = Fields(root, "the pipeline", findings, PIPELINE)
+    check_top_level(root, PIPELINE, findings)
     _check_version(pipeline)
-    receivers = _read_receivers(pipeline)
-    environment = read_environment(pipeline)
-    services = read_services(pipeline, environment if "services" in receivers else {})
-    stages = read_stages(pipeline, environment if "steps" in receivers else {})
-    secrets = read_secrets(pipeline)
+    facts, variables = (trigger or Trigger()).facts, defaults.of_run(trigger or Trigger(), WORKDIR)
+    scopes = _scopes(pipeline, trigger, variables)
+    services, stages = read_services(pipeline, scopes["services"]), read_stages(pipeline, scopes["steps"])
+    secrets, origins = read_secrets(pipeline), read_origins(pipeline, scopes["secrets"])
     _check_needs(stages, findings)
-    _check_secrets((use for stage in stages for step in stage.steps for use in step.secrets), secrets, findings)
-    kept = prune(stages, services, facts, findings)
+    uses = [use for stage in stages for step in stage.steps for use in step.secrets]
+    _check_secrets([*uses, *(use for origin in origins for use in origin.secrets)], secrets, findings)
+    check_deployment(pipeline, trigger)
+    kept = prune(stages, services, origins, facts if trigger else None, findings)
+    findings.raise_if_errors()
     return Plan(
         dialect="vela",
-        stages=kept.stages,
+        stages=defaults.numbered(kept.stages),
         services=kept.services,
         secrets=secrets,
         facts=facts,
         home=HOME,
         workdir=WORKDIR,
         pruned=kept.pruned,
-        warnings=_conclude(findings, strict=strict),
+        environment=variables,
+        origins=kept.origins,
+        outputs=defaults.OUTPUTS,
+        told=defaults.TOLD,
     )
+
+
+def _scopes(pipeline: Fields, trigger: Trigger | None, variables: dict[str, str]) -> dict[str, Scope]:
+    """Return the variables around each kind of container: the metadata says which get the global environment.
+
+    What whoever asks for the run gives goes into steps and plugins, not into services, as in Vela's local execution.
+    """
+    receivers = _read_receivers(pipeline)
+    reserved = frozenset((*variables, *defaults.TOLD, *defaults.OWN))
+    outer = Scope(defaults=variables if trigger else {}, reserved=reserved, complete=trigger is not None)
+    inner = outer.within(pipeline)
+    scopes = {kind: inner if kind in receivers else outer for kind in _RECEIVERS}
+    given = trigger.environment if trigger else {}
+    return {kind: scope if kind == "services" else replace(scope, given=given) for kind, scope in scopes.items()}
 
 
 def _check_version(pipeline: Fields) -> None:
@@ -65,12 +89,8 @@ def _check_version(pipeline: Fields) -> None:
 
 def _read_receivers(pipeline: Fields) -> tuple[str, ...]:
     """Return which kinds of containers receive the global environment: all of them, unless the metadata says less."""
-    node = pipeline.mapping("metadata")
-    if node is None:
-        return _RECEIVERS
-    fields = Fields(node, "the metadata", pipeline.findings)
-    check_keys(node, METADATA, fields.what, fields.findings)
-    if fields.value("environment") is None:
+    fields = pipeline.inner("metadata", "the metadata")
+    if fields is None or fields.value("environment") is None:
         return _RECEIVERS
     kinds = fields.scalars("environment")
     for kind in kinds:
@@ -93,11 +113,3 @@ def _check_secrets(uses: Iterable[Named], declared: Sequence[str], findings: Fin
             near = nearest(use.name, declared)
             hint = f"did you mean {near!r}?" if near else "declare it under 'secrets' at the top"
             findings.warning(use.place, f"the secret {quoted(use.name)} is not declared", hint)
-
-
-def _conclude(findings: Findings, *, strict: bool) -> tuple[str, ...]:
-    """Return the warnings in the order of the file, unless something is an error."""
-    findings.raise_if_errors()
-    if strict and findings.items:
-        raise InvalidPipelineError(replace(finding, severity=Severity.ERROR) for finding in findings.items)
-    return tuple(str(finding) for finding in sorted(findings.items))

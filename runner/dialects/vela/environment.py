@@ -1,31 +1,179 @@
-"""The ``environment`` of a pipeline, stage, step or service."""
+"""The variables of steps and services: what the pipeline says, and what stands over it.
 
-from dataclasses import dataclass
+From weak to strong, as in go-vela/server ``compiler/native/environment.go``: the pipeline's ``environment``, a stage's,
+a step's, the default variables, those that whoever asks for the run gives, and the step's ``parameters``.
+"""
+
+from collections.abc import Mapping as Variables
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final
 
 from runner.dialects.source import Findings, Mapping, quoted
-from runner.dialects.vela.fields import Fields
+from runner.dialects.vela.fields import Fields, Substitute
 from runner.errors import Place
+from runner.plan import substitution
+from runner.plan.substitution import BadTemplateError
 
-_KEY = "environment"
+_KEY: Final = "environment"
+_PARAMETERS: Final = "parameters"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Variable:
+class Variable:
+    """A variable as it was written."""
+
     name: str
     value: str
     place: Place
 
 
-def read_environment(fields: Fields) -> dict[str, str]:
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The variables of one container.
+
+    ``written`` come from the file and may refer to others, ``given`` are taken as they are. ``known`` is everything
+    whose value is known now, for substitution. ``places`` are those of the variables that an ``environment`` holds.
+    Where nobody knows why the pipeline runs it is not ``complete``, and what might be known then stays as it stands.
+    """
+
+    written: Variables[str, str]
+    places: Variables[str, Place] = field(default_factory=dict)
+    given: Variables[str, str]
+    known: Variables[str, str]
+    complete: bool = True
+    work: "Work" = field(default_factory=lambda: Work())  # noqa: PLW0108 - it is defined below
+
+    def early(self, text: str) -> str:
+        """Put the variables into a text of the file; one that nobody knows yet is left as it stands."""
+        return self.work.done(substitution.early(text, self.known))
+
+    def early_again(self, text: str) -> str:
+        """Do so in a text that is looked at again before the start.
+
+        What comes from outside, such as the message of a commit, must not be read as a variable then. What could not be
+        read then fails now.
+        """
+        found = self.work.done(substitution.early(text, self.known, self._outside))
+        return readable(found) if "$" in found else found
+
+    @cached_property
+    def _outside(self) -> frozenset[str]:
+        return frozenset(self.known.keys() - self.written.keys())
+
+    def late(self, text: str) -> str:
+        """Put the variables into a text that is not looked at again; one that nobody knows is empty."""
+        if not self.complete:
+            return self.early(text)
+        return self.work.done(substitution.late(text, self.known))
+
+    def early_values(self, fields: Fields) -> dict[str, str]:
+        """Return the values of the file, as ``early_again`` leaves them."""
+        return self._values(fields, self.early_again)
+
+    def late_values(self, fields: Fields) -> dict[str, str]:
+        """Return the final values of all variables."""
+        return {**self._values(fields, self.late), **self.given}
+
+    def unchanged_values(self, fields: Fields) -> dict[str, str]:
+        """Return the values of the file as they are written, for a look at them right before the start."""
+        return self._values(fields, readable)
+
+    def compared(self, fields: Fields) -> dict[str, str]:
+        """Return what the expressions of rulesets compare: everything known, with its own variables put in."""
+        return {**self.known, **self._values(fields, self.early)}
+
+    def _values(self, fields: Fields, substitute: Substitute) -> dict[str, str]:
+        values: dict[str, str] = {}
+        for name, value in self.written.items():
+            try:
+                values[name] = substitute(value)
+            except BadTemplateError as error:
+                place = self.places.get(name) or fields.place(_PARAMETERS)
+                fields.findings.error(place, f"variable {name}: {error}", error.hint)
+        return values
+
+
+def readable(text: str) -> str:
+    """Return a text that will be substituted later; raises ``BadTemplateError`` if it cannot be."""
+    substitution.names(text)
+    return text
+
+
+@dataclass
+class Work:
+    """What one pipeline may still make of its variables: a few lines of it can ask for gigabytes."""
+
+    characters: int = 64 * 1024 * 1024
+    variables: int = 1_000_000  # of all containers together
+
+    def done(self, text: str) -> str:
+        """Count a text in which variables were put, and return it; raises ``BadTemplateError`` when it is too much."""
+        self.characters -= len(text)
+        if self.characters < 0:
+            raise BadTemplateError(text, "makes the pipeline too long", "pass so much data in a file")
+        return text
+
+    def given(self, scope: "Scope", fields: Fields) -> None:
+        """Count the variables of one container; ends the reading when they are too many."""
+        self.variables -= len(scope.written)
+        if self.variables < 0:
+            message = "there are too many variables, counted once for each step"
+            fields.findings.fail(fields.place(_KEY), message, "keep data in a file")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What stands around a step. ``defaults`` are the values known now of ``reserved``, which no file can override.
+
+    ``given`` comes from whoever asks for the run. ``complete`` is that of ``Environment``. All scopes of a pipeline
+    share its ``work``.
+    """
+
+    written: Variables[str, Variable] = field(default_factory=dict)
+    defaults: Variables[str, str] = field(default_factory=dict)
+    reserved: frozenset[str] = frozenset()
+    given: Variables[str, str] = field(default_factory=dict)
+    complete: bool = True
+    work: Work = field(default_factory=Work)
+
+    def within(self, fields: Fields) -> "Scope":
+        """Return the scope inside of a map with an ``environment`` of its own."""
+        inner = replace(self, written={**self.written, **read_environment(fields, self.reserved)})
+        self.work.given(inner, fields)
+        return inner
+
+    def environment(
+        self, own: Variables[str, str] = MappingProxyType({}), parameters: Variables[str, str] = MappingProxyType({})
+    ) -> Environment:
+        """Return the variables of a container; ``own`` are its own default variables, ``parameters`` win over all."""
+        given = {name: value for name, value in {**own, **self.given}.items() if name not in parameters}
+        variables = {name: variable for name, variable in self.written.items() if name not in given}
+        written = {**{name: variable.value for name, variable in variables.items()}, **parameters}
+        return Environment(
+            written=written,
+            places={name: variable.place for name, variable in variables.items() if name not in parameters},
+            given=given,
+            known={**written, **self.defaults, **given},
+            complete=self.complete,
+            work=self.work,
+        )
+
+
+def read_environment(fields: Fields, reserved: frozenset[str] = frozenset()) -> dict[str, Variable]:
     """Return the variables: of a map, a list of ``KEY=VALUE`` or a single one (``raw/map.go`` of go-vela/server).
 
-    A null value is the empty string.
+    A null value is the empty string. A ``reserved`` name is left out, with a warning.
     """
     value = fields.value(_KEY)
     variables = _of_map(fields, value) if isinstance(value, Mapping) else _of_list(fields)
     for variable in variables:
         check_name(variable.name, variable.place, f"in the environment of {fields.what}", fields.findings)
-    return {variable.name: variable.value for variable in variables}
+        if variable.name in reserved:
+            message = f"{variable.name} is a variable of the run, whose value cannot be changed here"
+            fields.findings.warning(variable.place, message, "choose another name, or give it with --env")
+    return {variable.name: variable for variable in variables if variable.name not in reserved}
 
 
 def check_name(name: str, place: Place, where: str, findings: Findings) -> None:
@@ -35,22 +183,22 @@ def check_name(name: str, place: Place, where: str, findings: Findings) -> None:
         findings.error(place, message, "a name is not empty, and has no '=' and no newline")
 
 
-def _of_map(fields: Fields, value: Mapping) -> list[_Variable]:
-    variables: list[_Variable] = []
+def _of_map(fields: Fields, value: Mapping) -> list[Variable]:
+    variables: list[Variable] = []
     for entry in value.entries:
         item = fields.item(_KEY, entry.value)
         text = "" if item is None or item.is_null else item.text
-        variables.append(_Variable(name=entry.key.text, value=text, place=entry.key.place))
+        variables.append(Variable(name=entry.key.text, value=text, place=entry.key.place))
     return variables
 
 
-def _of_list(fields: Fields) -> list[_Variable]:
-    variables: list[_Variable] = []
+def _of_list(fields: Fields) -> list[Variable]:
+    variables: list[Variable] = []
     for item in fields.scalars(_KEY):
         name, equals, text = item.text.partition("=")
         if not equals:
             message = f"{quoted(item.text)} in the environment of {fields.what} has no value"
             fields.findings.error(item.place, message, "write NAME=VALUE, or a map")
             continue
-        variables.append(_Variable(name=name, value=text, place=item.place))
+        variables.append(Variable(name=name, value=text, place=item.place))
     return variables

@@ -6,14 +6,22 @@ may be written as that value.
 
 from collections.abc import Callable
 from collections.abc import Sequence as Series
+from dataclasses import replace
 from typing import TypeVar
 
+from runner.dialects.definitions import Form, Key, Kind
 from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, nearest, quoted
+from runner.dialects.vela.unknown import check_keys
 from runner.errors import Place
-from runner.plan import durations
+from runner.plan import quantities
 from runner.plan.model import PullPolicy
+from runner.plan.substitution import BadTemplateError
 
 _T = TypeVar("_T")
+Substitute = Callable[[str], str]
+"""Puts variables into a text; raises ``BadTemplateError``."""
+
+_SINGLE = "it must be a single value; quote one that holds ': ' or brackets"
 _KINDS = {Scalar: "a single value", Sequence: "a list", Mapping: "a map"}
 _PULL_WORDS = {"true": PullPolicy.ALWAYS, "false": PullPolicy.NOT_PRESENT, **{word.value: word for word in PullPolicy}}
 
@@ -21,16 +29,50 @@ _PULL_WORDS = {"true": PullPolicy.ALWAYS, "false": PullPolicy.NOT_PRESENT, **{wo
 def title(node: Mapping, kind: str) -> str:
     """Return how messages name a map that has a name of its own: ``step 'build'``, or ``a step``."""
     name = node.get("name")
-    return f"{kind} {quoted(name.text)}" if isinstance(name, Scalar) and name.text else f"a {kind}"
+    if isinstance(name, Scalar) and name.text and not name.is_null:
+        return f"{kind} {quoted(name.text)}"
+    return f"a {kind}"
 
 
 class Fields:
-    """One map of a file. ``what`` names it in messages: ``step 'build'``."""
+    """One map of a file. ``what`` names it in messages: ``step 'build'``; ``kind`` says what it may hold.
 
-    def __init__(self, node: Mapping, what: str, findings: Findings) -> None:
+    With ``substitute`` every value is read with its variables put in.
+    """
+
+    def __init__(
+        self, node: Mapping, what: str, findings: Findings, kind: Kind, substitute: Substitute | None = None
+    ) -> None:
         self.node = node
         self.what = what
         self.findings = findings
+        self.kind = kind
+        self.substitute = substitute
+
+    def checked(self) -> "Fields":
+        """Record keys that cannot be used yet and keys that nobody knows, and return these fields."""
+        check_keys(self.node, self.kind, self.what, self.findings)
+        return self
+
+    def substituting(self, substitute: Substitute) -> "Fields":
+        """Return the same fields, to be read with variables put in."""
+        return Fields(self.node, self.what, self.findings, self.kind, substitute)
+
+    def inner(self, key: str, what: str) -> "Fields | None":
+        """Return the fields of a map inside; None when it is absent, null, or something else (an error)."""
+        node, kind = self.mapping(key), self._key(key, Form.MAP).kind
+        return None if node is None or kind is None else self.beneath(node, what, kind)
+
+    def beneath(self, node: Mapping, what: str, kind: Kind) -> "Fields":
+        """Return the fields of some map inside, read as these are."""
+        return Fields(node, what, self.findings, kind, self.substitute).checked()
+
+    def kind_in(self, key: str) -> Kind:
+        """Return the kind of the maps that stand under a key."""
+        kind = self._key(key).kind
+        if kind is None:
+            raise LookupError(f"{key!r} holds no maps")
+        return kind
 
     def place(self, key: str) -> Place:
         """Return where the value of a key stands, or the map where there is none."""
@@ -44,6 +86,7 @@ class Fields:
 
     def scalar(self, key: str) -> Scalar | None:
         """Return a single value; None when it is absent, null, or not a single value (an error)."""
+        self._key(key, Form.TEXT, Form.FLAG)
         value = self.value(key)
         if value is None or isinstance(value, Scalar):
             return self._checked(key, value) if value else None
@@ -57,14 +100,14 @@ class Fields:
 
     def required(self, key: str, why: str) -> str:
         """Return a single value that must be there and not empty."""
-        before = len(self.findings.items)
         text = self.text(key)
-        if not text and len(self.findings.items) == before:
+        if not text and not isinstance(self.node.get(key), Sequence | Mapping):
             self.findings.error(self.place(key), f"{self.what} has no {key!r}", why)
         return text
 
     def flag(self, key: str) -> bool:
         """Return a boolean; False when there is none. A quoted word is an error, as in Vela."""
+        self._key(key, Form.FLAG)
         value = self.scalar(key)
         if value is None:
             return False
@@ -73,9 +116,9 @@ class Fields:
             self.findings.error(value.place, message, "write true or false, without quotes")
         return bool(value.boolean)
 
-    def word(self, key: str, words: Series[str], default: str) -> str:
-        """Return one of some words; the default when there is none."""
-        value = self.scalar(key)
+    def word(self, key: str, default: str) -> str:
+        """Return one of the words that the key can have; the default when there is none."""
+        value, words = self.scalar(key), self._key(key).words
         if value is None or value.text in words:
             return value.text if value else default
         self.unknown_word(key, value, words)
@@ -93,31 +136,30 @@ class Fields:
 
     def timeout(self) -> float | None:
         """Return our own key ``timeout`` in seconds; None for no timeout."""
-        return self._parsed("timeout", durations.timeout, None)
+        return self.parsed("timeout", quantities.timeout, None)
 
     def retry(self) -> int:
         """Return our own key ``retry``."""
-        return self._parsed("retry", durations.retry, 0)
+        return self.parsed("retry", quantities.retry, 0)
 
-    def scalars(self, key: str, *, variables: bool = False) -> tuple[Scalar, ...]:
-        """Return a list of single values, or a single value as a list of one; nulls are dropped.
-
-        With ``variables`` a ``${`` may stand in them.
-        """
+    def scalars(self, key: str) -> tuple[Scalar, ...]:
+        """Return a list of single values, or a single value as a list of one; nulls are dropped."""
+        self._key(key, Form.TEXTS, Form.VARIABLES)
         value = self.value(key)
         if isinstance(value, Mapping):
             self.wrong_kind(key, value, "a list, or a single value")
             return ()
         items = value.items if isinstance(value, Sequence) else (value,) if value else ()
-        found = (self.item(key, item, variables=variables) for item in items)
+        found = (self.item(key, item) for item in items)
         return tuple(item for item in found if item and not item.is_null)
 
-    def item(self, key: str, item: Node, *, variables: bool = False) -> Scalar | None:
+    def item(self, key: str, item: Node) -> Scalar | None:
         """Return a value inside a list or map, which must be a single one; None when it is not (an error)."""
         if isinstance(item, Scalar):
-            return self._checked(key, item, variables=variables)
+            return self._checked(key, item)
         message = f"{key!r} of {self.what} holds {_KINDS[type(item)]}"
-        self.findings.error(item.place, message, "it must be a single value; quote one that holds ': ' or brackets")
+        hint = "write NAME=VALUE, or a map without dashes" if self._key(key).form is Form.VARIABLES else _SINGLE
+        self.findings.error(item.place, message, hint)
         return None
 
     def texts(self, key: str) -> tuple[str, ...]:
@@ -134,11 +176,17 @@ class Fields:
 
     def items(self, key: str) -> tuple[Node, ...]:
         """Return the items of a list; anything else is an error."""
+        self._key(key, Form.LIST, Form.ENTRIES)
         value = self.value(key)
         if value is None or isinstance(value, Sequence):
             return value.items if value else ()
         self.wrong_kind(key, value, "a list")
         return ()
+
+    def entries(self, key: str) -> tuple[Node, ...]:
+        """Return the items of a list, or a single value as a list of one; a map is an error."""
+        value = self.value(key)
+        return (value,) if isinstance(value, Scalar) else self.items(key)
 
     def wrong_kind(self, key: str, value: Node, right: str) -> None:
         """Record that a value has another kind than it should."""
@@ -152,19 +200,30 @@ class Fields:
         message = f"{key!r} of {self.what} is {quoted(value.text)}"
         self.findings.error(value.place, message, f"{hint}it must be one of {', '.join(words)}")
 
-    def _parsed(self, key: str, parse: Callable[[str], _T], default: _T) -> _T:
+    def parsed(self, key: str, parse: Callable[[str], _T], default: _T) -> _T:
+        """Return what a function of ``plan.quantities`` makes of a single value; the default when there is none."""
         value = self.scalar(key)
         if value is None:
             return default
         try:
             return parse(value.text)
-        except durations.BadValueError as error:
+        except quantities.BadValueError as error:
             self.findings.error(value.place, f"{key!r} of {self.what}: {error}", error.hint)
             return default
 
-    def _checked(self, key: str, item: Scalar, *, variables: bool = False) -> Scalar:
-        """Record what Vela would substitute, which would run something else if it were taken as it is."""
-        if "${" in item.text and not variables:
-            message = f"{key!r} of {self.what} holds '${{', and variables in a pipeline are not supported yet"
-            self.findings.error(item.place, message, "write the value itself; in commands the shell sees variables")
-        return item
+    def _checked(self, key: str, item: Scalar) -> Scalar:
+        """Return a value with its variables put in."""
+        if self.substitute is None or "$" not in item.text:
+            return item
+        try:
+            return replace(item, text=self.substitute(item.text))
+        except BadTemplateError as error:
+            self.findings.error(item.place, f"{key!r} of {self.what}: {error}", error.hint)
+            return item
+
+    def _key(self, name: str, *forms: Form) -> Key:
+        """Return the definition of a key that is read here; one that has none, or another form, is our mistake."""
+        key = self.kind.get(name)
+        if key is None or (forms and key.form not in forms):
+            raise LookupError(f"a {self.kind.name} has no key {name!r} of the form {' or '.join(forms)}")
+        return key

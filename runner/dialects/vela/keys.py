@@ -1,118 +1,272 @@
-"""Which keys mean something where, which are inert here, and which cannot be used yet.
+"""Every key of a pipeline: Vela's, which are those of go-vela/server ``compiler/types/yaml``, and our own.
 
-Vela's keys are those of go-vela/server ``compiler/types/yaml``; it ignores all others, so that our own may stand
-beside them in one file.
+Vela ignores keys that it does not know, so that our own may stand beside its in one file.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Final
 
-from runner.dialects.source import Entry, Findings, Mapping, Node, Scalar, Sequence, nearest, quoted
+from runner.dialects.definitions import Form, Key, Kind, Standing
+from runner.plan.model import PullPolicy, Workspace
 
-_FREE = ("x-", ".")
-_RULE_KEYS = frozenset(
-    ("branch", "comment", "event", "path", "repo", "sender", "status", "tag", "target", "label", "instance")
+_DURATION: Final = r"^([0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?)$"
+_COUNT: Final = r"^([0-9]|10)$"
+_EXPAND: Final = "no template is fetched or rendered here: write its steps out, as `vela validate pipeline` prints them"
+_PULLS: Final = (*(policy.value for policy in PullPolicy), "true", "false")
+
+
+def _text(name: str, about: str, *, words: tuple[str, ...] = (), pattern: str = "", required: bool = False) -> Key:
+    return Key(name=name, form=Form.TEXT, about=about, words=words, pattern=pattern, required=required)
+
+
+def _flag(name: str, about: str) -> Key:
+    return Key(name=name, form=Form.FLAG, about=about)
+
+
+def _texts(name: str, about: str) -> Key:
+    return Key(name=name, form=Form.TEXTS, about=about)
+
+
+def _map(name: str, about: str, kind: Kind) -> Key:
+    return Key(name=name, form=Form.MAP, about=about, kind=kind)
+
+
+def _list(name: str, about: str, kind: Kind) -> Key:
+    return Key(name=name, form=Form.LIST, about=about, kind=kind)
+
+
+def _entries(name: str, about: str, kind: Kind) -> Key:
+    return Key(name=name, form=Form.ENTRIES, about=about, kind=kind)
+
+
+def _server(name: str, about: str, form: Form = Form.ANYTHING) -> Key:
+    return Key(name=name, form=form, about=f"{about}. Means something to a Vela server only.", standing=Standing.SERVER)
+
+
+def _later(name: str, about: str, instead: str = "remove it") -> Key:
+    about = f"{about}. Not supported yet."
+    return Key(name=name, form=Form.ANYTHING, about=about, standing=Standing.LATER, instead=instead)
+
+
+_ENVIRONMENT: Final = Key(name="environment", form=Form.VARIABLES, about="Variables: a map, or a list of NAME=VALUE.")
+_ENTRYPOINT: Final = _texts("entrypoint", "Replaces the image's own entrypoint where there are no commands.")
+_PULL: Final = _text("pull", "When the image is pulled.", words=_PULLS)
+_USER: Final = _text("user", "The user, as Docker takes it: name, uid, or uid:gid.")
+_TIMEOUT: Final = _text("timeout", "How long it may take: seconds, or 90s, 5m, 1h30m.", pattern=_DURATION)
+_RETRY: Final = _text("retry", "How often to try again after a failure: 0 to 10.", pattern=_COUNT)
+_PRIVILEGED: Final = _flag("privileged", "Ask for a privileged container; the operator must allow the image.")
+_PARAMETERS: Final = Key(name="parameters", form=Form.VALUES, about="Given to the container as PARAMETER_<NAME>.")
+
+_OPERATOR: Final = _text("operator", "How the rules combine.", words=("and", "or"))
+_MATCHER: Final = _text("matcher", "How patterns are read.", words=("filepath", "regexp", "regex"))
+RULE_KEYS: Final = (
+    _texts("branch", "The branch; of a pull request, the one that it goes to."),
+    _texts("comment", "The text of a comment."),
+    _texts("event", "The event: push, tag, pull_request:opened, ..."),
+    _texts("path", "A changed path."),
+    _texts("repo", "The repository, as org/name."),
+    _texts("sender", "Who caused the run."),
+    _texts("status", "The status of the run so far: success or failure."),
+    _texts("tag", "The tag."),
+    _texts("target", "The target of a deployment."),
+    _texts("label", "A label of the pull request."),
+    _texts("instance", "The address of the Vela server."),
+    _text("eval", "An expression over the variables of the step."),
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Keys:
-    """The keys of one kind of map.
-
-    ``inert`` ones only mean something to a Vela server. ``later`` ones are refused by name, since to ignore them would
-    run something else than what was written.
-    """
-
-    known: frozenset[str]
-    inert: frozenset[str] = frozenset()
-    later: frozenset[str] = frozenset()
-
-
-PIPELINE = Keys(
-    known=frozenset(("version", "metadata", "environment", "secrets", "services", "stages", "steps")),
-    inert=frozenset(("worker", "git", "name")),
-    later=frozenset(("templates", "deployment", "globals", "links")),
+RULES: Final = Kind(name="rules", keys=(*RULE_KEYS, _OPERATOR, _MATCHER))
+RULESET: Final = Kind(
+    name="ruleset",
+    keys=(
+        _map("if", "Runs only if these rules match.", RULES),
+        _map("unless", "Runs only if these rules do not match.", RULES),
+        _flag("continue", "A failure does not fail the run."),
+        *RULES.keys,
+    ),
 )
-METADATA = Keys(
-    known=frozenset(("environment",)),
-    inert=frozenset(("clone", "template", "auto_cancel")),
-    later=frozenset(("render_inline",)),
+_RULESET: Final = _map("ruleset", "When it runs; rules stand in 'if', 'unless', or right here.", RULESET)
+
+ULIMIT: Final = Kind(
+    name="ulimit",
+    keys=(
+        _text("name", "Docker's name of the limit, such as nofile.", required=True),
+        _text("soft", "What holds at first.", pattern="^-?[0-9]+$", required=True),
+        _text("hard", "How far a process may raise it; else as soft.", pattern="^-?[0-9]+$"),
+    ),
 )
-STAGE = Keys(
-    known=frozenset(("name", "needs", "independent", "environment", "steps", "timeout", "retry")),
-    later=frozenset(("ruleset", "async", "workspace", "on_lost", "fork", "fork_limit", "join", "evaluate")),
+VOLUME: Final = Kind(
+    name="volume",
+    keys=(
+        _text("source", "A path of the host.", required=True),
+        _text("destination", "Where the container sees it; else at the same path."),
+        _text("access_mode", "ro, or rw.", words=("ro", "rw")),
+    ),
 )
-STEP = Keys(
-    known=frozenset(
-        ("name", "image", "commands", "entrypoint", "environment", "pull", "detach", "user", "ruleset", "secrets")
-    )
-    | {"timeout", "retry"},
-    inert=frozenset(("report_as", "id_request", "git")),
-    later=frozenset(("parameters", "template", "artifacts", "ulimits", "volumes", "privileged"))
-    | {"working_dir", "limits", "shell", "cache", "workspace", "on_lost", "fork", "join", "evaluate", "async"},
+LIMITS: Final = Kind(
+    name="limits",
+    keys=(
+        _text("cpus", "Processors, such as 1.5.", pattern=r"^[0-9]+(\.[0-9]+)?$"),
+        _text("memory", "Bytes, or 512k, 64m, 2g.", pattern="^[0-9]+([bkmgBKMG]|[kmgKMG][iI]?[bB])?$"),
+        _text("pids", "Processes.", pattern="^[0-9]+$"),
+    ),
 )
-SERVICE = Keys(
-    known=frozenset(("name", "image", "entrypoint", "environment", "pull", "user", "ruleset")),
-    inert=frozenset(("ports",)),
-    later=frozenset(("ulimits", "ready", "privileged", "volumes", "limits")),
+CACHE: Final = Kind(
+    name="cache",
+    keys=(
+        _text("key", "What tells one cache from another.", required=True),
+        _texts("paths", "Directories that live between runs: absolute, or below the working directory."),
+    ),
 )
-SECRET = Keys(known=frozenset(("name", "key", "engine", "type", "pull")), later=frozenset(("origin",)))
-STEP_SECRET = Keys(known=frozenset(("source", "target")))
-RULES = Keys(known=_RULE_KEYS | {"operator", "matcher"}, later=frozenset(("eval",)))
-RULESET = Keys(known=RULES.known | {"if", "unless", "continue"}, later=RULES.later)
+ARTIFACTS: Final = Kind(name="artifacts", keys=(_texts("paths", "Patterns of files that are copied out."),))
+STEP_SECRET: Final = Kind(
+    name="secret of a step",
+    keys=(
+        _text("source", "The name of a declared secret.", required=True),
+        _text("target", "The variable that receives it.", required=True),
+    ),
+)
+_ULIMITS: Final = _entries("ulimits", "Limits of processes: name=soft[:hard], or maps.", ULIMIT)
+_SECRETS: Final = _entries("secrets", "Secrets that it gets: names, or maps with source and target.", STEP_SECRET)
 
-
-def check_keys(node: Mapping, keys: Keys, what: str, findings: Findings) -> None:
-    """Refuse keys that are not supported yet, and warn of keys that nobody knows, with the nearest known one.
-
-    ``what`` names the map in messages. Keys that begin with ``x-`` or a dot are the user's own. An empty or false
-    value asks for nothing, and is let pass.
-    """
-    for entry in node.entries:
-        name = entry.key.text
-        if name in keys.later and not _asks_nothing(entry.value):
-            findings.error(entry.key.place, f"{quoted(name)} in {what} is not supported yet", "remove it")
-        elif name not in keys.known | keys.inert | keys.later and not name.startswith(_FREE):
-            _warn_unknown(entry, keys, what, findings)
-
-
-def check_top_level(root: Mapping, findings: Findings) -> None:
-    """Do the same for the top of a file, where a key may also hold anchors that are used elsewhere in it."""
-    ours = PIPELINE.known | PIPELINE.inert | PIPELINE.later
-    used = _nodes(entry.value for entry in root.entries if entry.key.text in ours)
-    checked = tuple(
-        entry for entry in root.entries if entry.key.text in ours or used.isdisjoint(_nodes((entry.value,)))
-    )
-    check_keys(Mapping(entries=checked, place=root.place), PIPELINE, "a pipeline", findings)
-
-
-def _warn_unknown(entry: Entry, keys: Keys, what: str, findings: Findings) -> None:
-    near = nearest(entry.key.text, keys.known | keys.inert | keys.later)
-    hint = f"did you mean {near!r}?" if near else "it is ignored"
-    findings.warning(entry.key.place, f"{what} has no key {quoted(entry.key.text)}", hint)
-
-
-def _asks_nothing(value: Node) -> bool:
-    match value:
-        case Scalar():
-            return value.is_null or value.text == "" or value.boolean is False
-        case Sequence():
-            return not value.items
-        case Mapping():
-            return not value.entries
-
-
-def _nodes(roots: Iterable[Node]) -> frozenset[int]:
-    """Return the identities of all nodes of some trees: an alias is the same node as its anchor."""
-    seen: set[int] = set()
-    waiting = list(roots)
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, Sequence):
-            waiting += node.items
-        elif isinstance(node, Mapping):
-            waiting += (entry.value for entry in node.entries)
-    return frozenset(seen)
+STEP: Final = Kind(
+    name="step",
+    keys=(
+        _text("name", "What it is called; each needs a name of its own.", required=True),
+        _text("image", "The image that it runs in.", required=True),
+        _texts("commands", "What it runs, one after the other, in one shell."),
+        _ENTRYPOINT,
+        _ENVIRONMENT,
+        _PARAMETERS,
+        _SECRETS,
+        _PULL,
+        _RULESET,
+        _flag("detach", "Start it, and go on without waiting for it."),
+        _USER,
+        _PRIVILEGED,
+        _ULIMITS,
+        _entries("volumes", "Paths of the host: src[:dst[:mode]], or maps; the operator must allow them.", VOLUME),
+        _map("artifacts", "Files to copy out when it has ended.", ARTIFACTS),
+        _TIMEOUT,
+        _RETRY,
+        _text("working_dir", "Where it begins: absolute, or below the usual working directory."),
+        _map("limits", "What it may use.", LIMITS),
+        _text("shell", "The shell that runs the commands, such as bash; else /bin/sh."),
+        _list("cache", "Directories that live between runs.", CACHE),
+        _later("template", "Expands a template in place", _EXPAND),
+        _server("report_as", "A commit status of its own"),
+        _server("id_request", "Asks for an identity token"),
+        _server("git", "A token for other repositories"),
+        *(_later(name, "For executions") for name in ("on_lost", "fork", "join", "evaluate", "async")),
+    ),
+)
+STAGE: Final = Kind(
+    name="stage",
+    keys=(
+        _text("name", "Overrides the name that is its key."),
+        _texts("needs", "Stages that it waits for, and whose files it sees."),
+        _flag("independent", "Goes on whatever fails elsewhere."),
+        _ENVIRONMENT,
+        Key(name="steps", form=Form.LIST, about="What it does, one after the other.", kind=STEP, required=True),
+        _RULESET,
+        _TIMEOUT,
+        _RETRY,
+        _text("workspace", "What its steps share.", words=tuple(Workspace)),
+        *(_later(name, "For executions") for name in ("async", "on_lost", "fork", "fork_limit", "join", "evaluate")),
+    ),
+)
+READY: Final = Kind(
+    name="ready",
+    one_of=("command", "port"),
+    keys=(
+        _text("command", "Is run in it by a shell until it succeeds."),
+        _text("port", "Is tried until it accepts a connection.", pattern="^[0-9]{1,5}$"),
+        _TIMEOUT,
+    ),
+)
+SERVICE: Final = Kind(
+    name="service",
+    keys=(
+        _text("name", "What it is called, and reached by.", required=True),
+        _text("image", "The image that it runs.", required=True),
+        _ENTRYPOINT,
+        _ENVIRONMENT,
+        _PULL,
+        _RULESET,
+        _USER,
+        _ULIMITS,
+        _PRIVILEGED,
+        _map("ready", "When steps may use it; else as its image's HEALTHCHECK says.", READY),
+        _server("ports", "Other containers reach every port of it by its name", Form.TEXTS),
+    ),
+)
+ORIGIN: Final = Kind(
+    name="origin",
+    keys=(
+        _text("name", "What the plugin is called.", required=True),
+        _text("image", "The image of the plugin.", required=True),
+        _ENVIRONMENT,
+        _PARAMETERS,
+        _SECRETS,
+        _PULL,
+        _RULESET,
+        _server("id_request", "Asks for an identity token"),
+    ),
+)
+SECRET: Final = Kind(
+    name="secret",
+    keys=(
+        _text("name", "The name that steps use."),
+        _text("key", "Where a store of secrets keeps it."),
+        _text("engine", "Which store.", words=("native", "vault")),
+        _text("type", "Whose it is.", words=("repo", "org", "shared")),
+        _text("pull", "When the store is asked.", words=("build_start", "step_start")),
+        _map("origin", "A plugin that fetches secrets into files before anything else runs.", ORIGIN),
+    ),
+)
+METADATA: Final = Kind(
+    name="metadata",
+    keys=(
+        _texts("environment", "Which containers get the global environment: steps, services, secrets."),
+        _later("render_inline", "Expands templates without steps", _EXPAND),
+        _server("clone", "Whether the repository is cloned; here the source is there already"),
+        _server("template", "Marks a template"),
+        _server("auto_cancel", "Which builds a new one cancels"),
+    ),
+)
+DEPLOYMENT_PARAMETER: Final = Kind(
+    name="deployment parameter",
+    keys=(
+        _text("description", "What it is for."),
+        _text("type", "integer, number, boolean or string."),
+        _flag("required", "Must be given."),
+        _texts("options", "The only values."),
+        _text("min", "The least number.", pattern="^-?[0-9]+$"),
+        _text("max", "The greatest number.", pattern="^-?[0-9]+$"),
+    ),
+)
+DEPLOYMENT: Final = Kind(
+    name="deployment",
+    keys=(
+        _texts("targets", "The only targets."),
+        Key(name="parameters", form=Form.NAMED, about="What is given to it.", kind=DEPLOYMENT_PARAMETER),
+        _later("template", "A template for deployments", _EXPAND),
+    ),
+)
+PIPELINE: Final = Kind(
+    name="pipeline",
+    open=True,
+    one_of=("steps", "stages"),
+    keys=(
+        _text("version", "The version of the format: '1'.", required=True),
+        _text("name", "What the pipeline is called."),
+        _map("metadata", "How the pipeline is read.", METADATA),
+        _ENVIRONMENT,
+        _list("secrets", "Secrets that steps can ask for.", SECRET),
+        _list("services", "Containers beside the steps, reached by their names.", SERVICE),
+        Key(name="stages", form=Form.NAMED, about="Steps in groups, some at the same time.", kind=STAGE),
+        _list("steps", "Steps, one after the other.", STEP),
+        _map("deployment", "What may be given to a deployment.", DEPLOYMENT),
+        _later("templates", "Templates that steps expand", _EXPAND),
+        _server("worker", "Which worker takes it"),
+        _server("git", "A token for other repositories"),
+        *(_later(name, "For executions") for name in ("globals", "links")),
+    ),
+)

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.dialects.source import Findings
+from runner.dialects.vela.origins import WrittenOrigin
 from runner.dialects.vela.rulesets import judge
 from runner.dialects.vela.stages import WrittenStage
-from runner.dialects.vela.steps import WrittenService
-from runner.naming import SERVICES
+from runner.dialects.vela.steps import WrittenService, WrittenStep
+from runner.naming import ORIGINS, SERVICES
 from runner.plan import graph
-from runner.plan.graph import Named
-from runner.plan.model import Facts, Pruned, Service, Stage
+from runner.plan.model import Facts, Pruned, Service, Stage, Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,33 +19,50 @@ class Kept:
 
     stages: tuple[Stage, ...]
     services: tuple[Service, ...]
+    origins: tuple[Step, ...]
     pruned: tuple[Pruned, ...]
 
 
-def prune(stages: Sequence[WrittenStage], services: Sequence[WrittenService], facts: Facts, findings: Findings) -> Kept:
+def prune(
+    stages: Sequence[WrittenStage],
+    services: Sequence[WrittenService],
+    origins: Sequence[WrittenOrigin],
+    facts: Facts | None,
+    findings: Findings,
+) -> Kept:
     """Judge all rulesets; a name that what is left has twice is an error.
 
-    As in Vela, names are compared afterwards: of two steps with one name, rules may keep one or the other.
+    As in Vela, names are compared afterwards: of two steps with one name, rules may keep one or the other. Without
+    ``facts`` everything is kept, and names are not compared with those of steps that have rules.
     """
     pruned: list[Pruned] = []
     kept_stages = [stage for stage in (_prune_stage(stage, facts, findings, pruned) for stage in stages) if stage]
-    kept_services = [service for service in services if _keeps_service(service, facts, findings, pruned)]
-    _report_duplicates([stage.named for stage in kept_stages], "stage", findings)
-    _report_duplicates([service.named for service in kept_services], "service", findings)
+    kept_services = [each for each in services if _keeps(each, SERVICES, facts, findings, pruned)]
+    kept_origins = [each for each in origins if _keeps(each, ORIGINS, facts, findings, pruned)]
+    _report_duplicates(kept_stages, "stage", facts, findings)
+    _report_duplicates(kept_services, "service", facts, findings)
+    _report_duplicates(kept_origins, "origin", facts, findings)
     needs = {stage.named.name: tuple(need.name for need in stage.needs) for stage in kept_stages}
     left = graph.prune(needs, needs)
     return Kept(
         stages=tuple(replace(kept.stage, needs=left[kept.named.name]) for kept in kept_stages),
         services=tuple(kept.service for kept in kept_services),
+        origins=tuple(kept.step for kept in kept_origins) if kept_stages else (),
         pruned=tuple(pruned),
     )
 
 
-def _prune_stage(written: WrittenStage, facts: Facts, findings: Findings, pruned: list[Pruned]) -> WrittenStage | None:
+def _prune_stage(
+    written: WrittenStage, facts: Facts | None, findings: Findings, pruned: list[Pruned]
+) -> WrittenStage | None:
     name = written.named.name
+    whole = judge(written.ruleset, facts, findings, written.variables)
+    if not whole:
+        pruned.append(Pruned(stage=name, step="", why=whole.why))
+        return None
     steps = []
     for step in written.steps:
-        verdict = judge(step.ruleset, facts, findings)
+        verdict = judge(step.ruleset, facts, findings, step.variables)
         if verdict:
             steps.append(step)
         else:
@@ -54,17 +71,25 @@ def _prune_stage(written: WrittenStage, facts: Facts, findings: Findings, pruned
         why = "none of its steps is left" if written.steps else "it has no steps"
         pruned.append(Pruned(stage=name, step="", why=why))
         return None
-    _report_duplicates([step.named for step in steps], "step", findings)
+    _report_duplicates(steps, "step", facts, findings)
     return replace(written, stage=replace(written.stage, steps=tuple(step.step for step in steps)))
 
 
-def _keeps_service(written: WrittenService, facts: Facts, findings: Findings, pruned: list[Pruned]) -> bool:
-    verdict = judge(written.ruleset, facts, findings)
+def _keeps(
+    written: WrittenService | WrittenOrigin, where: str, facts: Facts | None, findings: Findings, pruned: list[Pruned]
+) -> bool:
+    verdict = judge(written.ruleset, facts, findings, written.variables)
     if not verdict:
-        pruned.append(Pruned(stage=SERVICES, step=written.named.name, why=verdict.why))
+        pruned.append(Pruned(stage=where, step=written.named.name, why=verdict.why))
     return verdict.holds
 
 
-def _report_duplicates(names: Sequence[Named], what: str, findings: Findings) -> None:
-    for finding in graph.duplicates((named for named in names if named.name), what=what):
+def _report_duplicates(
+    kept: Sequence[WrittenStage | WrittenStep | WrittenService | WrittenOrigin],
+    what: str,
+    facts: Facts | None,
+    findings: Findings,
+) -> None:
+    sure = (each.named for each in kept if facts or not each.ruleset.patterns + each.ruleset.expressions)
+    for finding in graph.duplicates((named for named in sure if named.name), what=what):
         findings.error(finding.place, finding.message, finding.hint)

@@ -3,18 +3,20 @@
 The forms are those of go-vela/server ``compiler/types/yaml/ruleset.go``.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from runner.dialects.source import Findings, Scalar, nearest, quoted
 from runner.dialects.vela.fields import Fields
-from runner.dialects.vela.keys import RULES, RULESET, check_keys
 from runner.errors import Place
-from runner.plan import rules
+from runner.plan import expressions, rules
+from runner.plan.expressions import BadExpressionError
 from runner.plan.match import BadPatternError, check
 from runner.plan.model import Facts, Matcher, Operator, Rules, Ruleset
 from runner.plan.rules import Verdict
 
+_EVAL: Final = "eval"
 _OPERATORS: Final = ("and", "or")
 _MATCHERS: Final = {"filepath": Matcher.FILEPATH, "regexp": Matcher.REGEXP, "regex": Matcher.REGEXP}
 _SHORT_EVENTS: Final = {
@@ -46,10 +48,11 @@ class WrittenPattern:
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenRuleset:
-    """A ruleset and all its patterns, of ``if`` and of ``unless``."""
+    """A ruleset, all its patterns, of ``if`` and of ``unless``, and where its expressions stand."""
 
     ruleset: Ruleset
     patterns: tuple[WrittenPattern, ...] = ()
+    expressions: tuple[Scalar, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +69,23 @@ class _Block:
 
     settings: _Settings = _Settings()
     rules: dict[str, tuple[Scalar, ...]]
+    expression: Scalar | None = None
 
     def with_rules_of(self, other: "_Block") -> "_Block":
-        """Return the block with the rules of another appended to its own."""
+        """Return the block with the rules of another appended to its own; of two expressions the other's counts."""
         names = (*self.rules, *other.rules)
         merged = {name: self.rules.get(name, ()) + other.rules.get(name, ()) for name in names}
-        return _Block(settings=self.settings, rules=merged)
+        return _Block(settings=self.settings, rules=merged, expression=other.expression or self.expression)
 
     def as_rules(self) -> Rules:
         """Return the data for the plan; the three short names of events are written out."""
         texts = {name: tuple(item.text for item in items) for name, items in self.rules.items()}
         if "event" in texts:
             texts["event"] = tuple(word for text in texts["event"] for word in _SHORT_EVENTS.get(text, (text,)))
-        return Rules(operator=self.settings.operator, matcher=self.settings.matcher, **texts)
+        expression = self.expression.text if self.expression else ""
+        return Rules(eval=expression, operator=self.settings.operator, matcher=self.settings.matcher).with_patterns(
+            texts
+        )
 
     def as_patterns(self) -> tuple[WrittenPattern, ...]:
         """Return all patterns with their places."""
@@ -90,53 +97,73 @@ class _Block:
 
 
 def read_ruleset(parent: Fields) -> WrittenRuleset:
-    """Return the ruleset of a step or service; an empty one when there is none, or none that can be read."""
-    node = parent.mapping("ruleset")
-    if node is None:
+    """Return the ruleset of a stage, step or service; an empty one when there is none, or none that can be read."""
+    fields = parent.inner("ruleset", f"the ruleset of {parent.what}")
+    if fields is None:
         return WrittenRuleset(ruleset=Ruleset())
-    fields = Fields(node, f"the ruleset of {parent.what}", parent.findings)
-    check_keys(node, RULESET, fields.what, fields.findings)
     settings = _read_settings(fields, _Settings())
-    short_hand = _Block(settings=settings, rules=_read_rules(fields, settings))
+    short_hand = _Block(settings=settings, rules=_read_rules(fields, settings), expression=_read_expression(fields))
     if_ = _read_block(fields, "if", settings).with_rules_of(short_hand)
     unless = _read_block(fields, "unless", settings)
     return WrittenRuleset(
         ruleset=Ruleset(if_=if_.as_rules(), unless=unless.as_rules(), proceed=fields.flag("continue")),
         patterns=if_.as_patterns() + unless.as_patterns(),
+        expressions=tuple(block.expression for block in (if_, unless) if block.expression),
     )
 
 
-def judge(written: WrittenRuleset, facts: Facts, findings: Findings) -> Verdict:
-    """Decide whether what has this ruleset stays in the plan.
+def judge(written: WrittenRuleset, facts: Facts | None, findings: Findings, variables: Mapping[str, str]) -> Verdict:
+    """Decide whether what has this ruleset stays in the plan; ``variables`` are what expressions can name.
 
     A pattern that cannot be read is an error where the comparison comes to it, now or when the run asks for the status;
-    elsewhere Vela never notices it, and here it is a warning.
+    elsewhere Vela never notices it, and here it is a warning. Without ``facts`` it stays, and all of it must be right.
     """
     reached = ""
+    if not _readable(written, findings):
+        return Verdict(holds=True)
     try:
-        verdict = rules.keep(written.ruleset, facts)
+        verdict = rules.keep(written.ruleset, facts, variables) if facts else Verdict(holds=True)
     except BadPatternError as error:
         verdict, reached = Verdict(holds=True), error.pattern
+    except BadExpressionError as error:
+        place = next(each.place for each in written.expressions if each.text == error.expression)
+        findings.error(place, str(error), error.hint)
+        verdict = Verdict(holds=True)
     again = rules.has_status_rule(written.ruleset)
     for pattern in written.patterns:
         try:
             check(pattern.matcher, pattern.text)
         except BadPatternError as error:
-            if again or pattern.text == reached:
+            if again or facts is None or pattern.text == reached:
                 findings.error(pattern.place, str(error), error.hint)
             else:
                 findings.warning(pattern.place, f"{error}; this run does not come to it", error.hint)
     return verdict
 
 
+def _readable(written: WrittenRuleset, findings: Findings) -> bool:
+    """Record expressions that cannot be read, which is an error also where the comparison does not come to them."""
+    well = True
+    for expression in written.expressions:
+        try:
+            expressions.check(expression.text)
+        except BadExpressionError as error:
+            findings.error(expression.place, str(error), error.hint)
+            well = False
+    return well
+
+
 def _read_block(fields: Fields, key: str, settings: _Settings) -> _Block:
-    node = fields.mapping(key)
-    if node is None:
+    inner = fields.inner(key, f"{key!r} in {fields.what}")
+    if inner is None:
         return _Block(settings=settings, rules={})
-    inner = Fields(node, f"{key!r} in {fields.what}", fields.findings)
-    check_keys(node, RULES, inner.what, inner.findings)
     own = _read_settings(inner, settings)
-    return _Block(settings=own, rules=_read_rules(inner, own))
+    return _Block(settings=own, rules=_read_rules(inner, own), expression=_read_expression(inner))
+
+
+def _read_expression(fields: Fields) -> Scalar | None:
+    found = fields.scalar(_EVAL)
+    return found if found and found.text else None
 
 
 def _read_settings(fields: Fields, outer: _Settings) -> _Settings:

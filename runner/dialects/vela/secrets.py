@@ -1,14 +1,11 @@
 """The secrets that a pipeline declares, and those that a step asks for."""
 
-from runner.dialects.source import Findings, Mapping, Node, Scalar, quoted
+from runner.dialects.source import Mapping, Node, quoted
 from runner.dialects.vela.environment import check_name
 from runner.dialects.vela.fields import Fields, title
-from runner.dialects.vela.keys import SECRET, STEP_SECRET, check_keys
 from runner.plan.graph import Named
 from runner.plan.model import SecretUse
 
-_ENGINES = ("native", "vault")
-_PULLS = ("build_start", "step_start")
 _KEY_FORMS = {"repo": "org/repo/name", "org": "org/name", "shared": "org/team/name"}
 
 
@@ -16,14 +13,14 @@ def read_secrets(pipeline: Fields) -> tuple[str, ...]:
     """Return the names of the declared secrets (``compiler/types/yaml/secret.go`` of go-vela/server).
 
     Where a store of secrets keeps them (``key``, ``engine``, ``type``) and when it is asked (``pull``) is checked, and
-    means nothing without that store.
+    means nothing without that store. Those with an ``origin`` are read by ``origins``.
     """
     names: list[str] = []
     for node in pipeline.items("secrets"):
         if not isinstance(node, Mapping):
             pipeline.wrong_kind("secrets", node, "a list of maps, each with a 'name'")
             continue
-        name = _read_secret(node, pipeline.findings)
+        name = _read_secret(pipeline.beneath(node, title(node, "secret"), pipeline.kind_in("secrets")))
         if name in names:
             pipeline.findings.warning(node.place, f"the secret {quoted(name)} is declared twice", "remove one")
         elif name:
@@ -37,8 +34,7 @@ def read_uses(step: Fields) -> tuple[tuple[SecretUse, Named], ...]:
     They are names, each given under itself in upper case, or maps with ``source`` and ``target``; not a mixture, which
     Vela cannot read (``compiler/types/yaml/secret.go``, ``StepSecretSlice``).
     """
-    value = step.value("secrets")
-    items = step.items("secrets") if not isinstance(value, Scalar) else (value,)
+    items = step.entries("secrets")
     maps = tuple(item for item in items if isinstance(item, Mapping))
     if maps and len(maps) != len(items):
         other = next(item for item in items if not isinstance(item, Mapping))
@@ -49,27 +45,27 @@ def read_uses(step: Fields) -> tuple[tuple[SecretUse, Named], ...]:
     return tuple(use for use in uses if use)
 
 
-def _read_secret(node: Mapping, findings: Findings) -> str:
-    fields = Fields(node, title(node, "secret"), findings)
-    check_keys(node, SECRET, fields.what, findings)
+def _read_secret(fields: Fields) -> str:
+    findings = fields.findings
     if fields.value("origin") is not None:
-        return fields.text("name")
+        return ""
     name = fields.required("name", "give it the name that steps use")
     if not {"=", "\n"}.isdisjoint(name):
         findings.error(fields.place("name"), f"{quoted(name)} cannot be the name of a secret", "remove '=' or newline")
-    fields.word("engine", _ENGINES, "native")
-    fields.word("pull", _PULLS, "build_start")
-    form = _KEY_FORMS[fields.word("type", tuple(_KEY_FORMS), "repo")]
+    fields.word("engine", "native")
+    fields.word("pull", "build_start")
+    form = _KEY_FORMS[fields.word("type", "repo")]
     key = fields.text("key")
-    if key and (key.count("/") != form.count("/") or not all(key.split("/"))):
-        findings.error(fields.place("key"), f"'key' of {fields.what} is {quoted(key)}", f"write {form}")
+    parts = key.split("/", form.count("/"))
+    if key and (len(parts) <= form.count("/") or not all(parts)):
+        message = f"'key' of {fields.what} is {quoted(key)}, and no store of secrets can have such a key"
+        findings.warning(fields.place("key"), message, f"write {form}")
     return name
 
 
 def _read_use(item: Node, step: Fields) -> tuple[SecretUse, Named] | None:
     if isinstance(item, Mapping):
-        fields = Fields(item, f"a secret of {step.what}", step.findings)
-        check_keys(item, STEP_SECRET, fields.what, step.findings)
+        fields = step.beneath(item, f"a secret of {step.what}", step.kind_in("secrets"))
         source = fields.required("source", "name the declared secret")
         target = fields.required("target", "name the variable that receives it")
         place = fields.place("target")

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping as Variables
 from collections.abc import Sequence as Series
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from runner.dialects.source import Entry, Findings, Mapping, Sequence, quoted
-from runner.dialects.vela.environment import read_environment
+from runner.dialects.source import Entry, Mapping, Sequence, quoted
+from runner.dialects.vela.environment import Scope
 from runner.dialects.vela.fields import Fields
-from runner.dialects.vela.keys import STAGE, check_keys
+from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.steps import WrittenStep, read_name, read_steps
 from runner.plan.graph import Named, Node, transitive_needs
-from runner.plan.model import Stage
+from runner.plan.model import Ruleset, Stage, Workspace
 
 ONLY_STAGE: Final = "steps"
 CLONE: Final = "clone"
@@ -20,12 +20,17 @@ _WITHOUT_CLONE: Final = (CLONE, "init")
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenStage:
-    """A stage as it was written. The steps of ``stage`` are those of the file, before anything is pruned."""
+    """A stage as it was written, before anything is pruned; ``stage`` has no steps yet.
+
+    ``variables`` are those that its ruleset is judged with.
+    """
 
     stage: Stage
     named: Named
     needs: tuple[Named, ...] = ()
     steps: tuple[WrittenStep, ...]
+    ruleset: WrittenRuleset = field(default_factory=lambda: WrittenRuleset(ruleset=Ruleset()))
+    variables: Variables[str, str] = field(default_factory=dict)
 
     @property
     def node(self) -> Node:
@@ -33,11 +38,8 @@ class WrittenStage:
         return Node(name=self.named.name, place=self.named.place, needs=self.needs)
 
 
-def read_stages(pipeline: Fields, inherited: Variables[str, str]) -> tuple[WrittenStage, ...]:
-    """Return the stages of ``stages``, or the one stage that ``steps`` are.
-
-    ``inherited`` is the global environment; that of a stage overrides it, and that of a step overrides both.
-    """
+def read_stages(pipeline: Fields, scope: Scope) -> tuple[WrittenStage, ...]:
+    """Return the stages of ``stages``, or the one stage that ``steps`` are; ``scope`` is that of the pipeline."""
     stages, steps = pipeline.value("stages"), pipeline.value("steps")
     if stages is not None and steps is not None:
         pipeline.findings.error(
@@ -48,40 +50,50 @@ def read_stages(pipeline: Fields, inherited: Variables[str, str]) -> tuple[Writt
         return ()
     if stages is not None:
         entries = () if (node := pipeline.mapping("stages")) is None else node.entries
-        read = (_read_stage(entry, inherited, pipeline.findings) for entry in entries)
+        read = (_read_stage(entry, scope, pipeline) for entry in entries)
         return _with_clone([stage for stage in read if stage])
     named = Named(name=ONLY_STAGE, place=pipeline.place("steps"))
-    return (WrittenStage(stage=Stage(name=ONLY_STAGE, steps=()), named=named, steps=_read_steps(pipeline, inherited)),)
+    return (WrittenStage(stage=Stage(name=ONLY_STAGE, steps=()), named=named, steps=_read_steps(pipeline, scope)),)
 
 
-def _read_stage(entry: Entry, inherited: Variables[str, str], findings: Findings) -> WrittenStage | None:
-    node, key = entry.value, entry.key
+def _read_stage(entry: Entry, scope: Scope, pipeline: Fields) -> WrittenStage | None:
+    node, key, findings = entry.value, entry.key, pipeline.findings
     if not isinstance(node, Mapping):
         findings.error(node.place, f"the stage {quoted(key.text)} is not a map", "write its steps under 'steps'")
         return None
-    fields = Fields(node, f"stage {quoted(key.text)}", findings)
-    check_keys(node, STAGE, fields.what, findings)
+    fields = pipeline.beneath(node, f"stage {quoted(key.text)}", pipeline.kind_in("stages"))
     name = fields.text("name")
     named = read_name(findings, Named(name=name or key.text, place=fields.place("name") if name else key.place))
     if not named.name:
         findings.error(named.place, "a stage has an empty name", "name it")
     needs = tuple(Named(name=item.text, place=item.place) for item in fields.scalars("needs"))
-    steps = _read_steps(fields, {**inherited, **read_environment(fields)})
+    inner = scope.within(fields)
+    environment = inner.environment()
+    ruleset = read_ruleset(fields.substituting(environment.early))
     stage = Stage(
         name=named.name,
         steps=(),
         independent=fields.flag("independent"),
         timeout=fields.timeout(),
         retry=fields.retry(),
+        ruleset=ruleset.ruleset,
+        workspace=Workspace(fields.word("workspace", Workspace.OWN)),
     )
-    return WrittenStage(stage=stage, named=named, needs=needs, steps=steps)
+    return WrittenStage(
+        stage=stage,
+        named=named,
+        needs=needs,
+        steps=_read_steps(fields, inner, stage.name),
+        ruleset=ruleset,
+        variables=environment.compared(fields) if ruleset.expressions else {},
+    )
 
 
-def _read_steps(fields: Fields, inherited: Variables[str, str]) -> tuple[WrittenStep, ...]:
+def _read_steps(fields: Fields, scope: Scope, stage: str = "") -> tuple[WrittenStep, ...]:
     value = fields.value("steps")
     if value is None or (isinstance(value, Sequence) and not value.items):
         fields.findings.warning(fields.place("steps"), f"{fields.what} has no steps", "it is left out")
-    return read_steps(fields, inherited)
+    return read_steps(fields, scope, stage)
 
 
 def _with_clone(stages: Series[WrittenStage]) -> tuple[WrittenStage, ...]:

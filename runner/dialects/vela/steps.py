@@ -1,53 +1,69 @@
 """The steps and services of a pipeline."""
 
 from collections.abc import Mapping as Variables
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+from runner.dialects.definitions import Kind
 from runner.dialects.source import Findings, Mapping, Node, quoted
-from runner.dialects.vela.environment import read_environment
+from runner.dialects.vela import defaults
+from runner.dialects.vela.containers import (
+    read_artifacts,
+    read_caches,
+    read_limits,
+    read_ready,
+    read_ulimits,
+    read_volumes,
+)
+from runner.dialects.vela.environment import Scope
 from runner.dialects.vela.fields import Fields, title
-from runner.dialects.vela.keys import SERVICE, STEP, Keys, check_keys
+from runner.dialects.vela.parameters import read_parameters
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.secrets import read_uses
-from runner.naming import SERVICES
+from runner.naming import ORIGINS, SERVICES
 from runner.plan.graph import Named
 from runner.plan.model import Service, Step
+from runner.plan.substitution import escaped
 
 _NAME = "each needs a name of its own"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenStep:
-    """A step as it was written; ``secrets`` are the sources of those that it asks for."""
+    """A step as it was written; ``secrets`` are the sources of those that it asks for.
+
+    ``variables`` are those that its ruleset is judged with.
+    """
 
     step: Step
     named: Named
     ruleset: WrittenRuleset
     secrets: tuple[Named, ...] = ()
+    variables: Variables[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenService:
-    """A service as it was written."""
+    """A service as it was written; ``variables`` as those of a step."""
 
     service: Service
     named: Named
     ruleset: WrittenRuleset
+    variables: Variables[str, str] = field(default_factory=dict)
 
 
-def read_steps(parent: Fields, inherited: Variables[str, str]) -> tuple[WrittenStep, ...]:
-    """Return the steps of a pipeline or stage; ``inherited`` is the environment around them, which theirs overrides.
+def read_steps(parent: Fields, scope: Scope, stage: str = "") -> tuple[WrittenStep, ...]:
+    """Return the steps of a pipeline or stage.
 
     A step needs a name and an image. Unlike in Vela, it needs nothing to do besides.
     """
-    fields = (_open(node, "step", STEP, parent) for node in parent.items("steps"))
-    return tuple(_read_step(step, inherited) for step in fields if step)
+    fields = (_open(node, parent.kind_in("steps"), parent) for node in parent.items("steps"))
+    return tuple(_read_step(step, scope, stage) for step in fields if step)
 
 
-def read_services(pipeline: Fields, inherited: Variables[str, str]) -> tuple[WrittenService, ...]:
+def read_services(pipeline: Fields, scope: Scope) -> tuple[WrittenService, ...]:
     """Return the services (``compiler/types/yaml/service.go`` of go-vela/server)."""
-    fields = (_open(node, "service", SERVICE, pipeline) for node in pipeline.items("services"))
-    return tuple(_read_service(service, inherited) for service in fields if service)
+    fields = (_open(node, pipeline.kind_in("services"), pipeline) for node in pipeline.items("services"))
+    return tuple(_read_service(service, scope) for service in fields if service)
 
 
 def read_name(findings: Findings, named: Named) -> Named:
@@ -56,40 +72,73 @@ def read_name(findings: Findings, named: Named) -> Named:
         findings.error(
             named.place, f"the name {quoted(named.name)} holds a control character", "keep to one line of text"
         )
-    if named.name == SERVICES:
+    if named.name in (SERVICES, ORIGINS):
         findings.error(named.place, f"nothing can be named {quoted(named.name)}", "choose another name")
     return named
 
 
-def _open(node: Node, kind: str, keys: Keys, parent: Fields) -> Fields | None:
+def _open(node: Node, kind: Kind, parent: Fields) -> Fields | None:
     if not isinstance(node, Mapping):
-        parent.findings.error(node.place, f"a {kind} of {parent.what} is not a map", "write its name and image")
+        message = f"a {kind.name} of {parent.what} is not a map"
+        parent.findings.error(node.place, message, "write its name and image")
         return None
-    fields = Fields(node, title(node, kind), parent.findings)
-    check_keys(node, keys, fields.what, fields.findings)
-    return fields
+    return Fields(node, title(node, kind.name), parent.findings, kind).checked()
 
 
-def _read_step(fields: Fields, inherited: Variables[str, str]) -> WrittenStep:
-    uses = read_uses(fields)
-    ruleset = read_ruleset(fields)
+def _read_step(raw: Fields, scope: Scope, stage: str) -> WrittenStep:
+    inner, parameters = scope.within(raw), read_parameters(raw)
+    named = raw.substituting(inner.environment(parameters=parameters).early)
+    own = defaults.of_step(stage=stage, name=named.text("name"), image=named.text("image"))
+    environment = inner.environment(own, parameters)
+    fields, again = raw.substituting(environment.early), raw.substituting(environment.early_again)
+    uses, ruleset = read_uses(fields), read_ruleset(fields)
     step = Step(
         name=fields.required("name", _NAME),
-        image=fields.required("image", "name the image that it runs in"),
-        commands=_read_commands(fields),
-        entrypoint=fields.texts("entrypoint"),
-        environment={**inherited, **read_environment(fields)},
+        image=_read_image(again),
+        commands=fields.texts("commands"),
+        entrypoint=again.texts("entrypoint"),
         secrets=tuple(use for use, _ in uses),
         pull=fields.pull(),
         detach=fields.flag("detach"),
-        user=fields.text("user"),
+        user=again.text("user"),
         ruleset=ruleset.ruleset,
         timeout=fields.timeout(),
         retry=fields.retry(),
+        shell=fields.text("shell"),
+        working_dir=again.text("working_dir"),
+        limits=read_limits(fields),
+        ulimits=read_ulimits(fields),
+        volumes=read_volumes(fields),
+        caches=read_caches(fields, environment.known.get("VELA_REPO_FULL_NAME", "")),
+        artifacts=read_artifacts(fields),
+        privileged=fields.flag("privileged"),
     )
-    named = read_name(fields.findings, Named(name=step.name, place=fields.place("name")))
     _check_detached(fields, step)
-    return WrittenStep(step=step, named=named, ruleset=ruleset, secrets=tuple(source for _, source in uses))
+    return WrittenStep(
+        step=finish_late(step, environment.early_values(raw), environment.given),
+        named=read_name(fields.findings, Named(name=step.name, place=fields.place("name"))),
+        ruleset=ruleset,
+        secrets=tuple(source for _, source in uses),
+        variables=environment.compared(raw) if ruleset.expressions else {},
+    )
+
+
+def _read_image(fields: Fields) -> str:
+    """Return the image of a step; one with a template has none, and is refused already."""
+    return "" if fields.value("template") else fields.required("image", "name the image that it runs in")
+
+
+def finish_late(step: Step, values: Variables[str, str], given: Variables[str, str]) -> Step:
+    """Return a step with its environment: ``values`` of the file, and others that are ``given`` as they are.
+
+    If anything in it still refers to a variable it is looked at once more right before the start (``Step.late``), and
+    what is given must be escaped.
+    """
+    texts = (step.image, step.user, step.working_dir, *step.entrypoint, *values.values())
+    if not any("${" in text or "$$" in text for text in texts):
+        return replace(step, environment={**values, **given})
+    guarded = {name: escaped(value) for name, value in given.items()}
+    return replace(step, environment={**values, **guarded}, late=True)
 
 
 def _check_detached(fields: Fields, step: Step) -> None:
@@ -99,22 +148,26 @@ def _check_detached(fields: Fields, step: Step) -> None:
             fields.findings.error(fields.place(key), message, f"leave out '{key}' or 'detach'")
 
 
-def _read_commands(fields: Fields) -> tuple[str, ...]:
-    """Vela substitutes in commands, too, where ``$${`` stands for ``${``; here the shell sees all variables."""
-    return tuple(item.text.replace("$${", "${") for item in fields.scalars("commands", variables=True))
-
-
-def _read_service(fields: Fields, inherited: Variables[str, str]) -> WrittenService:
+def _read_service(raw: Fields, scope: Scope) -> WrittenService:
+    inner = scope.within(raw)
+    named = raw.substituting(inner.environment().late)
+    environment = inner.environment(defaults.of_service(name=named.text("name"), image=named.text("image")))
+    fields = raw.substituting(environment.late)
+    ruleset = read_ruleset(fields)
     service = Service(
         name=fields.required("name", _NAME),
         image=fields.required("image", "name the image that it runs"),
         entrypoint=fields.texts("entrypoint"),
-        environment={**inherited, **read_environment(fields)},
+        environment=environment.late_values(raw),
         pull=fields.pull(),
         user=fields.text("user"),
+        ulimits=read_ulimits(fields),
+        privileged=fields.flag("privileged"),
+        ready=read_ready(fields),
     )
     return WrittenService(
         service=service,
         named=read_name(fields.findings, Named(name=service.name, place=fields.place("name"))),
-        ruleset=read_ruleset(fields),
+        ruleset=ruleset,
+        variables=environment.compared(raw) if ruleset.expressions else {},
     )

@@ -61,6 +61,24 @@ def test_a_failure_raises_at_once_with_what_was_found_before() -> None:
     assert [finding.message for finding in caught.value.findings] == ["bad key", "not YAML"]
 
 
+def test_what_is_wrong_at_one_place_is_told_once() -> None:
+    findings = Findings()
+    for _ in range(2 * MAX_ERRORS):
+        findings.error(at(1), "no image", "add 'image:'")
+        findings.warning(at(2), "odd")
+
+    assert [item.message for item in findings.items] == ["no image", "odd"]
+
+
+def test_the_same_words_at_another_place_or_as_a_warning_are_something_else() -> None:
+    findings = Findings()
+    findings.error(at(1), "odd")
+    findings.warning(at(1), "odd")
+    findings.error(at(2), "odd")
+
+    assert len(findings.items) == 3
+
+
 def test_a_failure_is_an_error_ever_after() -> None:
     findings = Findings()
     with pytest.raises(InvalidPipelineError):

@@ -141,9 +141,19 @@ def test_an_empty_file_is_refused_as_empty(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a: 1\n---\nb: 2\n", "a: 1\n---\n", "a: 1\n...\n---\nb: 2\n"])
-def test_a_second_document_is_refused_at_its_place(text: str) -> None:
+def test_a_second_document_is_not_read_and_told_of_at_its_place(text: str) -> None:
+    findings = Findings()
+    root = load(text.encode(), FILE, findings)
+
+    assert isinstance(root, Mapping)
+    assert root.keys() == ("a",)
     line = text.splitlines().index("---") + 1
-    assert only(text).startswith(f"{FILE}:{line}:1: a second document begins here")
+    assert [str(finding) for finding in findings.items] == [
+        (
+            f"{FILE}:{line}:1: warning: a second document begins here, and is not read "
+            "(a file holds one pipeline: remove the '---' between them)"
+        )
+    ]
 
 
 def test_duplicate_keys_are_refused_with_both_places() -> None:

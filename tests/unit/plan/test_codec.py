@@ -12,18 +12,25 @@ from hypothesis import strategies as st
 from runner.errors import ExitCode, InfrastructureError
 from runner.plan.codec import dumps, from_document, to_document
 from runner.plan.model import (
+    Bind,
+    Cache,
     Facts,
+    Limits,
     Matcher,
     Operator,
     Plan,
     Pruned,
     PullPolicy,
+    Ready,
     Rules,
     Ruleset,
     SecretUse,
     Service,
     Stage,
     Step,
+    Told,
+    Ulimit,
+    Workspace,
 )
 
 PLAN = Plan(
@@ -60,7 +67,8 @@ TUPLES = st.lists(TEXTS, max_size=3).map(tuple)
 SECONDS = st.none() | st.floats(min_value=0.001, max_value=1e6)
 RULES = st.builds(
     Rules,
-    **{field.name: TUPLES for field in fields(Rules) if field.name not in ("operator", "matcher")},
+    **{field.name: TUPLES for field in fields(Rules) if field.name not in ("eval", "operator", "matcher")},
+    eval=TEXTS,
     operator=st.sampled_from(Operator),
     matcher=st.sampled_from(Matcher),
 )
@@ -78,6 +86,14 @@ STEPS = st.builds(
     ruleset=st.builds(Ruleset, if_=RULES, unless=RULES, proceed=st.booleans()),
     timeout=SECONDS,
     retry=st.integers(0, 10),
+    shell=TEXTS,
+    limits=st.builds(Limits, cpus=SECONDS, memory=st.none() | st.integers(1), pids=st.none() | st.integers(1)),
+    ulimits=st.lists(st.builds(Ulimit, name=TEXTS, soft=st.integers(), hard=st.integers()), max_size=1).map(tuple),
+    volumes=st.lists(st.builds(Bind, source=TEXTS, target=TEXTS, read_only=st.booleans()), max_size=1).map(tuple),
+    caches=st.lists(st.builds(Cache, key=TEXTS, path=TEXTS), max_size=1).map(tuple),
+    artifacts=TUPLES,
+    privileged=st.booleans(),
+    late=st.booleans(),
 )
 STAGES = st.builds(
     Stage,
@@ -88,6 +104,8 @@ STAGES = st.builds(
     async_=st.booleans(),
     timeout=SECONDS,
     retry=st.integers(0, 10),
+    ruleset=st.builds(Ruleset, if_=RULES),
+    workspace=st.sampled_from(Workspace),
 )
 SERVICES = st.builds(
     Service,
@@ -97,6 +115,7 @@ SERVICES = st.builds(
     environment=st.dictionaries(TEXTS, TEXTS, max_size=2),
     pull=st.sampled_from(PullPolicy),
     user=TEXTS,
+    ready=st.none() | st.builds(Ready, command=TEXTS, port=st.none() | st.integers(1, 65535)),
 )
 FACTS = st.builds(Facts, branch=TEXTS, event=TEXTS, tag=TEXTS, comment=TEXTS, path=TUPLES, label=TUPLES)
 PLANS = st.builds(
@@ -110,6 +129,9 @@ PLANS = st.builds(
     workdir=TEXTS,
     pruned=st.lists(st.builds(Pruned, stage=TEXTS, step=TEXTS, why=TEXTS), max_size=2).map(tuple),
     warnings=TUPLES,
+    origins=st.lists(STEPS, max_size=1).map(tuple),
+    outputs=TEXTS,
+    told=st.dictionaries(TEXTS, st.sampled_from(Told), max_size=2),
 )
 
 
@@ -172,10 +194,10 @@ STEP_PATH = ("stages", 0, "steps", 0)
         ([], "it is not an object"),
         (None, "it is not an object"),
         ({}, "its version is None"),
-        (_changed("version", value=2), "its version is 2"),
-        (_changed("version", value="1"), "its version is '1'"),
+        (_changed("version", value=3), "its version is 3"),
+        (_changed("version", value="2"), "its version is '2'"),
         (_changed("extra", value=1), "it has the unknown key 'extra'"),
-        (_changed(*STEP_PATH, "shell", value="bash"), "stages[0].steps[0] has the unknown key 'shell'"),
+        (_changed(*STEP_PATH, "sheel", value="bash"), "stages[0].steps[0] has the unknown key 'sheel'"),
         (_changed(*STEP_PATH, "image", value=3), "stages[0].steps[0].image is 3, and not a str"),
         (_changed(*STEP_PATH, "retry", value=True), "stages[0].steps[0].retry is True, and not a int"),
         (_changed(*STEP_PATH, "retry", value=1.5), "stages[0].steps[0].retry is 1.5, and not a int"),
@@ -185,7 +207,7 @@ STEP_PATH = ("stages", 0, "steps", 0)
         (_changed(*STEP_PATH, "pull", value="maybe"), "stages[0].steps[0].pull is 'maybe', and not one of always"),
         (_changed("stages", 0, "steps", 0, value=[]), "stages[0].steps[0] is [], and not a dict"),
         (_changed("facts", "colour", value="red"), "facts has the unknown key 'colour'"),
-        ({"version": 1, "dialect": "vela"}, "it has no key 'facts'"),
+        ({"version": 2, "dialect": "vela"}, "it has no key 'facts'"),
     ],
 )
 def test_another_document_is_refused_with_what_is_wrong_in_it(document: object, wrong: str) -> None:
@@ -193,7 +215,7 @@ def test_another_document_is_refused_with_what_is_wrong_in_it(document: object, 
         from_document(document)
 
     assert wrong in caught.value.message
-    assert "version 1" in caught.value.hint
+    assert "version 2" in caught.value.hint
     assert caught.value.exit_code is ExitCode.INFRASTRUCTURE
 
 

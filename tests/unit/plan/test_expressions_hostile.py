@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from runner.plan.expressions import BadExpressionError, check, holds
@@ -85,8 +85,12 @@ def test_a_condition_of_matching_kinds_has_an_answer_and_its_negation_the_other(
 def test_and_and_or_follow_de_morgan(one: str, other: str, variables: dict[str, str]) -> None:
     variables.pop("len", None)
 
-    both = holds(f"({one}) and ({other})", variables)
-    either = holds(f"({one}) or ({other})", variables)
+    try:
+        both = holds(f"({one}) and ({other})", variables)
+        either = holds(f"({one}) or ({other})", variables)
+        holds(other, variables)
+    except BadExpressionError:
+        reject()  # a value that is no pattern, which the order of evaluation may or may not come to
 
     assert both is (holds(one, variables) and holds(other, variables))
     assert both is not holds(f"not ({one}) || not ({other})", variables)

@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.plan.expressions import BadExpressionError
 from runner.plan.match import BadPatternError
 from runner.plan.model import Facts, Matcher, Operator, Rules, Ruleset
-from runner.plan.rules import RULE_NAMES, Verdict, has_status_rule, keep, patterns, runs
+from runner.plan.rules import RULE_NAMES, Verdict, asks_environment, has_status_rule, keep, patterns, runs
 from runner.plan.status import Status
 
 MAIN = Facts(branch="main", event="push", path=("src/a.go", "README.md"), label=("bug", "docs"))
 
 
 def test_every_rule_of_the_model_takes_part() -> None:
-    rules = {field.name for field in fields(Rules)} - {"operator", "matcher"}
+    rules = {field.name for field in fields(Rules)} - {"operator", "matcher", "eval"}
 
     assert rules == set(RULE_NAMES)
 
@@ -241,3 +242,124 @@ def test_if_and_unless_of_the_same_rules_are_opposites(branch: str, event: str, 
     kept, left_out = keep(Ruleset(if_=rules), MAIN), keep(Ruleset(unless=rules), MAIN)
 
     assert kept.holds != left_out.holds or not patterns(rules)
+
+
+ONE = {"A": "1"}
+ON_SUCCESS, ON_FAILURE = Ruleset(if_=Rules(status=("success",))), Ruleset(if_=Rules(status=("failure",)))
+
+
+@pytest.mark.parametrize(("expression", "expected"), [("A == '1'", True), ("A == '2'", False), ("MISSING == ''", True)])
+def test_an_expression_is_compared_with_the_environment_of_the_step(expression: str, *, expected: bool) -> None:
+    assert keep(Ruleset(if_=Rules(eval=expression)), MAIN, ONE).holds is expected
+    assert keep(Ruleset(unless=Rules(eval=expression)), MAIN, ONE).holds is not expected
+
+
+def test_an_expression_that_decides_is_told() -> None:
+    text = "A == '2'"
+
+    assert keep(Ruleset(if_=Rules(eval=text)), MAIN, ONE).why == f"eval {text!r} is false"
+    assert keep(Ruleset(unless=Rules(eval="A == '1'")), MAIN, ONE).why == "unless: eval \"A == '1'\" is true"
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (Rules(eval="A == '1'", branch=("dev",), operator=Operator.OR), True),
+        (Rules(eval="A == '2'", branch=("main",), operator=Operator.OR), True),
+        (Rules(eval="A == '2'", branch=("dev",), operator=Operator.OR), False),
+        (Rules(eval="A == '1'", branch=("dev",)), False),
+        (Rules(eval="A == '2'", branch=("main",)), False),
+        (Rules(eval="A == '1'", branch=("main",)), True),
+    ],
+)
+def test_an_expression_combines_with_the_other_rules(rules: Rules, *, expected: bool) -> None:
+    assert keep(Ruleset(if_=rules), MAIN, ONE).holds is expected
+
+
+def test_an_expression_is_compared_first() -> None:
+    decided = Rules(eval="A == '2'", branch=("[",))
+
+    assert not keep(Ruleset(if_=decided), MAIN, ONE)
+
+
+@pytest.mark.parametrize(
+    "ruleset",
+    [
+        Ruleset(if_=Rules(eval="A")),
+        Ruleset(if_=Rules(eval="A", branch=("dev",), operator=Operator.OR)),
+        Ruleset(unless=Rules(eval="A")),
+        Ruleset(unless=Rules(eval="A", branch=("main",))),
+    ],
+)
+def test_an_expression_is_not_looked_at_while_the_environment_is_not_known(ruleset: Ruleset) -> None:
+    assert keep(ruleset, MAIN)
+
+
+def test_what_stands_beside_an_expression_decides_when_it_can() -> None:
+    assert not keep(Ruleset(if_=Rules(eval="A", branch=("dev",))), MAIN)
+
+
+def test_an_expression_that_is_no_condition_is_an_error() -> None:
+    with pytest.raises(BadExpressionError, match="A"):
+        keep(Ruleset(if_=Rules(eval="A")), MAIN, ONE)
+    with pytest.raises(BadExpressionError):
+        runs(Ruleset(if_=Rules(eval="A", status=("*",))), MAIN, Status.SUCCESS, environment=ONE)
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("2", False)])
+def test_an_expression_is_looked_at_again_beside_a_status_rule(value: str, *, expected: bool) -> None:
+    ruleset = Ruleset(if_=Rules(eval="A == '1'", status=("*",)))
+
+    assert runs(ruleset, MAIN, Status.SUCCESS, environment={"A": value}).holds is expected
+
+
+def test_an_expression_without_status_rule_is_not_looked_at_again() -> None:
+    assert runs(Ruleset(if_=Rules(eval="A == '1'")), MAIN, Status.SUCCESS, environment={})
+
+
+@pytest.mark.parametrize(
+    ("ruleset", "expected"),
+    [
+        (Ruleset(if_=Rules(eval="A == '1'", status=("*",))), True),
+        (Ruleset(if_=Rules(status=("*",)), unless=Rules(eval="A == '1'")), True),
+        (Ruleset(if_=Rules(eval="A == '1'")), False),
+        (ON_SUCCESS, False),
+    ],
+)
+def test_only_an_expression_beside_a_status_rule_asks_for_the_environment(ruleset: Ruleset, *, expected: bool) -> None:
+    assert asks_environment(ruleset) is expected
+    assert asks_environment(Ruleset(), ruleset) is expected
+
+
+@pytest.mark.parametrize(
+    ("own", "around", "status", "expected"),
+    [
+        (Ruleset(), ON_FAILURE, Status.FAILURE, True),
+        (Ruleset(), ON_FAILURE, Status.SUCCESS, False),
+        (Ruleset(), ON_SUCCESS, Status.FAILURE, False),
+        (ON_FAILURE, ON_FAILURE, Status.FAILURE, True),
+        (ON_SUCCESS, ON_FAILURE, Status.FAILURE, False),
+        (ON_FAILURE, ON_SUCCESS, Status.FAILURE, False),
+        (ON_FAILURE, Ruleset(), Status.FAILURE, True),
+        (Ruleset(), Ruleset(if_=Rules(branch=("dev",))), Status.SUCCESS, True),
+        (Ruleset(), Ruleset(if_=Rules(branch=("dev",))), Status.FAILURE, False),
+        (Ruleset(), Ruleset(unless=Rules(status=("success",))), Status.FAILURE, True),
+    ],
+)
+def test_the_ruleset_of_the_stage_counts_as_if_it_stood_on_every_step(
+    own: Ruleset, around: Ruleset, status: Status, *, expected: bool
+) -> None:
+    assert runs(own, MAIN, status, around=around).holds is expected
+
+
+def test_a_step_that_the_ruleset_of_its_stage_keeps_from_running_is_told_so() -> None:
+    verdict = runs(Ruleset(), MAIN, Status.SUCCESS, around=ON_FAILURE)
+
+    assert verdict.why == "stage: status 'success' does not match 'failure'"
+
+
+def test_the_ruleset_of_the_stage_sees_the_environment_of_the_step() -> None:
+    around = Ruleset(if_=Rules(status=("*",), eval="A == '1'"))
+
+    assert runs(Ruleset(), MAIN, Status.FAILURE, around=around, environment=ONE)
+    assert not runs(Ruleset(), MAIN, Status.FAILURE, around=around, environment={})

@@ -274,3 +274,13 @@ def test_a_long_text_is_read_in_little_time(text: str) -> None:
 def test_a_text_of_ordinary_size_with_large_values_is_not_refused() -> None:
     large = {"A": "word " * 20_000}
     assert len(early("${A} ${A//word/another} ${A%% *}", large)) > 260_000
+
+
+@pytest.mark.parametrize("text", ["${MSG}", "${MSG:0:5}", "${#MSG}", "${NONE:-x}${MSG^^}", "${EMPTY:-${MSG}}"])
+def test_what_comes_from_outside_is_not_read_again(text: str) -> None:
+    variables = {"MSG": "fix $${A} ${B}", "EMPTY": ""}
+    known = {**variables, "A": "a", "B": "b"}
+
+    once = early(text.replace("${NONE:-x}", ""), variables, outside={"MSG"})
+
+    assert late(once, known) == early(text.replace("${NONE:-x}", ""), variables)

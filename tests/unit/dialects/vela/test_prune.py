@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.naming import SERVICES
+from runner.naming import ORIGINS, SERVICES
 from runner.plan.model import Facts, Plan, Pruned
 from tests.support.pipelines import findings_of, plan_of
 
@@ -80,6 +80,70 @@ def test_services_go_by_their_rulesets_too() -> None:
 
     assert [service.name for service in plan.services] == ["cache"]
     assert plan.pruned == (Pruned(stage=SERVICES, step="db", why="event 'push' does not match 'tag'"),)
+
+
+def test_plugins_that_fetch_secrets_go_by_their_rulesets_too() -> None:
+    plan = plan_of("""
+        version: 1
+        secrets:
+          - origin: {name: a, image: i, ruleset: {event: tag}}
+          - origin: {name: b, image: i, ruleset: {event: push}}
+        steps: [{name: s, image: i}]
+    """)
+
+    assert [origin.name for origin in plan.origins] == ["b"]
+    assert plan.pruned == (Pruned(stage=ORIGINS, step="a", why="event 'push' does not match 'tag'"),)
+
+
+def test_where_nothing_is_left_to_run_no_secret_is_fetched() -> None:
+    plan = plan_of("""
+        version: 1
+        secrets: [{origin: {name: a, image: i}}]
+        steps: [{name: s, image: i, ruleset: {event: tag}}]
+    """)
+
+    assert plan.origins == ()
+
+
+def test_two_plugins_of_one_name_are_an_error_with_both_places() -> None:
+    (told,) = findings_of(
+        "version: 1\nsecrets: [{origin: {name: v, image: i}}, {origin: {name: v, image: j}}]\n"
+        "steps: [{name: s, image: i}]"
+    )
+
+    assert "the origin 'v' is already defined at in.yml:2:27" in told
+
+
+def test_steps_of_a_stage_that_goes_are_not_looked_at() -> None:
+    plan = plan_of("""
+        version: 1
+        stages:
+          a: {ruleset: {event: tag}, steps: [{name: s, image: i}, {name: s, image: i, ruleset: {branch: "["}}]}
+          b: {steps: [{name: s, image: i}]}
+    """)
+
+    assert plan.warnings == ()
+    assert [(gone.stage, gone.step) for gone in plan.pruned] == [("a", "")]
+
+
+@pytest.mark.parametrize(
+    ("expression", "left"),
+    [("A == '1'", ["a"]), ("A != '1'", []), ("NOPE == ''", ["a"]), ("VELA_BUILD_EVENT in ['push', 'tag']", ["a"])],
+)
+def test_steps_go_by_expressions_over_their_variables(expression: str, left: list[str]) -> None:
+    plan = plan_of(f"""
+        version: 1
+        environment: {{A: 1}}
+        steps: [{{name: a, image: i, ruleset: {{eval: "{expression}"}}}}]
+    """)
+
+    assert [step.name for stage in plan.stages for step in stage.steps] == left
+
+
+def test_a_step_that_an_expression_removes_says_so() -> None:
+    plan = plan_of("version: 1\nsteps: [{name: a, image: i, ruleset: {eval: \"CI == 'x'\"}}]")
+
+    assert plan.pruned[0] == Pruned(stage="steps", step="a", why="eval \"CI == 'x'\" is false")
 
 
 def test_steps_with_a_status_rule_stay_for_the_run_to_decide() -> None:

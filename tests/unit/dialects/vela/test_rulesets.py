@@ -85,18 +85,61 @@ def test_a_map_in_the_place_of_patterns_is_an_error() -> None:
     ]
 
 
-@pytest.mark.parametrize("yaml", ["{eval: 'true'}", "{if: {eval: 'true'}}", "{unless: {eval: 'true'}}"])
-def test_eval_is_refused_by_name(yaml: str) -> None:
+@pytest.mark.parametrize(
+    ("yaml", "if_", "unless"),
+    [
+        ("{eval: 'true'}", "true", ""),
+        ("{if: {eval: 'true'}}", "true", ""),
+        ("{unless: {eval: 'false'}}", "", "false"),
+        ("{eval: 'true', if: {eval: 'false'}}", "true", ""),
+        ("{eval: '', if: {eval: 'true'}}", "true", ""),
+    ],
+)
+def test_an_expression_stands_in_either_block_and_the_short_hand_one_wins(yaml: str, if_: str, unless: str) -> None:
+    ruleset = _ruleset(yaml)
+
+    assert (ruleset.if_.eval, ruleset.unless.eval) == (if_, unless)
+
+
+@pytest.mark.parametrize("yaml", ["{eval: 'A =='}", "{branch: dev, if: {eval: 'A =='}}", "{unless: {eval: 'A =='}}"])
+def test_an_expression_that_cannot_be_read_is_an_error_also_where_the_comparison_does_not_come_to_it(yaml: str) -> None:
     (told,) = step_findings(f"ruleset: {yaml}")
 
-    assert "'eval' in" in told
-    assert "is not supported yet" in told
+    column = len(f"    ruleset: {yaml}".partition("eval: ")[0]) + len("eval: ") + 1
+    assert told.startswith(f"in.yml:5:{column}: 'A ==' ")
 
 
-def test_a_variable_in_a_pattern_is_refused_by_name() -> None:
-    (told,) = step_findings("ruleset: {branch: '${VELA_REPO_BRANCH}'}")
+@pytest.mark.parametrize(
+    ("yaml", "column"),
+    [
+        ("{if: {eval: \"A == 'x'\"}, unless: {eval: 'A == 1'}}", 54),
+        ("{if: {eval: 'A == 1'}, unless: {eval: \"A == 'y'\"}}", 26),
+    ],
+)
+def test_of_two_expressions_the_wrong_one_is_told(yaml: str, column: int) -> None:
+    (told,) = step_findings(f"ruleset: {yaml}\nenvironment: {{A: x}}")
 
-    assert "'branch' of the ruleset of step 's' holds '${'" in told
+    assert told.startswith(f"in.yml:5:{column}: 'A == 1' compares a string with an integer")
+
+
+def test_variables_are_put_into_patterns_and_expressions() -> None:
+    step = step_of("ruleset: {branch: '${VELA_BUILD_BRANCH}', eval: \"'${A}' == A\"}\nenvironment: {A: b}")
+
+    assert (step.ruleset.if_.branch, step.ruleset.if_.eval) == (("main",), "'b' == A")
+
+
+def test_an_expression_compares_values_with_their_variables_put_in() -> None:
+    step_of("ruleset: {eval: \"A == 'v-main'\"}\nenvironment: {A: 'v-${VELA_BUILD_BRANCH}'}")
+
+
+def test_an_expression_sees_parameters_and_what_tells_the_step_from_others() -> None:
+    step_of("ruleset: {eval: \"PARAMETER_P == '1' and VELA_STEP_NAME == 's'\"}\nparameters: {p: 1}")
+
+
+def test_a_variable_that_nobody_knows_is_no_pattern_that_matches() -> None:
+    plan = plan_of("version: 1\nsteps: [{name: s, image: i, ruleset: {branch: '${NOPE}'}}]")
+
+    assert plan.pruned[0].why == "branch 'main' does not match '${NOPE}'"
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ def _uses(yaml: str) -> list[tuple[str, str]]:
         "[{name: foo, key: org/repo/foo, engine: native, type: repo, pull: build_start}]",
         "[{name: foo, key: org/foo, engine: vault, type: org, pull: step_start}]",
         "[{name: foo, key: org/team/foo, type: shared}]",
+        "[{name: foo, key: org/repo/path/foo}]",
+        "[{name: foo, key: org/path/foo, type: org}]",
     ],
 )
 def test_a_declared_secret_is_known_by_its_name(yaml: str) -> None:
@@ -54,17 +56,51 @@ def test_a_pipeline_may_declare_no_secret(yaml: str) -> None:
             "[{name: a, pull: on_start}]",
             "'pull' of secret 'a' is 'on_start' (did you mean 'step_start'? it must be one of build_start, step_start)",
         ),
-        ("[{name: a, key: org/a}]", "'key' of secret 'a' is 'org/a' (write org/repo/name)"),
-        ("[{name: a, key: org/r/a, type: org}]", "'key' of secret 'a' is 'org/r/a' (write org/name)"),
-        ("[{name: a, key: org/a, type: shared}]", "'key' of secret 'a' is 'org/a' (write org/team/name)"),
-        ("[{name: a, key: org//a}]", "'key' of secret 'a' is 'org//a' (write org/repo/name)"),
-        ("[{origin: {name: v, image: i}}]", "'origin' in a secret is not supported yet (remove it)"),
     ],
 )
 def test_a_wrong_declaration_says_what_would_be_right(yaml: str, told: str) -> None:
     (found,) = findings_of(_declare(yaml))
 
     assert found.split(": ", 1)[1] == told
+
+
+@pytest.mark.parametrize(
+    ("yaml", "form"),
+    [
+        ("key: org/a", "org/repo/name"),
+        ("key: org//a", "org/repo/name"),
+        ("key: a, type: org", "org/name"),
+        ("key: org/a, type: shared", "org/team/name"),
+        ("key: /a, type: org", "org/name"),
+    ],
+)
+def test_a_key_that_no_store_could_have_is_a_warning_since_no_store_is_asked(yaml: str, form: str) -> None:
+    plan = plan_of(_declare(f"[{{name: a, {yaml}}}]"))
+
+    (warning,) = plan.warnings
+    assert "'key' of secret 'a' is " in warning
+    assert warning.endswith(f"(write {form})")
+    assert plan.secrets == ("a",)
+
+
+def test_a_secret_with_an_origin_is_not_one_that_steps_can_ask_for() -> None:
+    plan = plan_of(_use("[foo]", declared="[{name: foo, origin: {name: vault, image: i}}]"))
+
+    assert plan.secrets == ()
+    assert "the secret 'foo' is not declared" in plan.warnings[0]
+
+
+def test_an_origin_that_is_null_is_none() -> None:
+    assert plan_of(_declare("[{name: foo, origin: }]")).secrets == ("foo",)
+
+
+def test_a_secret_may_be_asked_for_by_a_variable() -> None:
+    plan = plan_of(
+        "version: 1\nsecrets: [{name: foo_main}]\nsteps: [{name: s, image: i, secrets: ['foo_${VELA_BUILD_BRANCH}']}]"
+    )
+
+    assert plan.warnings == ()
+    assert plan.stages[0].steps[0].secrets == (SecretUse(source="foo_main", target="FOO_MAIN"),)
 
 
 def test_a_secret_that_is_declared_twice_is_a_warning() -> None:

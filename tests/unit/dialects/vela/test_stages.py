@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.pipelines import findings_of, plan_of
+from runner.plan.model import Facts, Pruned, Rules, Ruleset, Workspace
+from tests.support.pipelines import findings_of, plan_of, variables_of
 
 STEP = "steps: [{name: s, image: i}]"
 
@@ -21,10 +22,12 @@ def test_plain_steps_are_one_stage() -> None:
 
 
 def test_every_key_of_a_stage_reaches_the_plan() -> None:
-    plan = plan_of(f"version: 1\nstages:\n  a: {{independent: true, timeout: 5m, retry: 1, {STEP}}}")
-    stage = plan.stages[0]
+    keys = "independent: true, timeout: 5m, retry: 1, workspace: shared, ruleset: {branch: main, status: failure}"
+    stage = plan_of(f"version: 1\nstages:\n  a: {{{keys}, {STEP}}}").stages[0]
 
     assert (stage.name, stage.independent, stage.timeout, stage.retry) == ("a", True, 300, 1)
+    assert stage.workspace is Workspace.SHARED
+    assert stage.ruleset == Ruleset(if_=Rules(branch=("main",), status=("failure",)))
 
 
 def test_stages_keep_the_order_of_the_file() -> None:
@@ -81,8 +84,8 @@ def test_the_environment_of_a_step_wins_over_that_of_its_stage_and_that_over_the
             steps: [{name: s, image: i}]
     """)
 
-    assert plan.stages[0].steps[0].environment == {"A": "global", "B": "stage", "C": "step"}
-    assert plan.stages[1].steps[0].environment == {"A": "global", "B": "global", "C": "global"}
+    assert variables_of(plan.stages[0].steps[0]) == {"A": "global", "B": "stage", "C": "step"}
+    assert variables_of(plan.stages[1].steps[0]) == {"A": "global", "B": "global", "C": "global"}
 
 
 @pytest.mark.parametrize(
@@ -138,3 +141,90 @@ def test_a_stage_whose_key_cannot_be_a_name_is_refused(key: str, told: str) -> N
     (finding,) = findings_of(f"version: 1\nstages: {{{key}: {{steps: [{{name: s, image: i}}]}}}}")
 
     assert told in finding
+
+
+@pytest.mark.parametrize("word", ["own", "shared", "none"])
+def test_a_workspace_is_one_of_three(word: str) -> None:
+    assert plan_of(f"version: 1\nstages: {{a: {{workspace: {word}, {STEP}}}}}").stages[0].workspace == word
+
+
+def test_another_workspace_is_an_error() -> None:
+    (told,) = findings_of(f"version: 1\nstages: {{a: {{workspace: mine, {STEP}}}}}")
+
+    assert told == "in.yml:2:25: 'workspace' of stage 'a' is 'mine' (it must be one of own, shared, none)"
+
+
+RULED = """
+    version: 1
+    stages:
+      a: {ruleset: {branch: main}, steps: [{name: s, image: i}]}
+      b: {needs: a, steps: [{name: s, image: i}]}
+"""
+
+
+def test_a_stage_whose_ruleset_does_not_match_goes_whole_and_frees_those_that_need_it() -> None:
+    plan = plan_of(RULED, Facts(branch="dev", event="push"))
+
+    assert plan.pruned == (Pruned(stage="a", step="", why="branch 'dev' does not match 'main'"),)
+    assert [(stage.name, stage.needs) for stage in plan.stages] == [("b", ())]
+
+
+def test_a_stage_whose_ruleset_matches_stays_with_it() -> None:
+    stage = plan_of(RULED).stage("a")
+
+    assert stage.ruleset == Ruleset(if_=Rules(branch=("main",)))
+    assert stage.steps[0].ruleset == Ruleset()
+
+
+def test_the_ruleset_of_a_stage_sees_the_variables_of_the_stage() -> None:
+    text = """
+        version: 1
+        environment: {A: global, B: "${VELA_BUILD_BRANCH}"}
+        stages:
+          a:
+            environment: {A: dev}
+            ruleset: {branch: ["${A}", "${VELA_BUILD_BRANCH}"], eval: "A == 'dev' and B == 'main'", operator: and}
+            steps: [{name: s, image: i}]
+    """
+
+    assert plan_of(text).stage("a").ruleset.if_.branch == ("dev", "main")
+
+
+def test_a_bad_expression_of_a_stage_is_an_error_at_its_place() -> None:
+    (told,) = findings_of(f"version: 1\nstages: {{a: {{ruleset: {{eval: 'A =='}}, {STEP}}}}}")
+
+    assert told.startswith("in.yml:2:30: ")
+
+
+def test_steps_are_told_the_name_of_their_stage() -> None:
+    plan = plan_of(f"version: 1\nstages: {{a: {{name: b, {STEP}}}}}")
+
+    assert plan.stages[0].steps[0].environment["VELA_STEP_STAGE"] == "b"
+    assert plan_of(f"version: 1\n{STEP}").stages[0].steps[0].environment["VELA_STEP_STAGE"] == ""
+
+
+def test_steps_are_numbered_through_all_stages_that_are_left() -> None:
+    plan = plan_of("""
+        version: 1
+        stages:
+          a: {steps: [{name: s, image: i}, {name: gone, image: i, ruleset: {branch: dev}}, {name: t, image: i}]}
+          b: {steps: [{name: s, image: i}]}
+    """)
+    numbers = [step.environment["VELA_STEP_NUMBER"] for stage in plan.stages for step in stage.steps]
+
+    assert numbers == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("needs", "left"), [("a", ("a",)), ("[a, a]", ("a",)), ("[a, null]", ("a",)), ("", ()), ("[]", ()), ("~", ())]
+)
+def test_needs_take_all_forms_of_a_list(needs: str, left: tuple[str, ...]) -> None:
+    plan = plan_of(f"version: 1\nstages: {{a: {{{STEP}}}, b: {{needs: {needs}, {STEP}}}}}")
+
+    assert plan.stage("b").needs == left
+
+
+def test_a_stage_is_not_looked_through_for_variables() -> None:
+    plan = plan_of(f"version: 1\nenvironment: {{A: x}}\nstages: {{a: {{name: 'b${{A}}', {STEP}}}}}")
+
+    assert plan.stages[0].name == "b${A}"

@@ -1,9 +1,21 @@
 """Steps and services."""
 
+from dataclasses import replace
+
 import pytest
 
-from runner.plan.model import PullPolicy, Ruleset, Service, Step
-from tests.support.pipelines import findings_of, plan_of, step_findings, step_of
+from runner.plan.model import (
+    Bind,
+    Limits,
+    PullPolicy,
+    Ready,
+    Ruleset,
+    SecretUse,
+    Service,
+    Step,
+    Ulimit,
+)
+from tests.support.pipelines import findings_of, plan_of, step_findings, step_of, variables_of
 
 
 def _service(keys: str, top: str = "") -> Service:
@@ -14,34 +26,68 @@ def _service(keys: str, top: str = "") -> Service:
     return plan.services[0]
 
 
+def _bare(step: Step) -> Step:
+    """Return a step with those variables only that the pipeline gives it."""
+    return replace(step, environment=variables_of(step))
+
+
 def test_a_step_of_only_an_image_is_enough() -> None:
-    assert step_of("") == Step(name="s", image="alpine")
+    assert _bare(step_of("")) == Step(name="s", image="alpine")
 
 
 def test_every_key_of_a_step_reaches_the_plan() -> None:
-    step = step_of("""
-        pull: always
-        commands: [go build, go test]
-        entrypoint: [/bin/tool, run]
-        environment: {A: 1}
-        user: "1000:1000"
-        ruleset: {continue: true}
-        timeout: 90s
-        retry: 2
+    step = (
+        plan_of("""
+        version: 1
+        secrets: [{name: token}]
+        steps:
+          - name: s
+            image: alpine
+            pull: always
+            commands: [go build, go test]
+            entrypoint: [/bin/tool, run]
+            environment: {A: 1}
+            parameters: {dry-run: true}
+            secrets: [token]
+            user: "1000:1000"
+            ruleset: {continue: true}
+            timeout: 90s
+            retry: 2
+            shell: bash
+            working_dir: sub
+            limits: {cpus: 1.5, memory: 64m, pids: 100}
+            ulimits: [nofile=1024:2048]
+            volumes: [/src:/dst:rw]
+            cache: [{key: go, paths: [/root/go, .cache]}]
+            artifacts: {paths: ["*.xml"]}
+            privileged: true
     """)
+        .stages[0]
+        .steps[0]
+    )
 
-    assert step == Step(
+    assert _bare(step) == Step(
         name="s",
         image="alpine",
         pull=PullPolicy.ALWAYS,
         commands=("go build", "go test"),
         entrypoint=("/bin/tool", "run"),
-        environment={"A": "1"},
+        environment={"A": "1", "PARAMETER_DRY-RUN": "true"},
+        secrets=(SecretUse(source="token", target="TOKEN"),),
         user="1000:1000",
         ruleset=Ruleset(proceed=True),
         timeout=90,
         retry=2,
+        shell="bash",
+        working_dir="sub",
+        limits=Limits(cpus=1.5, memory=64 * 1024**2, pids=100),
+        ulimits=(Ulimit(name="nofile", soft=1024, hard=2048),),
+        volumes=(Bind(source="/src", target="/dst", read_only=False),),
+        caches=step.caches,
+        artifacts=("*.xml",),
+        privileged=True,
     )
+    assert [cache.path for cache in step.caches] == ["/root/go", ".cache"]
 
 
 def test_a_step_can_be_detached() -> None:
@@ -59,7 +105,9 @@ def test_a_detached_step_has_neither_timeout_nor_retry_since_nobody_waits_for_it
     ("command", "reaches_the_shell"),
     [
         ("echo ${A}", "echo ${A}"),
-        ("echo $A $$ $(date)", "echo $A $$ $(date)"),
+        ("echo $A $(date)", "echo $A $(date)"),
+        ("echo $$", "echo $"),
+        ("echo $$$$", "echo $$"),
         ("echo $${A} $${B[@]}", "echo ${A} ${B[@]}"),
         (r"sed 's/a\/b/c/' \\", r"sed 's/a\/b/c/' \\"),
         ("echo 'a: b' # c", "echo 'a: b' # c"),
@@ -78,20 +126,120 @@ def test_a_single_command_needs_no_list() -> None:
     assert step_of("commands: make").commands == ("make",)
 
 
-@pytest.mark.parametrize("key", ["user", "entrypoint", "pull"])
-def test_a_variable_in_a_step_is_refused_by_name(key: str) -> None:
-    told = step_findings(f"{key}: '${{A}}'")
-
-    assert f"'{key}' of step 's' holds '${{', and variables in a pipeline are not supported yet" in told[0]
+VARIABLES = "environment: {V: '3', WORD: always, ON: 'true', NAME: x, LIMIT: 64m, DIR: /d}\n"
 
 
-def test_a_variable_in_an_image_is_refused_by_name() -> None:
-    (told,) = findings_of("version: 1\nsteps: [{name: s, image: 'alpine:${TAG}'}]")
-
-    assert told == (
-        "in.yml:2:26: 'image' of step 's' holds '${', and variables in a pipeline are not supported yet "
-        "(write the value itself; in commands the shell sees variables)"
+def test_variables_are_put_into_every_value_of_a_step() -> None:
+    step = step_of(
+        VARIABLES
+        + """
+        commands: ["echo ${V}"]
+        entrypoint: ["a${V}"]
+        pull: ${WORD}
+        detach: ${ON}
+        user: ${NAME}
+        ruleset: {branch: "${VELA_BUILD_BRANCH}", continue: true}
+        shell: ${NAME}
+        working_dir: ${DIR}
+        limits: {cpus: "${V}", memory: "${LIMIT}"}
+        ulimits: ["nofile=${V}", {name: "${NAME}", soft: "${V}"}]
+        volumes: ["${DIR}:/t", {source: "${DIR}"}]
+        artifacts: {paths: "*.${NAME}"}
+        privileged: ${ON}
+        parameters: {tag: "v${V}"}
+    """.replace("\n        ", "\n").rstrip()
     )
+
+    assert _bare(step) == Step(
+        name="s",
+        image="alpine",
+        commands=("echo 3",),
+        entrypoint=("a3",),
+        pull=PullPolicy.ALWAYS,
+        detach=True,
+        user="x",
+        ruleset=step.ruleset,
+        shell="x",
+        working_dir="/d",
+        limits=Limits(cpus=3, memory=64 * 1024**2),
+        ulimits=(Ulimit(name="nofile", soft=3, hard=3), Ulimit(name="x", soft=3, hard=3)),
+        volumes=(Bind(source="/d", target="/t"), Bind(source="/d", target="/d")),
+        artifacts=("*.x",),
+        privileged=True,
+        environment=variables_of(step),
+    )
+    assert step.ruleset.if_.branch == ("main",)
+    assert step.environment["PARAMETER_TAG"] == "v3"
+
+
+def test_variables_are_put_into_name_and_image_and_what_tells_of_them() -> None:
+    plan = plan_of("""
+        version: 1
+        environment: {V: 3}
+        steps: [{name: "s-${V}", image: "alpine:${V}", commands: ["echo ${VELA_STEP_NAME} ${VELA_STEP_IMAGE}"]}]
+        services: [{name: "d-${V}", image: "redis:${V}", entrypoint: ["${VELA_SERVICE_NAME}"]}]
+    """)
+    step, service = plan.stages[0].steps[0], plan.services[0]
+
+    assert (step.name, step.image, step.commands) == ("s-3", "alpine:3", ("echo s-3 alpine:3",))
+    assert (step.environment["VELA_STEP_NAME"], step.environment["VELA_STEP_IMAGE"]) == ("s-3", "alpine:3")
+    assert (service.name, service.image, service.entrypoint) == ("d-3", "redis:3", ("d-3",))
+    assert service.environment["VELA_SERVICE_NAME"] == "d-3"
+
+
+def test_two_names_that_variables_make_one_are_a_duplicate() -> None:
+    (told,) = findings_of("""
+        version: 1
+        environment: {V: a}
+        steps: [{name: a, image: i}, {name: "${V}", image: i}]
+    """)
+
+    assert "the step 'a' is already defined at in.yml:4:16" in told
+
+
+@pytest.mark.parametrize(
+    "yaml", ["entrypoint: ['${OUT}']", "user: '${OUT}'", "working_dir: '${OUT}'", "environment: {A: '${OUT}'}"]
+)
+def test_a_step_that_refers_to_what_comes_later_is_looked_at_again_at_its_start(yaml: str) -> None:
+    assert step_of(yaml).late
+
+
+@pytest.mark.parametrize("yaml", ["commands: ['echo ${OUT}']", "environment: {A: $B}", "user: a", "shell: '${OUT}'"])
+def test_another_step_is_not(yaml: str) -> None:
+    assert not step_of(yaml).late
+
+
+def test_an_image_may_come_from_an_output() -> None:
+    step = plan_of("version: 1\nsteps: [{name: s, image: 'alpine:${OUT}', pull: on_start}]").stages[0].steps[0]
+
+    assert (step.image, step.late) == ("alpine:${OUT}", True)
+
+
+def test_a_substitution_that_cannot_be_is_an_error_at_its_place() -> None:
+    assert step_findings("commands:\n  - ls\n  - echo ${A[0]}") == [
+        (
+            "in.yml:7:9: 'commands' of step 's': ${A[0]} is not a variable that can be substituted "
+            "(write $${A[0]} so that the shell sees it)"
+        )
+    ]
+
+
+def test_a_pull_policy_that_a_variable_should_give_later_is_none() -> None:
+    (told,) = step_findings("pull: ${OUT}")
+
+    assert "'pull' of step 's' is '${OUT}' (it must be one of" in told
+
+
+def test_a_ruleset_is_compared_with_the_variables_of_its_step() -> None:
+    plan = plan_of("""
+        version: 1
+        environment: {A: "${VELA_BUILD_BRANCH}"}
+        steps:
+          - {name: kept, image: i, ruleset: {eval: "A == 'main' && OWN == 'x'"}, environment: {OWN: x}}
+          - {name: gone, image: i, ruleset: {eval: "A == 'main' && OWN == 'x'"}}
+    """)
+
+    assert [step.name for step in plan.stages[0].steps] == ["kept"]
 
 
 @pytest.mark.parametrize(
@@ -127,20 +275,26 @@ def test_findings_about_several_steps_come_at_once() -> None:
 
 
 def test_a_service_has_fewer_keys_than_a_step() -> None:
-    service = _service("entrypoint: [a, b], environment: [A=1], pull: never, user: me")
+    service = _service(
+        "entrypoint: [a, b], environment: [A=1], pull: never, user: me, ulimits: nofile=5, privileged: true, "
+        "ready: {port: 5432, timeout: 5s}"
+    )
 
-    assert service == Service(
+    assert replace(service, environment=variables_of(service)) == Service(
         name="db",
         image="postgres",
         entrypoint=("a", "b"),
         environment={"A": "1"},
         pull=PullPolicy.NEVER,
         user="me",
+        ulimits=(Ulimit(name="nofile", soft=5, hard=5),),
+        privileged=True,
+        ready=Ready(port=5432, timeout=5),
     )
 
 
 def test_a_service_receives_the_global_environment_under_its_own() -> None:
-    assert _service("environment: {A: 1}", "environment: {A: 0, G: 2}").environment == {"A": "1", "G": "2"}
+    assert variables_of(_service("environment: {A: 1}", "environment: {A: 0, G: 2}")) == {"A": "1", "G": "2"}
 
 
 def test_commands_of_a_service_are_a_warning() -> None:
@@ -157,3 +311,8 @@ def test_a_service_without_a_name_or_image_is_an_error() -> None:
         "a service has no 'name' (each needs a name of its own)",
         "a service of the pipeline is not a map (write its name and image)",
     ]
+
+
+def test_a_name_that_is_taken_for_our_own_is_refused() -> None:
+    for name in ("@services", "@secrets"):
+        assert f"nothing can be named '{name}'" in findings_of(f"version: 1\nsteps: [{{name: '{name}', image: i}}]")[0]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.plan.durations import BadValueError, retry, timeout
+from runner.plan.quantities import BadValueError, retry, timeout
 
 
 @pytest.mark.parametrize(

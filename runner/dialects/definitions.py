@@ -1,0 +1,72 @@
+"""What the maps of a dialect may hold, as data: the loader reads by it, and the schema for editors is made from it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+
+class Form(StrEnum):
+    """The kinds of values that a key can have."""
+
+    TEXT = "text"  # a single value, as it is written
+    FLAG = "flag"  # an unquoted YAML boolean
+    TEXTS = "texts"  # a list of single values, or one
+    VARIABLES = "variables"  # a map of single values, a list of NAME=VALUE, or one
+    MAP = "map"  # one map of a kind
+    LIST = "list"  # a list of maps of a kind
+    ENTRIES = "entries"  # a list of single values or maps of a kind, or one single value
+    NAMED = "named"  # a map of maps of a kind, by name
+    VALUES = "values"  # a map of whatever
+    ANYTHING = "anything"
+
+
+class Standing(StrEnum):
+    """What a key does here."""
+
+    WORKS = "works"
+    SERVER = "server"  # means something to a Vela server only, and is let pass
+    LATER = "later"  # cannot be used yet, and is refused by name: to ignore it would run something else
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key of a map. ``words`` are the only values of a text, ``pattern`` is a regular expression that it matches.
+
+    ``kind`` is that of the maps in it. ``about`` is one line for people, ``instead`` says what to do about a key that
+    cannot be used yet.
+    """
+
+    name: str
+    form: Form
+    about: str
+    words: tuple[str, ...] = ()
+    pattern: str = ""
+    kind: "Kind | None" = None
+    required: bool = False
+    standing: Standing = Standing.WORKS
+    instead: str = "remove it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of map: ``name`` is what it is called, as in "a step".
+
+    One that is ``open`` may hold other keys as well. Of those in ``one_of`` it must have exactly one.
+    """
+
+    name: str
+    keys: tuple[Key, ...]
+    open: bool = False
+    one_of: tuple[str, ...] = ()
+
+    @cached_property
+    def _by_name(self) -> dict[str, Key]:
+        return {key.name: key for key in self.keys}
+
+    def get(self, name: str) -> Key | None:
+        """Return the key of that name, None when there is none."""
+        return self._by_name.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all keys."""
+        return tuple(self._by_name)

@@ -1,0 +1,203 @@
+"""A plan as somebody wants it this time: less of it, other images, other workspaces."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from runner.errors import UsageError
+from runner.naming import ORIGINS
+from runner.plan import graph
+from runner.plan.graph import Suggest
+from runner.plan.images import fits
+from runner.plan.match import BadPatternError
+from runner.plan.model import Plan, Pruned, PullPolicy, Service, Stage, Step, Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replacement:
+    """Another image for those that a pattern fits (``plan.images``), or that are written exactly so."""
+
+    pattern: str
+    image: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What is wanted of a plan; what is empty or None changes nothing.
+
+    A step is named ``step``, in any stage, or ``stage/step``. With ``needs`` the stages that the chosen ones need come
+    too, whole.
+    """
+
+    stages: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    needs: bool = False
+    skipped: tuple[str, ...] = ()
+    images: tuple[Replacement, ...] = ()
+    pull: PullPolicy | None = None
+    workspace: Workspace | None = None
+
+
+def adjust(plan: Plan, choice: Choice, suggest: Suggest) -> Plan:
+    """Return the plan as it is wanted. What goes is noted in ``pruned``, and is waited for by nobody.
+
+    A secret that only what goes would have used is asked for no more. An image that nothing has is told as a warning.
+
+    Raises:
+        UsageError: something is chosen that the pipeline does not have; the message has the nearest name.
+    """
+    adjusted = _choose(plan, choice, suggest)
+    adjusted = _skip(adjusted, choice.skipped, suggest)
+    adjusted = _without_secrets_of(plan, adjusted)
+    adjusted = _with_images(adjusted, choice.images, suggest)
+    if choice.pull is not None:
+        adjusted = _with_pull(adjusted, choice.pull)
+    if choice.workspace is not None:
+        adjusted = _with_workspace(adjusted, choice.workspace)
+    return adjusted
+
+
+def _choose(plan: Plan, choice: Choice, suggest: Suggest) -> Plan:
+    if not choice.stages and not choice.steps:
+        if choice.needs:
+            raise UsageError("--needs adds to a choice, and nothing is chosen", hint="choose with --stage or --step")
+        return plan
+    _check("--stage", "stage", choice.stages, _stage_names(plan), suggest)
+    stages = [stage for stage in plan.stages if not choice.stages or stage.name in choice.stages]
+    gone = [pruned for pruned in plan.pruned if not choice.stages or pruned.stage in choice.stages]
+    _check("--step", "step", choice.steps, _step_names(stages, gone), suggest)
+    chosen = {
+        stage.name: tuple(step.name for step in stage.steps if not choice.steps or _is_named(choice.steps, stage, step))
+        for stage in stages
+    }
+    chosen = {name: steps for name, steps in chosen.items() if steps}
+    needs = {stage.name: stage.needs for stage in plan.stages}
+    needed = {need for name in chosen for need in graph.transitive_needs(needs, name)} if choice.needs else set()
+
+    def keeps(stage: Stage, step: Step) -> bool:
+        return step.name in chosen[stage.name] if stage.name in chosen else stage.name in needed
+
+    return _keep(plan, keeps, "not chosen by --step" if choice.steps else "not chosen by --stage")
+
+
+def _skip(plan: Plan, skipped: Collection[str], suggest: Suggest) -> Plan:
+    if not skipped:
+        return plan
+    origins = Stage(name=ORIGINS, steps=plan.origins)
+    _check("--skip-step", "step", skipped, _step_names((*plan.stages, origins), plan.pruned), suggest)
+    why = "left out by --skip-step"
+    gone = tuple(origin for origin in plan.origins if _is_named(skipped, origins, origin))
+    plan = replace(
+        plan,
+        origins=tuple(origin for origin in plan.origins if origin not in gone),
+        pruned=(*plan.pruned, *(Pruned(stage=ORIGINS, step=origin.name, why=why) for origin in gone)),
+    )
+    return _keep(plan, lambda stage, step: not _is_named(skipped, stage, step), why)
+
+
+def _keep(plan: Plan, keeps: Callable[[Stage, Step], bool], why: str) -> Plan:
+    """Return the plan with the steps that are kept, and the stages that have any."""
+    stages: list[Stage] = []
+    pruned = list(plan.pruned)
+    for stage in plan.stages:
+        steps = tuple(step for step in stage.steps if keeps(stage, step))
+        if steps:
+            pruned += [Pruned(stage=stage.name, step=s.name, why=why) for s in stage.steps if s not in steps]
+            stages.append(replace(stage, steps=steps))
+        else:
+            pruned.append(Pruned(stage=stage.name, step="", why=why))
+    needs = graph.prune({stage.name: stage.needs for stage in plan.stages}, [stage.name for stage in stages])
+    return replace(
+        plan,
+        stages=tuple(replace(stage, needs=needs[stage.name]) for stage in stages),
+        origins=plan.origins if stages else (),
+        pruned=tuple(pruned),
+    )
+
+
+def _without_secrets_of(before: Plan, after: Plan) -> Plan:
+    unused = set(_used(before)) - set(_used(after))
+    return replace(after, secrets=tuple(name for name in after.secrets if name not in unused))
+
+
+def _used(plan: Plan) -> Iterator[str]:
+    for step in (*plan.origins, *(step for stage in plan.stages for step in stage.steps)):
+        yield from (use.source for use in step.secrets)
+
+
+def _with_images(plan: Plan, replacements: Collection[Replacement], suggest: Suggest) -> Plan:
+    if not replacements:
+        return plan
+    warnings = list(plan.warnings)
+    images = dict.fromkeys(container.image for container in _containers(plan))
+    for each in replacements:
+        if not any(_takes(each, image) for image in images):
+            near = suggest(each.pattern, images)
+            hint = f" (did you mean {near!r}?)" if near else ""
+            warnings.append(f"--image {each.pattern}: nothing that is to run has this image{hint}")
+
+    def changed(image: str) -> str:
+        return next((each.image for each in replacements if _takes(each, image)), image)
+
+    plan = _map(plan, lambda step: replace(step, image=changed(step.image)), _other_image(changed))
+    return replace(plan, warnings=tuple(warnings))
+
+
+def _other_image(changed: Callable[[str], str]) -> Callable[[Service], Service]:
+    return lambda service: replace(service, image=changed(service.image))
+
+
+def _takes(replacement: Replacement, image: str) -> bool:
+    try:
+        return image == replacement.pattern or fits(replacement.pattern, image)
+    except BadPatternError as error:
+        raise UsageError(f"--image: the pattern {error}", hint=error.hint) from error
+
+
+def _with_pull(plan: Plan, pull: PullPolicy) -> Plan:
+    return _map(plan, lambda step: replace(step, pull=pull), lambda service: replace(service, pull=pull))
+
+
+def _with_workspace(plan: Plan, workspace: Workspace) -> Plan:
+    """Change what stages share; one that has no workspace is left without."""
+    return replace(
+        plan,
+        stages=tuple(
+            stage if stage.workspace is Workspace.NONE else replace(stage, workspace=workspace) for stage in plan.stages
+        ),
+    )
+
+
+def _map(plan: Plan, step: Callable[[Step], Step], service: Callable[[Service], Service]) -> Plan:
+    return replace(
+        plan,
+        stages=tuple(replace(stage, steps=tuple(map(step, stage.steps))) for stage in plan.stages),
+        services=tuple(map(service, plan.services)),
+        origins=tuple(map(step, plan.origins)),
+    )
+
+
+def _containers(plan: Plan) -> tuple[Step | Service, ...]:
+    return (*plan.origins, *plan.services, *(step for stage in plan.stages for step in stage.steps))
+
+
+def _is_named(names: Collection[str], stage: Stage, step: Step) -> bool:
+    return step.name in names or f"{stage.name}/{step.name}" in names
+
+
+def _stage_names(plan: Plan) -> set[str]:
+    """Return all names of stages, also of those that rules have pruned: they are no mistake of who chooses them."""
+    return {stage.name for stage in plan.stages} | {gone.stage for gone in plan.pruned}
+
+
+def _step_names(stages: Iterable[Stage], gone: Iterable[Pruned]) -> set[str]:
+    there = [(stage.name, step.name) for stage in stages for step in stage.steps]
+    pruned = [(pruned.stage, pruned.step) for pruned in gone if pruned.step]
+    return {name for stage, step in (*there, *pruned) for name in (step, f"{stage}/{step}")}
+
+
+def _check(option: str, what: str, names: Iterable[str], known: Collection[str], suggest: Suggest) -> None:
+    for name in names:
+        if name not in known:
+            near = suggest(name, known)
+            hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}"
+            raise UsageError(f"{option} {name}: there is no such {what}", hint=hint)

@@ -1,0 +1,219 @@
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runner.dialects.findings import nearest
+from runner.errors import UsageError
+from runner.plan.adjust import Choice, Replacement, adjust
+from runner.plan.model import Plan, Pruned, PullPolicy, SecretUse, Stage, Step, Workspace
+
+CHOSEN = "not chosen by --stage"
+STEPS = "not chosen by --step"
+SKIPPED = "left out by --skip-step"
+
+
+def _step(name: str, image: str = "alpine", *, secrets: Iterable[str] = ()) -> Step:
+    uses = tuple(SecretUse(source=secret, target=secret.upper()) for secret in secrets)
+    return Step(name=name, image=image, secrets=uses)
+
+
+def _plan() -> Plan:
+    """Return a plan of a chain of three stages and one beside it; ``deploy`` was pruned, and a step of ``test``."""
+    return Plan(
+        dialect="vela",
+        stages=(
+            Stage(name="build", steps=(_step("make", "golang:1.24"), _step("pack", secrets=["key"]))),
+            Stage(name="lint", steps=(_step("ruff"),)),
+            Stage(name="test", steps=(_step("unit", "golang"), _step("pack")), needs=("build",)),
+            Stage(name="report", steps=(_step("mail", secrets=["token"]),), needs=("test", "lint")),
+        ),
+        origins=(_step("vault", "vault", secrets=["role"]),),
+        secrets=("key", "token", "role", "spare"),
+        pruned=(Pruned(stage="test", step="slow", why="rules"), Pruned(stage="deploy", step="", why="rules")),
+    )
+
+
+def _adjust(plan: Plan | None = None, **choice: Any) -> Plan:  # noqa: ANN401 - the fields of `Choice`, which checks them
+    return adjust(plan or _plan(), Choice(**choice), nearest)
+
+
+def _shape(plan: Plan) -> dict[str, tuple[list[str], tuple[str, ...]]]:
+    return {stage.name: ([step.name for step in stage.steps], stage.needs) for stage in plan.stages}
+
+
+def _gone(plan: Plan) -> list[str]:
+    """Return what went in addition to what was pruned already."""
+    return [f"{gone.stage}/{gone.step}: {gone.why}" for gone in plan.pruned[2:]]
+
+
+def test_no_choice_changes_nothing() -> None:
+    assert _adjust() == _plan()
+
+
+def test_only_the_chosen_stages_run_and_wait_for_none_that_went() -> None:
+    plan = _adjust(stages=("test", "report"))
+
+    assert _shape(plan) == {"test": (["unit", "pack"], ()), "report": (["mail"], ("test",))}
+    assert _gone(plan) == [f"build/: {CHOSEN}", f"lint/: {CHOSEN}"]
+
+
+def test_a_stage_that_went_from_the_middle_is_waited_through_by_nobody() -> None:
+    assert _shape(_adjust(stages=("build", "report"))) == {"build": (["make", "pack"], ()), "report": (["mail"], ())}
+
+
+def test_with_needs_the_stages_that_a_chosen_one_needs_come_too() -> None:
+    plan = _adjust(stages=("test",), needs=True)
+
+    assert _shape(plan) == {"build": (["make", "pack"], ()), "test": (["unit", "pack"], ("build",))}
+
+
+def test_only_the_chosen_steps_run() -> None:
+    plan = _adjust(steps=("test/unit", "ruff"))
+
+    assert _shape(plan) == {"lint": (["ruff"], ()), "test": (["unit"], ())}
+    assert _gone(plan) == [f"build/: {STEPS}", f"test/pack: {STEPS}", f"report/: {STEPS}"]
+
+
+def test_a_step_without_its_stage_means_that_of_every_stage() -> None:
+    assert _shape(_adjust(steps=("pack",))) == {"build": (["pack"], ()), "test": (["pack"], ("build",))}
+
+
+def test_steps_are_chosen_within_the_chosen_stages() -> None:
+    assert _shape(_adjust(stages=("test",), steps=("pack",))) == {"test": (["pack"], ())}
+    with pytest.raises(UsageError, match="--step build/pack: there is no such step"):
+        _adjust(stages=("test",), steps=("build/pack",))
+
+
+def test_with_needs_the_stages_that_a_chosen_step_needs_come_whole() -> None:
+    plan = _adjust(steps=("unit",), needs=True)
+
+    assert _shape(plan) == {"build": (["make", "pack"], ()), "test": (["unit"], ("build",))}
+
+
+def test_needs_without_a_choice_is_bad_usage() -> None:
+    with pytest.raises(UsageError, match="--needs adds to a choice"):
+        _adjust(needs=True)
+
+
+def test_a_skipped_step_does_not_run_and_a_stage_without_steps_goes() -> None:
+    plan = _adjust(skipped=("build/pack", "unit", "test/pack"))
+
+    assert _shape(plan) == {
+        "build": (["make"], ()),
+        "lint": (["ruff"], ()),
+        "report": (["mail"], ("lint",)),
+    }
+    assert _gone(plan) == [f"build/pack: {SKIPPED}", f"test/: {SKIPPED}"]
+
+
+def test_a_plugin_that_fetches_secrets_can_be_skipped() -> None:
+    plan = _adjust(skipped=("vault",))
+
+    assert plan.origins == ()
+    assert _gone(plan) == [f"@secrets/vault: {SKIPPED}"]
+    assert _shape(plan) == _shape(_plan())
+
+
+def test_when_nothing_is_left_no_plugin_runs_either() -> None:
+    plan = _adjust(skipped=("make", "pack", "ruff", "unit", "mail"))
+
+    assert (plan.stages, plan.origins) == ((), ())
+
+
+def test_what_rules_have_pruned_can_be_named_and_stays_pruned() -> None:
+    assert _shape(_adjust(stages=("deploy",))) == {}
+    assert _shape(_adjust(steps=("slow",))) == {}
+    assert _shape(_adjust(skipped=("test/slow",))) == _shape(_plan())
+
+
+@pytest.mark.parametrize(
+    ("choice", "message", "hint"),
+    [
+        ({"stages": ("biuld",)}, "--stage biuld: there is no such stage", "did you mean 'build'?"),
+        ({"stages": ("xyzzy",)}, "--stage xyzzy: ", "there are: build, deploy, lint, report, test"),
+        ({"steps": ("test/unti",)}, "--step test/unti: there is no such step", "did you mean 'test/unit'?"),
+        ({"skipped": ("rufff",)}, "--skip-step rufff: there is no such step", "did you mean 'ruff'?"),
+    ],
+)
+def test_what_the_pipeline_does_not_have_is_refused_with_the_nearest_name(
+    choice: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
+        _adjust(**choice)
+
+    assert caught.value.hint == hint
+
+
+def test_secrets_that_only_what_went_would_have_used_are_not_asked_for() -> None:
+    assert _adjust(stages=("lint",)).secrets == ("role", "spare")
+    assert _adjust(skipped=("vault", "mail")).secrets == ("key", "spare")
+
+
+def _images(plan: Plan) -> list[str]:
+    return [step.image for stage in plan.stages for step in stage.steps]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "images"),
+    [
+        ("golang", ["new", "alpine", "alpine", "new", "alpine", "alpine"]),
+        ("golang:1.24", ["new", "alpine", "alpine", "golang", "alpine", "alpine"]),
+        ("go*", ["new", "alpine", "alpine", "new", "alpine", "alpine"]),
+        ("docker.io/library/golang", ["golang:1.24", "alpine", "alpine", "golang", "alpine", "alpine"]),
+    ],
+)
+def test_an_image_is_replaced_where_its_name_or_a_pattern_fits(pattern: str, images: list[str]) -> None:
+    assert _images(_adjust(images=(Replacement(pattern=pattern, image="new"),))) == images
+
+
+def test_of_several_replacements_the_first_that_fits_is_taken_once() -> None:
+    rules = (Replacement(pattern="golang", image="alpine"), Replacement(pattern="alpine", image="busybox"))
+
+    assert _images(_adjust(images=rules)) == ["alpine", "busybox", "busybox", "alpine", "busybox", "busybox"]
+
+
+def test_an_image_in_which_a_variable_stands_can_be_named_as_it_is_written() -> None:
+    plan = replace(_plan(), stages=(Stage(name="s", steps=(_step("a", "app:${TAG[0]}"),)),))
+
+    assert _images(_adjust(plan, images=(Replacement(pattern="app:${TAG[0]}", image="app:1"),))) == ["app:1"]
+
+
+def test_images_of_services_and_plugins_are_replaced_too() -> None:
+    plan = _adjust(images=(Replacement(pattern="vault", image="local"),))
+
+    assert [origin.image for origin in plan.origins] == ["local"]
+
+
+def test_an_image_that_nothing_has_is_told_as_a_warning() -> None:
+    plan = _adjust(images=(Replacement(pattern="golagn:1.24", image="new"),))
+
+    assert plan.warnings == (
+        "--image golagn:1.24: nothing that is to run has this image (did you mean 'golang:1.24'?)",
+    )
+    assert _images(plan) == _images(_plan())
+
+
+def test_an_image_pattern_that_cannot_be_read_is_bad_usage() -> None:
+    with pytest.raises(UsageError, match=r"--image: the pattern '\['"):
+        _adjust(images=(Replacement(pattern="[", image="new"),))
+
+
+def test_a_pull_policy_is_that_of_everything() -> None:
+    plan = _adjust(pull=PullPolicy.NEVER)
+
+    assert {step.pull for stage in plan.stages for step in stage.steps} == {PullPolicy.NEVER}
+    assert [origin.pull for origin in plan.origins] == [PullPolicy.NEVER]
+
+
+def test_a_workspace_is_that_of_every_stage_that_has_one() -> None:
+    stages = tuple(Stage(name=kind, steps=(_step("a"),), workspace=kind) for kind in Workspace)
+
+    plan = _adjust(replace(_plan(), stages=stages), workspace=Workspace.SHARED)
+
+    assert {stage.name: stage.workspace for stage in plan.stages} == {
+        "own": Workspace.SHARED,
+        "shared": Workspace.SHARED,
+        "none": Workspace.NONE,
+    }
