@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 LABEL = "io.runner"
 LABEL_INSTANCE = f"{LABEL}.instance"  # the process or daemon that owns the object
@@ -21,8 +22,13 @@ LABEL_STAGE = f"{LABEL}.stage"
 LABEL_STEP = f"{LABEL}.step"
 LABEL_ATTEMPT = f"{LABEL}.attempt"
 LABEL_ROLE = f"{LABEL}.role"  # "step", "service", "sandbox", "workspace", ...
+LABEL_CACHE = f"{LABEL}.cache"  # of a cache: its key and path, for people
+
+CACHE = "cache"
+"""The role of what lives between runs."""
 
 _SLUG = 24
+_LONGEST_FILE_NAME = 200
 
 
 @dataclass(frozen=True, order=True)
@@ -30,7 +36,8 @@ class Address:
     """What an entry of the journal, a container or a log belongs to.
 
     ``round`` counts the attempts of the stage, ``attempt`` those of the step within it; both from 1. An empty ``step``
-    means the stage, an empty ``stage`` the run. A service has the stage name ``SERVICES``, which no stage can have.
+    means the stage, an empty ``stage`` the run. A service has the stage name ``SERVICES``, which no stage can have, and
+    a step that fetches secrets ``ORIGINS``.
     """
 
     run: str
@@ -58,6 +65,11 @@ class Address:
 
 
 SERVICES = "@services"
+ORIGINS = "@secrets"
+"""The stage of the steps that fetch secrets, whose layer is below those of all others; no stage can have the name."""
+
+SHARED = "@shared"
+"""Whose tree it is that the stages with a shared workspace work in; no stage can have the name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +136,37 @@ def layer(stage: Address, what: str) -> str:
     return volume(stage.run, base64.b32encode(digest[:5]).decode().lower() + what)
 
 
+def cache_volume(instance: Instance, key: str, path: str) -> str:
+    """Return the name of the volume of a cache; all instances of one kind, host and owner share it."""
+    parts = (instance.kind, instance.host, instance.owner, key, path)
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+    return f"runner-cache-{base64.b32encode(digest[:10]).decode().lower()}"
+
+
+def cache_labels(instance: Instance, key: str, path: str) -> dict[str, str]:
+    """Return the labels of a cache: whose it is, but no run or process with which it would go."""
+    return {
+        LABEL_KIND: instance.kind,
+        LABEL_HOST: instance.host,
+        LABEL_OWNER: instance.owner,
+        LABEL_ROLE: CACHE,
+        LABEL_CACHE: f"{key} at {path}",
+    }
+
+
 def log(address: Address) -> str:
     """Return the file name, without extension, of the log of one attempt."""
     parts = (_slug(address.stage), _slug(address.step), address.attempts, _digest(address.stage, address.step))
     return "-".join(parts)
+
+
+def file_name(name: str) -> str:
+    """Return any name as that of a file or folder, readable where it can be; different names stay different."""
+    encoded = quote(name, safe=" ", errors="surrogatepass")
+    if len(encoded) > _LONGEST_FILE_NAME or encoded in ("", ".", ".."):
+        # "%~" stands in no encoded name.
+        return f"{encoded[:_LONGEST_FILE_NAME]}%~{_digest(name)}"
+    return encoded
 
 
 def _slug(name: str) -> str:

@@ -1,26 +1,21 @@
 """A backend without containers: steps last, print and end as their environment says.
 
-It is for tests and for trying out a pipeline's shape. A step's environment may hold
-
-========================  =====================================================================
-``FAKE_EXIT=3``           the exit code (default 0)
-``FAKE_SECONDS=2``        how long it runs, in seconds of the world's scale (default 0)
-``FAKE_PRINT=text``       what it prints, with a newline
-``FAKE_HANG=1``           it never ends by itself
-``FAKE_IGNORE_TERM=1``    only KILL ends it
-``FAKE_VANISH=1``         somebody removes its container while it runs
-``FAKE_OOM=1``            it reaches its memory limit: killed, exit code 137
-``FAKE_DROP_STREAM=1``    its stream breaks in the middle
-``FAKE_START_ERROR=why``  its container cannot be started
-========================  =====================================================================
+It is for tests and for trying out a pipeline's shape. ``behaviour`` says what the environment of a step may ask for.
 """
 
+import os
+import re
+import select
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
 
+from runner.backends.behaviour import Behaviour
 from runner.engine.backend import (
     STDOUT,
     Conflict,
@@ -28,44 +23,22 @@ from runner.engine.backend import (
     Output,
     Phase,
     PullProgress,
+    Readiness,
     Release,
     RunSpec,
     Signal,
     StageSpec,
     StepSpec,
+    Terminal,
 )
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address
+from runner.plan.model import Ready
 
 _KILLED, _TERMINATED, _UNRELEASED = 137, 143, 125
-
-
-@dataclass(frozen=True, kw_only=True)
-class Behaviour:
-    """What a fake step does once it is released."""
-
-    exit_code: int = 0
-    seconds: float = 0.0
-    text: str = ""
-    hang: bool = False
-    ignore_term: bool = False
-    vanish: bool = False
-    oom: bool = False
-    drop_stream: bool = False
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str]) -> "Behaviour":
-        """Read it from the variables of a step; ValueError for a number that is none."""
-        return cls(
-            exit_code=int(environment.get("FAKE_EXIT", "0")),
-            seconds=float(environment.get("FAKE_SECONDS", "0")),
-            text=environment.get("FAKE_PRINT", ""),
-            hang="FAKE_HANG" in environment,
-            ignore_term="FAKE_IGNORE_TERM" in environment,
-            vanish="FAKE_VANISH" in environment,
-            oom="FAKE_OOM" in environment,
-            drop_stream="FAKE_DROP_STREAM" in environment,
-        )
+_MOST_OUTPUT = 10 * 1024 * 1024
+_LOOK_SECONDS = 0.05
+_EXIT = re.compile(rb"exit[\r\n]")
 
 
 @dataclass
@@ -73,8 +46,9 @@ class _Container:
     """A container of the world; it outlives the backend that made it."""
 
     address: Address
-    behaviour: Behaviour = Behaviour()
+    behaviour: Behaviour = field(default_factory=Behaviour)
     released: bool = False
+    released_at: float = 0.0
     exit_code: int | None = None
     gone: bool = False
     broken: bool = False
@@ -96,7 +70,8 @@ class World:
     """What exists, apart from whoever drives: it goes on when a driver dies.
 
     ``scale`` is how many real seconds a second of a step takes. ``starts`` counts, for each step, how often something
-    of its own ran.
+    of its own ran. ``outputs`` are files by run, ``files`` those of the workspaces by stage, ``shells`` where a person
+    looked around.
     """
 
     scale: float = 1.0
@@ -107,6 +82,9 @@ class World:
     layers: dict[Address, tuple[Address, ...]] = field(default_factory=dict)
     starts: Counter[Address] = field(default_factory=Counter)
     fetched: list[tuple[str, bool]] = field(default_factory=list)
+    outputs: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    files: dict[Address, list[str]] = field(default_factory=dict)
+    shells: list[Address] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def client_dies(self) -> None:
@@ -134,6 +112,8 @@ class FakeBackend:
         """Note the run."""
         with self.world.lock:
             self.world.runs.add(run.id)
+            if run.outputs:
+                self.world.outputs.setdefault(run.id, {})
         return ()
 
     def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
@@ -180,10 +160,11 @@ class FakeBackend:
             if container.exit_code is not None:
                 raise InfrastructureError(f"{address}: it has ended at the gate")
             container.behaviour = behaviour = Behaviour.of(release.environment)
-            container.released = True
+            container.released, container.released_at = True, time.monotonic()
             self.world.starts[address] += 1
             if behaviour.text and container.output is not None:
                 container.output.write(STDOUT, behaviour.text.encode() + b"\n")
+            self._leave(address, behaviour)
         if not behaviour.hang:
             timer = threading.Timer(behaviour.seconds * self.world.scale, self._elapse, [container])
             timer.daemon = True
@@ -223,6 +204,58 @@ class FakeBackend:
                 if container.output is not None:
                     container.output.close()
 
+    def probe(self, service: Address, ready: Ready | None) -> Readiness:  # noqa: ARG002 - the behaviour says it
+        """Say whether a service's time has come."""
+        with self.world.lock:
+            container = self.world.containers.get(service)
+            if container is None:
+                return Readiness(ready=False, hopeless=True, reason="its container is gone")
+            behaviour = container.behaviour
+            if container.exit_code is not None:
+                reason = f"it ended with exit code {container.exit_code}"
+                return Readiness(ready=False, hopeless=True, reason=reason)
+            if behaviour.unhealthy:
+                return Readiness(ready=False, hopeless=True, reason=behaviour.unhealthy)
+            passed = time.monotonic() - container.released_at
+            starting = passed < behaviour.ready_after * self.world.scale
+            return Readiness(ready=not starting, reason="it is starting" if starting else "")
+
+    def outputs(self, stage: Address) -> Mapping[str, bytes]:
+        """Return the lines that steps have left."""
+        with self.world.lock:
+            self._opened(stage)
+            files = dict(self.world.outputs.get(stage.run, {}))
+        for name, data in files.items():
+            if len(data) > _MOST_OUTPUT:
+                raise InfrastructureError(f"the outputs in {name} have more than 10 MiB")
+        return files
+
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+        """Write the files that steps of the stage have left, with their paths in them."""
+        with self.world.lock:
+            self._opened(attempt.of_stage())
+            files = list(self.world.files.get(attempt.of_stage(), ()))
+        notes: list[str] = []
+        for pattern in patterns:
+            found = [path for path in files if fnmatchcase(path, f"*{pattern}") and not _hidden(path)]
+            for path in found:
+                (target / path).parent.mkdir(parents=True, exist_ok=True)
+                (target / path).write_text(path, encoding="utf-8")
+            if not found:
+                notes.append(f"no file matches {pattern!r}")
+        return tuple(notes)
+
+    def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:  # noqa: ARG002 - nothing to see
+        """Show a prompt and read what is typed, until it is ``exit``."""
+        with self.world.lock:
+            self._opened(step.address.of_stage())
+            self.world.shells.append(step.address)
+        terminal.write(b"fake $ ")
+        typed = b""
+        while not (terminal.closed() or _EXIT.search(typed)):
+            if select.select([terminal.fileno()], [], [], _LOOK_SECONDS)[0]:
+                typed += os.read(terminal.fileno(), 1024) or b"exit\n"
+
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:  # noqa: ARG002 - no files
         """Forget the sandbox of a stage."""
         with self.world.lock:
@@ -242,14 +275,27 @@ class FakeBackend:
         """Remove everything of a run."""
         with self.world.lock:
             self.world.runs.discard(run.id)
+            self.world.outputs.pop(run.id, None)
             self._forget(self.world.stages, run.id)
+            self._forget(self.world.files, run.id)
             for address in [a for a in self.world.containers if a.run == run.id]:
                 self.discard(address)
 
     @staticmethod
-    def _forget(addresses: dict[Address, Callable[[str], None]], run: str) -> None:
+    def _forget(addresses: MutableMapping[Address, Any], run: str) -> None:
         for address in [a for a in addresses if a.run == run]:
             del addresses[address]
+
+    def _opened(self, stage: Address) -> None:
+        if stage not in self.world.stages:
+            raise InfrastructureError(f"{stage}: is not open")
+
+    def _leave(self, address: Address, behaviour: Behaviour) -> None:
+        outputs = self.world.outputs.get(address.run)
+        if outputs is not None:
+            for name, line in behaviour.outputs.items():
+                outputs[name] = outputs.get(name, b"") + line.encode("utf-8", "surrogateescape") + b"\n"
+        self.world.files.setdefault(address.of_stage(), []).extend(behaviour.files)
 
     def _at(self, address: Address) -> _Container:
         container = self.world.containers.get(address)
@@ -269,6 +315,10 @@ class FakeBackend:
                 container.stir()
             else:
                 container.end(_KILLED if behaviour.oom else behaviour.exit_code)
+
+
+def _hidden(path: str) -> bool:
+    return any(part.startswith(".") for part in PurePosixPath(path).parts)
 
 
 def leftovers(world: World, runs: Iterable[str] = ()) -> tuple[str, ...]:

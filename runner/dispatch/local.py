@@ -11,13 +11,13 @@ from runner.backends.docker.client import Engine
 from runner.dispatch.clean import clean
 from runner.engine.backend import Backend, Source, SourceMode
 from runner.engine.events import Notice, Observer
-from runner.engine.job import Job, Task
+from runner.engine.job import Job, LookAround, Task
+from runner.engine.origins import unfold
 from runner.engine.report import Report, report
 from runner.engine.run import Driver, default_parallel
 from runner.engine.state import RunState
 from runner.errors import InfrastructureError
 from runner.logs.files import LogBook
-from runner.logs.forms import forms
 from runner.logs.mask import Mask
 from runner.naming import Instance, new_run_id
 from runner.plan.model import Plan
@@ -32,15 +32,18 @@ _NAMED = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A run as it is asked for. ``secrets`` are values by name."""
+    """A run as it is asked for. ``secrets`` are values by name; the rest is as in ``Job``.
+
+    Without ``artifacts`` those of the steps are kept in the folder of the run.
+    """
 
     plan: Plan
     source: Source
-    environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     max_parallel: int = field(default_factory=default_parallel)
     keep: bool = False
     export: Path | None = None
+    artifacts: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -77,16 +80,24 @@ class LocalRun:
         self.id = new_run_id()
         self._place = place
         self._order = order
-        self._folder = RunStore(place.settings.state).create(self.id, order.plan, place.instance)
+        self.plan = unfold(order.plan)
+        """What is driven, stored and reported."""
+        self._folder = RunStore(place.settings.state).create(self.id, self.plan, place.instance)
+        self._artifacts = order.artifacts or self._folder.artifacts
         self._mask = Mask()
-        self.unmasked = tuple(name for name, value in order.secrets.items() if not _masked(self._mask, value))
-        """The secrets that are too short to be masked."""
         self.logs = LogBook(self._folder.logs, self._mask)
+        self.unmasked = tuple(name for name, value in order.secrets.items() if not self.logs.hide(value))
+        """The secrets that are too short to be masked."""
         self._driver: Driver | None = None
         self._cancelled = False
 
-    def drive(self, observer: Observer) -> Report:
-        """Run it to its end; call once.
+    @property
+    def cancelled(self) -> bool:
+        """Whether it is to end before its time."""
+        return self._cancelled
+
+    def drive(self, observer: Observer, on_failure: LookAround | None = None) -> Report:
+        """Run it to its end; call once. ``on_failure`` is that of ``Driver``.
 
         Raises:
             InfrastructureError: not even the journal can be kept.
@@ -105,6 +116,7 @@ class LocalRun:
             logs=self.logs,
             observer=observer,
             redact=self._mask.redact,
+            on_failure=on_failure,
         )
         if self._cancelled:
             self._driver.cancel()
@@ -115,7 +127,9 @@ class LocalRun:
             sweeping.finish()
         if watch is not None and (text := watch.edited()):
             tell(text)
-        return report(RunState(self.id, self._order.plan, journal.read()))
+        if self._artifacts.is_dir():
+            tell(f"artifacts are in {self._artifacts}")
+        return report(RunState(self.id, self.plan, journal.read()))
 
     def cancel(self, *, force: bool = False) -> None:
         """End the run before its time; safe in a signal handler, also before ``drive``."""
@@ -127,14 +141,14 @@ class LocalRun:
         order = self._order
         return Job(
             id=self.id,
-            plan=order.plan,
+            plan=self.plan,
             source=order.source,
-            environment=order.environment,
             secrets=order.secrets,
             max_parallel=order.max_parallel,
             grace=self._place.settings.grace,
             keep=order.keep,
             export=order.export,
+            artifacts=self._artifacts,
         )
 
     def _tell(self, observer: Observer, text: str) -> None:
@@ -151,14 +165,6 @@ class LocalRun:
             tell(f"removed what the dead run{'s' if len(runs) > 1 else ''} {', '.join(runs)} had left")
         for remnant in cleaned.left:
             tell(f"{remnant.kind} {remnant.name}, left by a dead run, cannot be removed")
-
-
-def _masked(mask: Mask, value: str) -> bool:
-    """Mask a secret in every form in which it may be printed; return False for one that is too short."""
-    data = value.encode("utf-8", "surrogateescape")
-    for form in forms(data):
-        mask.add(form)
-    return mask.add(data)
 
 
 class _Watch:

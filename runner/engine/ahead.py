@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from runner.engine.job import Context
-from runner.engine.step import discard, spec_of
+from runner.engine.start import depends, spec_of
+from runner.engine.step import discard
 from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan import rules
@@ -36,21 +37,22 @@ class Ahead:
         ledger = self._context.ledger
         address = ledger.step(stage, following.name)
         status = ledger.ask(lambda state: state.rule_status(self._stage))
-        likely = rules.runs(following.ruleset, self._context.job.plan.facts, status).holds
+        facts = self._context.job.plan.facts
+        likely = rules.runs(following.ruleset, facts, status, around=self._stage.ruleset).holds
         if not likely or ledger.standing(address).status is not Status.PENDING:
             return
         ledger.record(address, Status.PENDING, reason="made ready")
         self._parked = address
         try:
-            self._context.backend.prepare(spec_of(following, address))
+            self._context.backend.prepare(spec_of(self._context, following, address))
         except InfrastructureError:
             # The step before may yet make what is missing. When its turn comes it is prepared again, and that counts.
             self.drop()
 
     def _following(self, step: Step) -> Step | None:
-        """Return the next step, unless its container can only be made when its turn has come."""
+        """Return the next step, unless only its turn shows what its container is made from, or whether it runs."""
         steps = self._stage.steps
-        index = steps.index(step) + 1
-        if index == len(steps) or steps[index].detach or steps[index].pull is PullPolicy.ON_START:
+        following = next(iter(steps[steps.index(step) + 1 :]), None)
+        if following is None or following.detach or following.pull is PullPolicy.ON_START or depends(following):
             return None
-        return steps[index]
+        return None if rules.asks_environment(following.ruleset, self._stage.ruleset) else following

@@ -6,7 +6,8 @@ from runner.engine.cancel import Stop
 from runner.engine.events import Notice, Pulling
 from runner.engine.job import Context, Task
 from runner.engine.messages import Messages, Prepared
-from runner.plan.model import Plan, PullPolicy
+from runner.engine.start import fetch_at_start
+from runner.plan.model import Plan, PullPolicy, Service, Step
 
 _BEFOREHAND = {PullPolicy.ALWAYS: True, PullPolicy.NOT_PRESENT: False}
 """The policies whose images are fetched before anything runs, and whether also when they are present."""
@@ -43,11 +44,11 @@ def assemble(context: Context, messages: Messages) -> Stop | None:
 
 def images_of(plan: Plan) -> dict[str, bool]:
     """Return the images that are fetched before anything runs, and whether also when they are present."""
-    steps = [(step.image, step.pull) for stage in plan.stages for step in stage.steps]
     found: dict[str, bool] = {}
-    for image, pull in (*steps, *((service.image, service.pull) for service in plan.services)):
-        if pull in _BEFOREHAND:
-            found[image] = found.get(image, False) or _BEFOREHAND[pull]
+    steps: list[Step | Service] = [step for stage in plan.stages for step in stage.steps]
+    for each in (*steps, *plan.services):
+        if each.pull in _BEFOREHAND and fetch_at_start(each) is None:
+            found[each.image] = found.get(each.image, False) or _BEFOREHAND[each.pull]
     return found
 
 

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.naming import Address
+from runner.plan.model import Bind, Cache, Limits, Ready, Ulimit, Workspace
 
 STDOUT, STDERR = 1, 2
 
@@ -75,12 +76,13 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What a run needs before its first stage. ``home`` and ``workdir`` are those of the plan."""
+    """What a run needs before its first stage. ``home``, ``workdir`` and ``outputs`` are those of the plan."""
 
     id: str
     home: str
     workdir: str
     source: Source | None = None
+    outputs: str = ""
 
     @property
     def address(self) -> Address:
@@ -95,6 +97,9 @@ class StageSpec:
     ``layers`` are the final rounds of the stages whose files it sees, lowest first, each below its successors.
     ``beside`` are the pairs of layers neither of which stands on the other, the lower one first. ``users`` are the
     users and ``images`` the images of its steps: they decide who must be able to write.
+
+    With the workspace ``SHARED`` the stage works in the one tree of the run that all such stages share, over the
+    source and ``layers``, of which only a layer below all stages counts then; with ``NONE`` its steps see no tree.
     """
 
     address: Address
@@ -102,16 +107,18 @@ class StageSpec:
     beside: tuple[tuple[Address, Address], ...] = ()
     users: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    workspace: Workspace = Workspace.OWN
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepSpec:
     """What the container of one attempt is made from.
 
-    A step with ``commands`` runs them as one script behind a gate, in the image's ``/bin/sh``. Without commands the
-    image's own entrypoint and command run, or ``entrypoint``. ``alias`` asks for a container of its own on the run's
-    network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise. Without
-    ``workspace`` (a service) it mounts none. ``environment`` here is what need not be secret: an engine shows it.
+    A step with ``commands`` runs them as one script behind a gate, in the image's ``/bin/sh`` or in ``shell``. Without
+    commands the image's own entrypoint and command run, or ``entrypoint``. ``alias`` asks for a container of its own on
+    the run's network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise.
+    Without ``workspace`` (a service) it mounts none, and begins where its image says. ``working_dir`` is absolute, or
+    below the run's workdir. ``environment`` here is what need not be secret: an engine shows it.
     """
 
     address: Address
@@ -122,6 +129,13 @@ class StepSpec:
     user: str = ""
     alias: str = ""
     workspace: bool = True
+    shell: str = ""
+    working_dir: str = ""
+    limits: Limits = field(default_factory=Limits)
+    ulimits: tuple[Ulimit, ...] = ()
+    volumes: tuple[Bind, ...] = ()
+    caches: tuple[Cache, ...] = ()
+    privileged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +183,31 @@ class Conflict:
     later: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Readiness:
+    """Whether a service can be used; a ``reason`` says that it never will, or what was last seen."""
+
+    ready: bool
+    hopeless: bool = False
+    reason: str = ""
+
+
+class Terminal(Protocol):
+    """Where a person sits, in raw mode: bytes pass as they are."""
+
+    def fileno(self) -> int:
+        """Return the descriptor to read keys from."""
+
+    def write(self, data: bytes) -> None:
+        """Show bytes."""
+
+    def size(self) -> tuple[int, int]:
+        """Return rows and columns as they are now; zeros when they are not known."""
+
+    def closed(self) -> bool:
+        """Whether nobody wants it any more."""
+
+
 class Backend(Protocol):
     """Makes containers. See the module for the rules that hold for every method."""
 
@@ -204,8 +243,12 @@ class Backend(Protocol):
     def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
         """Send the attempt's output to ``output``, and call ``wake`` whenever ``conclude`` may have something to say.
 
-        Called after ``prepare`` and before ``release``, so that no byte is missed. ``wake`` may come more than once,
-        and at once when the attempt has ended already.
+        Called after ``prepare`` and before ``release``, so that no byte is missed; also without ``prepare``, for an
+        attempt that an earlier life has released in a stage that is closed since. ``wake`` may come more than once, and
+        at once when the attempt has ended already.
+
+        Raises:
+            InfrastructureError: there is no such container.
         """
 
     def release(self, address: Address, release: Release) -> None:
@@ -228,6 +271,43 @@ class Backend(Protocol):
 
     def discard(self, address: Address) -> None:
         """Close the attempt's output and have its container removed, whatever its state; ``close_run`` sees it gone."""
+
+    def probe(self, service: Address, ready: Ready | None) -> Readiness:
+        """Say whether a service that was released can be used: by ``ready``, else by its image's HEALTHCHECK.
+
+        One look, which takes at most a few seconds. A service that has ended is hopeless.
+        """
+
+    def outputs(self, stage: Address) -> Mapping[str, bytes]:
+        """Return the files, by name, that steps of the run have left in ``RunSpec.outputs`` up to now.
+
+        Called between two steps of an open stage. Cheap while nothing has changed.
+
+        Raises:
+            InfrastructureError: a file has more than 10 MiB, or they cannot be read.
+        """
+
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+        """Copy files of the attempt's workspace out to ``target``, each under its path from the workdir.
+
+        Called when the attempt has ended and its stage is still open. A pattern is that of Vela's artifacts: it
+        matches the end of a path, its ``*`` crosses ``/``; what lies under a name that begins with a dot is left out
+        (``executor/linux/outputs.go`` of go-vela/worker). Returns what a person should know: what was too large, what
+        matched nothing.
+
+        Raises:
+            InfrastructureError: they cannot be read or written.
+        """
+
+    def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
+        """Let a person look around where an attempt ran; returns when the shell ends.
+
+        In a new container like the attempt's, in its open stage: same image, user, mounts, network, directory and
+        environment. It is gone afterwards.
+
+        Raises:
+            InfrastructureError: there is no shell, or it cannot be started.
+        """
 
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         """Give back the sandbox; the workspace stays for the stages that stand on it.

@@ -4,14 +4,15 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from runner.engine.backend import Release, StepSpec
+from runner.engine.backend import Ending, Release, StepSpec
 from runner.engine.cancel import Inbox, Ladder, Stop, Wake, await_ending
 from runner.engine.events import Notice
 from runner.engine.job import Context, Task
-from runner.engine.step import Launch, fail, forgo, launch, release_of, settle, spec_of
+from runner.engine.start import fetch_at_start, release_of, start_of
+from runner.engine.step import Launch, fail, forgo, launch, listen, settle
 from runner.errors import InfrastructureError
 from runner.naming import SERVICES, Address
-from runner.plan.model import PullPolicy, Service, Step
+from runner.plan.model import Service, Step
 from runner.plan.status import Status
 
 
@@ -32,25 +33,43 @@ class Beside:
         Raises:
             InfrastructureError: it could not be started; the journal says so.
         """
+        environment = {**self._context.job.plan.environment, **service.environment}
         spec = StepSpec(
             address=Address(self._context.job.id, SERVICES, service.name),
             image=service.image,
             entrypoint=service.entrypoint,
-            environment=service.environment,
+            environment=environment,
             user=service.user,
             alias=service.name,
             workspace=False,
+            ulimits=service.ulimits,
+            privileged=service.privileged,
         )
-        release = Release(environment=service.environment)
-        self._start(spec, service.pull, release, lambda: None)
+        fetch = fetch_at_start(service)
+        self._start(spec, lambda: Release(environment=environment), lambda: None, fetch=fetch)
 
     def start_step(self, step: Step, address: Address, stopped: Callable[[], Stop | None] = lambda: None) -> None:
-        """Start a detached step, unless ``stopped`` says that it is to end before it has begun.
+        """Start a detached step of an open stage, unless ``stopped`` says that it is to end before it has begun.
 
         Raises:
             InfrastructureError: it could not be started; the journal says so.
         """
-        self._start(spec_of(step, address), step.pull, release_of(self._context, step), stopped)
+        try:
+            start = start_of(self._context, step, address)
+        except InfrastructureError as error:
+            fail(self._context, address, error)
+            raise
+        self._start(start.spec, lambda: release_of(self._context, start), stopped, fetch=start.fetch)
+
+    def take_up(self, address: Address) -> None:
+        """Hear again of a detached step that an earlier life has started, in a stage that has ended since."""
+        wake = self._enter(address)
+        try:
+            listen(self._context, address, wake)
+        except InfrastructureError as error:
+            with self._lock:
+                self._live.pop(address, None)
+            settle(self._context, address, Ending(exit_code=None, reason=error.message), None)
 
     def conclude(self, address: Address) -> None:
         """Write the end of a container that has ended by itself; do nothing while it goes on."""
@@ -90,20 +109,18 @@ class Beside:
         for inbox in self._ending:
             inbox.put(Stop(status=Status.CANCELLED, reason="it was killed", grace=0.0))
 
-    def _start(self, spec: StepSpec, pull: PullPolicy, release: Release, stopped: Callable[[], Stop | None]) -> None:
-        inbox: Inbox = Inbox()
+    def _start(
+        self,
+        spec: StepSpec,
+        release: Callable[[], Release],
+        stopped: Callable[[], Stop | None],
+        *,
+        fetch: bool | None,
+    ) -> None:
         address = spec.address
-
-        def wake() -> None:
-            inbox.put(Wake())
-            self._woken(address)
-
-        with self._lock:
-            if address in self._live:
-                return  # taken up already, when this life of the run began
-            self._live[address] = inbox
+        wake = self._enter(address)
         try:
-            stop = launch(self._context, Launch(spec=spec, pull=pull, release=release, wake=wake, stopped=stopped))
+            stop = launch(self._context, Launch(spec=spec, fetch=fetch, release=release, wake=wake, stopped=stopped))
         except InfrastructureError as error:
             with self._lock:
                 self._live.pop(address, None)
@@ -113,6 +130,18 @@ class Beside:
             with self._lock:
                 self._live.pop(address, None)
             forgo(self._context, address, stop)
+
+    def _enter(self, address: Address) -> Callable[[], None]:
+        """Count a container as one that runs; return what wakes whoever waits for its end."""
+        inbox: Inbox = Inbox()
+
+        def wake() -> None:
+            inbox.put(Wake())
+            self._woken(address)
+
+        with self._lock:
+            self._live[address] = inbox
+        return wake
 
     def _end(self, address: Address, inbox: Inbox, stop: Stop) -> None:
         inbox.put(stop)

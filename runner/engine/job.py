@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.clock import Clock
-from runner.engine.backend import Backend, Output, RunSpec, Source
+from runner.engine.backend import Backend, Output, Release, RunSpec, Source, StepSpec
 from runner.engine.ledger import Ledger
+from runner.engine.outputs import Outputs
 from runner.plan.model import Plan
 
 
@@ -18,29 +19,41 @@ class Logs(Protocol):
     def open(self, name: str) -> Output:
         """Return the log of that name, to append to."""
 
+    def hide(self, value: str) -> bool:
+        """Mask a secret in all logs from now on; False for one that is too short to be masked."""
+
+
+LookAround = Callable[[StepSpec, Release], None]
+"""What is done where a step has failed, in its stage that is still open; it may take as long as it wants."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run as it was ordered. ``grace`` is in seconds.
+    """One run as it was ordered. ``plan`` is unfolded (``origins``), ``grace`` in seconds.
 
-    ``environment`` goes into every step, over its own; ``secrets`` are values by name, for the steps that ask for
-    them. ``export`` is a directory that receives what the run changed in the source.
+    ``secrets`` are values by name, for the steps that ask for them. ``export`` is a directory that receives what the
+    run changed in the source, ``artifacts`` one that receives those of the steps, in a folder for each stage.
     """
 
     id: str
     plan: Plan
     source: Source | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     max_parallel: int = 4
     grace: float = 10.0
     keep: bool = False
     export: Path | None = None
+    artifacts: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.plan.origins:
+            raise ValueError("the plan of a job must be unfolded, else its secrets are never fetched")
 
     @property
     def spec(self) -> RunSpec:
         """What the backend is told of the run."""
-        return RunSpec(id=self.id, home=self.plan.home, workdir=self.plan.workdir, source=self.source)
+        plan = self.plan
+        return RunSpec(id=self.id, home=plan.home, workdir=plan.workdir, source=self.source, outputs=plan.outputs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +65,8 @@ class Context:
     ledger: Ledger
     logs: Logs
     clock: Clock
+    outputs: Outputs
+    on_failure: LookAround | None = None
 
 
 class Task:

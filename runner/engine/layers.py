@@ -3,13 +3,14 @@
 from runner.engine.state import RunState
 from runner.naming import Address
 from runner.plan import graph
+from runner.plan.model import Workspace
 
 
 def layers_of(state: RunState, stage: str) -> tuple[Address, ...]:
     """Return the last rounds of all stages that a stage needs, through others too, lowest layer first.
 
     The order is topological, ties by the order of the file. A stage that never had a workspace, because no step of it
-    ran, has no layer.
+    ran or because it wants none, has no layer.
     """
     needs = {other.name: other.needs for other in state.plan.stages}
     return _opened(state, set(graph.transitive_needs(needs, stage)))
@@ -34,5 +35,6 @@ def side_by_side(state: RunState, layers: tuple[Address, ...]) -> tuple[tuple[Ad
 
 def _opened(state: RunState, names: set[str]) -> tuple[Address, ...]:
     order = graph.order({stage.name: stage.needs for stage in state.plan.stages})
-    rounds = (state.stage(name) for name in order if name in names)
+    bare = {stage.name for stage in state.plan.stages if stage.workspace is Workspace.NONE}
+    rounds = (state.stage(name) for name in order if name in names - bare)
     return tuple(address for address in rounds if state.opened(address))

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from runner.clock import Clock
@@ -36,7 +37,10 @@ class Ledger:
         self._state = RunState(run, plan, entries)
         self._clock = clock
         # A run goes on counting where its last driver stopped, so that durations never shrink.
-        self._zero = clock.monotonic() - max((entry.at for entry in entries), default=0.0)
+        passed = max((entry.at for entry in entries), default=0.0)
+        self._zero = clock.monotonic() - passed
+        self.began = clock.now() - timedelta(seconds=passed)
+        """When the run began, in UTC; the time in which nobody drove it does not count."""
         self._observer = observer
         self._redact = redact
         self._lock = threading.RLock()

@@ -1,7 +1,7 @@
 """One run: everything made ready, stages driven as their needs end, everything removed."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 
 from runner.clock import Clock, SystemClock
 from runner.engine.assemble import assemble
@@ -9,16 +9,18 @@ from runner.engine.backend import Backend
 from runner.engine.beside import Beside
 from runner.engine.cancel import Stop
 from runner.engine.events import Notice, Observer
-from runner.engine.job import Context, Job, Logs, Task
+from runner.engine.job import Context, Job, Logs, LookAround, Task
 from runner.engine.journal import Journal
 from runner.engine.layers import all_layers
 from runner.engine.ledger import Ledger
 from runner.engine.messages import Messages, Prepared, StageEnded, Woken
+from runner.engine.outputs import Outputs
+from runner.engine.readiness import await_services
 from runner.engine.stage import StageDriver, write_off
 from runner.engine.state import Standing
 from runner.errors import InfrastructureError, SupersededError
-from runner.naming import SERVICES, Address
-from runner.plan.model import Stage
+from runner.naming import ORIGINS, SERVICES, Address
+from runner.plan.model import Service, Stage
 from runner.plan.status import Status
 
 
@@ -31,7 +33,8 @@ class Driver:
     """Drives one run to its end, from wherever the journal says that it stands.
 
     A driver is used once: ``drive`` in one thread, ``cancel`` from any other or from a signal handler. What it tells
-    and writes down has gone through ``redact``, which takes the secrets out.
+    and writes down has gone through ``redact``, which takes the secrets out. ``on_failure`` is called, in the thread of
+    its stage, where a step has failed or taken too long, before anything of it is removed.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run, each given once by name
@@ -44,11 +47,20 @@ class Driver:
         observer: Observer,
         clock: Clock | None = None,
         redact: Callable[[str], str] = str,
+        on_failure: LookAround | None = None,
     ) -> None:
         self._job = job
         clock = clock or SystemClock()
         self._ledger = Ledger(job.id, job.plan, journal, clock, observer, redact=redact)
-        self._context = Context(job=job, backend=backend, ledger=self._ledger, logs=logs, clock=clock)
+        self._context = Context(
+            job=job,
+            backend=backend,
+            ledger=self._ledger,
+            logs=logs,
+            clock=clock,
+            outputs=Outputs(backend, logs.hide, self._ledger.tell),
+            on_failure=on_failure,
+        )
         self._messages = Messages()
         self._beside = Beside(self._context, lambda address: self._messages.put(Woken(address)))
         self._live: dict[str, tuple[StageDriver, Task]] = {}
@@ -96,11 +108,16 @@ class Driver:
         return outcome
 
     def _work(self) -> tuple[Status, str]:
+        stages = self._job.plan.stages
         self._cancelled = assemble(self._context, self._messages)
         if self._cancelled is None:
+            self._schedule(stage for stage in stages if stage.name == ORIGINS)
+        if self._cancelled is None and self._fetched():
             self._start_beside()
-            self._schedule()
-            self._beside.end()
+            self._cancelled = self._await_services()
+        if self._cancelled is None:
+            self._schedule(stages)
+        self._beside.end()
         if self._cancelled is not None:
             self._write_off(Status.CANCELLED, self._cancelled.reason)
             return Status.CANCELLED, self._cancelled.reason
@@ -111,31 +128,49 @@ class Driver:
                 self._ledger.tell(Notice(f"{path} was not exported: it is a device"))
         return outcome, self._ledger.ask(lambda state: state.run_reason(outcome))
 
-    def _start_beside(self) -> None:
-        """Start the services, and take up again the detached steps of stages that had ended in an earlier life."""
-        going = self._ledger.ask(lambda state: state.unfinished())
-        for service in self._job.plan.services:
-            if not self._ledger.standing(Address(self._job.id, SERVICES, service.name)).status.ended:
-                self._beside.start_service(service)
-        for address in going:
-            if address.step and address.stage != SERVICES:
-                step = next(s for s in self._job.plan.stage(address.stage).steps if s.name == address.step)
-                if step.detach:
-                    self._beside.start_step(step, address)
+    def _fetched(self) -> bool:
+        """Whether the secrets are there, if some had to be fetched."""
+        origins = [stage for stage in self._job.plan.stages if stage.name == ORIGINS]
+        return all(self._status(stage) is Status.SUCCESS for stage in origins)
 
-    def _schedule(self) -> None:
-        """Start stages as the stages they need end, however they end, until none is left."""
+    def _start_beside(self) -> None:
+        """Start the services, and take up again the detached steps of stages that had ended in an earlier life.
+
+        Those of other stages are started again by these.
+        """
+        going = self._ledger.ask(lambda state: state.unfinished())
+        for service in self._services():
+            self._beside.start_service(service)
+        for address in going:
+            if address.step and address.stage != SERVICES and self._ledger.standing(address.of_stage()).status.ended:
+                self._beside.take_up(address)
+
+    def _await_services(self) -> Stop | None:
+        """Wait until the services can be used; once a stage has begun, an earlier life has done so."""
+        begun = [s for s in self._job.plan.stages if s.name != ORIGINS and self._status(s) is not Status.PENDING]
+        return None if begun else await_services(self._context, self._services(), self._messages)
+
+    def _services(self) -> list[Service]:
+        """Return the services that have not ended in an earlier life."""
+        run = self._job.id
+        return [
+            s for s in self._job.plan.services if not self._ledger.standing(Address(run, SERVICES, s.name)).status.ended
+        ]
+
+    def _schedule(self, stages: Iterable[Stage]) -> None:
+        """Start stages as the stages they need end, however they end, until none of them is left."""
+        names = {stage.name for stage in stages}
         while True:
             self._abort_on_error()
-            for stage in self._ready():
+            for stage in self._ready(names):
                 self._start(stage)
             if not self._live:
                 return
             self._handle()
 
-    def _ready(self) -> list[Stage]:
+    def _ready(self, names: Container[str]) -> list[Stage]:
         def waiting(stage: Stage) -> bool:
-            return stage.name not in self._live and not self._done(stage)
+            return stage.name in names and stage.name not in self._live and not self._done(stage)
 
         free = self._job.max_parallel - len(self._live)
         plan = self._job.plan
@@ -173,18 +208,23 @@ class Driver:
                 pass  # a download that nobody waits for any more
 
     def _abort_on_error(self) -> None:
-        """End the other stages when one has ended by an error, independent ones excepted."""
+        """End the other stages when one has ended by an error, independent ones excepted.
+
+        Without its secrets nothing of a run starts, so that these are no exception then.
+        """
         stages = self._job.plan.stages
         standings = {s.name: self._ledger.standing(self._ledger.stage(s.name)) for s in stages}
         broken = next((s for s in stages if standings[s.name].status is Status.ERROR and self._done(s)), None)
         if broken is None or self._aborted is not None:
             return
-        reason = f"stage {broken.name} ended by an error: {standings[broken.name].reason}"
+        reason = standings[broken.name].reason
+        if broken.name != ORIGINS:
+            reason = f"stage {broken.name} ended by an error: {reason}"
         self._aborted = Stop(status=Status.CANCELLED, reason=reason, grace=self._job.grace)
         for name, (driver, _) in self._live.items():
             if not self._job.plan.stage(name).independent:
                 driver.stop(self._aborted)
-        self._write_off(Status.NOT_RUN, reason, lambda stage: not stage.independent)
+        self._write_off(Status.NOT_RUN, reason, lambda stage: not stage.independent or broken.name == ORIGINS)
 
     def _write_off(self, status: Status, reason: str, which: Callable[[Stage], bool] = lambda _: True) -> None:
         """Write an ending for every stage that has not begun and will not, or that nobody drives since a crash."""

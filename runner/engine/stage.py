@@ -10,11 +10,14 @@ from runner.engine.cancel import Inbox, Limit, Stop
 from runner.engine.events import Notice
 from runner.engine.job import Context
 from runner.engine.layers import layers_of, side_by_side
+from runner.engine.start import depends, variables_of
 from runner.engine.state import tried_again
-from runner.engine.step import Scope, discard, run_step
+from runner.engine.step import Scope, discard, fail, run_step
+from runner.engine.stopwatch import Stopwatch
 from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan import rules
+from runner.plan.expressions import BadExpressionError
 from runner.plan.model import Stage, Step
 from runner.plan.status import Status
 
@@ -29,6 +32,8 @@ class StageDriver:
         self._beside = beside
         self._ahead = Ahead(context, stage)
         self._inbox = Inbox()
+        self._watch = Stopwatch(context.clock)
+        self._opened = False
         self._asked: Stop | None = None  # from outside: it holds for all rounds
         self._ended: Stop | None = None  # why this round ends before its time
 
@@ -53,7 +58,7 @@ class StageDriver:
             self._round(address)
 
     def _round(self, address: Address) -> None:
-        self._inbox, self._ended = Inbox(), None
+        self._inbox, self._ended, self._opened = Inbox(), None, False
         if self._ledger.standing(address).status is not Status.RUNNING:
             self._ledger.record(address, Status.RUNNING)
         try:
@@ -74,19 +79,21 @@ class StageDriver:
     def _run_steps(self, address: Address) -> None:
         limits = self._limits()
         scope = Scope(
-            context=self._context, stage=address, inbox=self._inbox, limits=limits, stopped=lambda: self._look(limits)
+            context=self._context,
+            stage=address,
+            inbox=self._inbox,
+            limits=limits,
+            stopped=lambda: self._look(limits),
+            untimed=self._watch.held,
         )
-        opened = False
         for step in self._stage.steps:
             if self._look(limits) is not None:
                 return
             if self._wanted(address, step):
-                if not opened:
-                    self._open(address)
-                    opened = True
+                self._open(address)
                 self._run_one(scope, step)
             # Also one of an earlier life, which ended before the stage could be written off.
-            if self._ledger.standing(self._ledger.step(address, step.name)).status is Status.ERROR:
+            if self._counted(address, step) is Status.ERROR:
                 return
 
     def _run_one(self, scope: Scope, step: Step) -> None:
@@ -103,12 +110,28 @@ class StageDriver:
         address = self._ledger.step(stage, step.name)
         if self._ledger.standing(address).status is not Status.PENDING:
             return True  # decided in an earlier life
-        status = self._ledger.ask(lambda state: state.rule_status(self._stage))
-        verdict = rules.runs(step.ruleset, self._context.job.plan.facts, status)
+        try:
+            verdict = self._judge(stage, step)
+        except BadExpressionError as error:
+            fail(self._context, address, InfrastructureError(f"ruleset of step {step.name}: {error}", hint=error.hint))
+            return False
         if not verdict.holds:
             self._ahead.drop()
             self._ledger.record(address, Status.SKIPPED, reason=verdict.why)
         return verdict.holds
+
+    def _judge(self, stage: Address, step: Step) -> rules.Verdict:
+        """Look at the rules of a step; those on its variables see what other steps have left."""
+        variables = None
+        if rules.asks_environment(step.ruleset, self._stage.ruleset):
+            self._open(stage)
+            variables = variables_of(self._context, step, stage)
+        status = self._ledger.ask(lambda state: state.rule_status(self._stage))
+        facts = self._context.job.plan.facts
+        return rules.runs(step.ruleset, facts, status, environment=variables, around=self._stage.ruleset)
+
+    def _counted(self, stage: Address, step: Step) -> Status:
+        return self._ledger.ask(lambda state: state.counted(stage, step))
 
     def _look(self, limits: tuple[Limit, ...]) -> Stop | None:
         passed = next((limit.stop for limit in limits if limit.deadline.passed), None)
@@ -121,18 +144,24 @@ class StageDriver:
             return ()
         reason = f"the stage took longer than {seconds:g} s"
         stop = Stop(status=Status.TIMEOUT, reason=reason, grace=self._context.job.grace)
-        return (Limit(Deadline(seconds, self._context.clock), stop),)
+        return (Limit(Deadline(seconds, self._watch), stop),)
 
     def _open(self, address: Address) -> None:
+        """Open the stage, once for each round."""
+        if self._opened:
+            return
+        known = [step for step in self._stage.steps if not depends(step)]
         layers = self._ledger.ask(lambda state: layers_of(state, address.stage))
         spec = StageSpec(
             address=address,
             layers=layers,
             beside=self._ledger.ask(lambda state: side_by_side(state, layers)),
-            users=tuple(dict.fromkeys(step.user for step in self._stage.steps)),
-            images=tuple(dict.fromkeys(step.image for step in self._stage.steps)),
+            users=tuple(dict.fromkeys(step.user for step in known)),
+            images=tuple(dict.fromkeys(step.image for step in known)),
+            workspace=self._stage.workspace,
         )
         self._context.backend.open_stage(spec, self._sandbox_lost)
+        self._opened = True
 
     def _sandbox_lost(self, reason: str) -> None:
         stop = Stop(status=Status.ERROR, reason=reason, grace=0.0)

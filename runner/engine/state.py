@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runner.engine.journal import Entry
-from runner.naming import Address
+from runner.naming import ORIGINS, Address
 from runner.plan.model import Plan, Stage, Step
 from runner.plan.status import Status
 
@@ -90,6 +90,10 @@ class RunState:
         """
         if stage.independent:
             return self._rule_status_of(self.stage(stage.name), stage)
+        return self.run_status(stage)
+
+    def run_status(self, stage: Stage) -> Status:
+        """Return success or failure of the run up to now, as it is seen from a stage that runs."""
         for other in self.plan.stages:
             address = self.stage(other.name)
             repeated = address.round <= other.retry and other is not stage
@@ -99,7 +103,7 @@ class RunState:
 
     def stage_outcome(self, stage: Address) -> Status:
         """Return what the steps of a round add up to."""
-        found = [self._counted(stage, step) for step in self.plan.stage(stage.stage).steps]
+        found = [self.counted(stage, step) for step in self.plan.stage(stage.stage).steps]
         for status in _WORST_FIRST:
             if status in found:
                 return status
@@ -117,10 +121,8 @@ class RunState:
     def stage_reason(self, stage: Address, status: Status) -> str:
         """Return why a round ended with this status, in the words of the step that made it so."""
         for step in self.plan.stage(stage.stage).steps:
-            standing = self.standing(self.step(stage, step.name))
-            if self._counted(stage, step) is status and status in _WORST_FIRST:
-                code = "" if standing.exit_code is None else f"exit code {standing.exit_code}"
-                return f"step {step.name}: {standing.reason or code}"
+            if self.counted(stage, step) is status and status in _WORST_FIRST:
+                return _because(stage, step, self.standing(self.step(stage, step.name)))
         return ""
 
     def run_reason(self, status: Status) -> str:
@@ -128,20 +130,26 @@ class RunState:
         for stage in self.plan.stages:
             standing = self.standing(self.stage(stage.name))
             if standing.status is status and status is not Status.SUCCESS:
-                return f"stage {stage.name}: {standing.reason}"
+                return standing.reason if stage.name == ORIGINS else f"stage {stage.name}: {standing.reason}"
         return ""
+
+    def counted(self, stage: Address, step: Step) -> Status:
+        """Return what a step means to its stage: of a detached one only whether it could be started.
+
+        A step that was to fetch secrets and did not, for whatever reason, is an error.
+        """
+        status = self.standing(self.step(stage, step.name)).status
+        if stage.stage == ORIGINS:
+            return Status.ERROR if status in _AGAIN else status
+        proceed = step.ruleset.proceed or self.plan.stage(stage.stage).ruleset.proceed
+        harmless = (proceed and status in _FORGIVEN) or (step.detach and status is not Status.ERROR)
+        return Status.SUCCESS if harmless else status
 
     def _rule_status_of(self, address: Address, stage: Stage) -> Status:
         for step in stage.steps:
-            if self.step_done(address, step) and self._counted(address, step) in _AGAIN:
+            if self.step_done(address, step) and self.counted(address, step) in _AGAIN:
                 return Status.FAILURE
         return Status.SUCCESS
-
-    def _counted(self, stage: Address, step: Step) -> Status:
-        """What a step means to its stage: of a detached one only whether it could be started."""
-        status = self.standing(self.step(stage, step.name)).status
-        harmless = (step.ruleset.proceed and status in _FORGIVEN) or (step.detach and status is not Status.ERROR)
-        return Status.SUCCESS if harmless else status
 
     def _count(self, address: Address) -> None:
         if address.step:
@@ -149,6 +157,14 @@ class RunState:
             self._latest[first] = max(self._latest.get(first, 1), address.attempt)
         first = Address(self.run, address.stage)
         self._latest[first] = max(self._latest.get(first, 1), address.round)
+
+
+def _because(stage: Address, step: Step, standing: Standing) -> str:
+    if stage.stage == ORIGINS:
+        code = f" ended with exit code {standing.exit_code}"
+        return f"origin secret plugin {step.name}" + (f": {standing.reason}" if standing.reason else code)
+    code = "" if standing.exit_code is None else f"exit code {standing.exit_code}"
+    return f"step {step.name}: {standing.reason or code}"
 
 
 def tried_again(status: Status, tries: int, retry: int) -> bool:

@@ -1,18 +1,21 @@
 """One step: its attempts, each from its intent in the journal to the fact of how it ended."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from runner import naming
 from runner.clock import Deadline
+from runner.engine.aftermath import keep_artifacts, look_around
 from runner.engine.backend import Ending, Phase, Release, StepSpec
 from runner.engine.cancel import Inbox, Ladder, Limit, Stop, Wake, await_ending
 from runner.engine.events import Notice, Printing, Pulling
 from runner.engine.job import Context, Task
+from runner.engine.start import Start, release_of, start_of
 from runner.engine.state import tried_again
 from runner.errors import InfrastructureError
 from runner.naming import Address
-from runner.plan.model import PullPolicy, Step
+from runner.plan.model import Step
 from runner.plan.status import Status
 
 _LOOK_SECONDS = 0.1
@@ -29,6 +32,8 @@ class Scope:
     limits: tuple[Limit, ...]
     stopped: Callable[[], Stop | None]
     """Says whether the stage is to end; a message in the inbox alone could be taken by an attempt that just ended."""
+    untimed: Callable[[], AbstractContextManager[None]]
+    """Makes a block in which the time of the stage stands still."""
 
 
 def run_step(scope: Scope, step: Step, meanwhile: Callable[[], None]) -> Stop | None:
@@ -55,11 +60,14 @@ def run_step(scope: Scope, step: Step, meanwhile: Callable[[], None]) -> Stop | 
 
 @dataclass(frozen=True, kw_only=True)
 class Launch:
-    """What an attempt is started with. ``stopped`` says whether it is to end before it has begun."""
+    """How an attempt is started. ``release`` is asked at its release, ``stopped`` says whether it is to end before.
+
+    ``fetch`` is that of ``Start``.
+    """
 
     spec: StepSpec
-    pull: PullPolicy
-    release: Release
+    fetch: bool | None
+    release: Callable[[], Release]
     wake: Callable[[], None]
     stopped: Callable[[], Stop | None]
 
@@ -74,28 +82,36 @@ def launch(context: Context, what: Launch) -> Stop | None:
     address = spec.address
     if context.ledger.standing(address).status is not Status.RUNNING:
         context.ledger.record(address, Status.RUNNING)
-    if what.pull is PullPolicy.ON_START:
-        _fetch(context, spec.image, what.stopped)
+    if what.fetch is not None:
+        _fetch(context, spec.image, what.stopped, always=what.fetch)
     if (stop := what.stopped()) is not None:
         return stop
     phase = context.backend.prepare(spec)
     if phase is Phase.READY and (stop := what.stopped()) is not None:
         return stop
-    log = naming.log(address)
-    context.ledger.tell(Printing(address, log))
-    output = context.logs.open(log)
-    context.backend.follow(address, output, what.wake)
+    listen(context, address, what.wake)
     if phase is Phase.READY:
-        context.backend.release(address, what.release)
+        context.backend.release(address, what.release())
     return None
 
 
-def _fetch(context: Context, image: str, stopped: Callable[[], Stop | None]) -> None:
+def listen(context: Context, address: Address, wake: Callable[[], None]) -> None:
+    """Keep what an attempt prints from now on, and hear of its end.
+
+    Raises:
+        InfrastructureError: it is gone.
+    """
+    log = naming.log(address)
+    context.ledger.tell(Printing(address, log))
+    context.backend.follow(address, context.logs.open(log), wake)
+
+
+def _fetch(context: Context, image: str, stopped: Callable[[], Stop | None], *, always: bool) -> None:
     """Pull an image; when the step is to end meanwhile the download is left behind, it ends by itself."""
     fetching = Task(
         f"fetch {image}",
         lambda: context.backend.fetch(
-            image, always=True, report=lambda progress: context.ledger.tell(Pulling(progress))
+            image, always=always, report=lambda progress: context.ledger.tell(Pulling(progress))
         ),
     )
     while not fetching.over(_LOOK_SECONDS):
@@ -104,10 +120,16 @@ def _fetch(context: Context, image: str, stopped: Callable[[], Stop | None]) -> 
     fetching.finish()
 
 
-def settle(context: Context, address: Address, ending: Ending, stop: Stop | None) -> None:
-    """Write how an attempt ended, and only then remove it: a crash in between must not run it twice."""
+def settle(
+    context: Context, address: Address, ending: Ending, stop: Stop | None, before: Callable[[], None] = lambda: None
+) -> None:
+    """Write how an attempt ended, and only then remove it: a crash in between must not run it twice.
+
+    ``before`` is called when it is written, and everything of the attempt is still there.
+    """
     status, reason = _judge(ending, stop)
     context.ledger.record(address, status, exit_code=ending.exit_code, reason=reason)
+    before()
     discard(context, address)
 
 
@@ -134,12 +156,13 @@ def discard(context: Context, address: Address) -> None:
 def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[], None]) -> Stop | None:
     context = scope.context
     try:
+        start = start_of(context, step, address)
         stop = launch(
             context,
             Launch(
-                spec=spec_of(step, address),
-                pull=step.pull,
-                release=release_of(context, step),
+                spec=start.spec,
+                fetch=start.fetch,
+                release=lambda: release_of(context, start),
                 wake=lambda: scope.inbox.put(Wake()),
                 stopped=scope.stopped,
             ),
@@ -154,28 +177,16 @@ def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[],
     except InfrastructureError as error:
         fail(context, address, error)
         return None
-    settle(context, address, ending, stop)
+    # Before the end is written: after a crash in between, they are kept again.
+    keep_artifacts(context, step, address, ending, stop)
+    settle(context, address, ending, stop, before=lambda: _pause(scope, step, start))
     return None if limit and stop is limit.stop else stop
 
 
-def spec_of(step: Step, address: Address) -> StepSpec:
-    """Return what an attempt's container is made from; a detached step is reached by its name."""
-    return StepSpec(
-        address=address,
-        image=step.image,
-        commands=step.commands,
-        entrypoint=step.entrypoint,
-        environment=step.environment,
-        user=step.user,
-        alias=step.name if step.detach else "",
-    )
-
-
-def release_of(context: Context, step: Step) -> Release:
-    """Return what a step learns when it starts: its own variables, its secrets, then what the run gives to all."""
-    job = context.job
-    secrets = {use.target: job.secrets[use.source] for use in step.secrets if use.source in job.secrets}
-    return Release(environment={**step.environment, **secrets, **job.environment})
+def _pause(scope: Scope, step: Step, start: Start) -> None:
+    if scope.context.on_failure is not None:
+        with scope.untimed():
+            look_around(scope.context, step, start, scope.stopped)
 
 
 def _own_limit(context: Context, step: Step) -> Limit | None:

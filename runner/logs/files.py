@@ -2,17 +2,16 @@
 
 import errno
 import os
-from hashlib import sha256
 from pathlib import Path
 from threading import Condition, Lock
-from urllib.parse import quote
 
 from runner.clock import Clock, SystemClock
+from runner.logs.forms import forms
 from runner.logs.index import RECORD_SIZE, Record, Stream, extent, index_file, log_file
 from runner.logs.mask import Mask, Masker
+from runner.naming import file_name
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-_LONGEST_NAME = 200
 
 
 class Changes:
@@ -144,11 +143,7 @@ class LogBook:
 
     def path(self, name: str) -> Path:
         """Return where the log ``name`` is, without the suffixes of its files; ``name`` may be any text."""
-        encoded = quote(name, safe="", errors="surrogatepass")
-        if len(encoded) > _LONGEST_NAME or encoded in ("", ".", ".."):
-            # "%~" stands in no encoded name, so that this is nobody else's.
-            encoded = f"{encoded[:_LONGEST_NAME]}%~{sha256(encoded.encode()).hexdigest()[:16]}"
-        return self._directory / encoded
+        return self._directory / file_name(name)
 
     def open(self, name: str) -> StepLog:
         """Open a log; one that exists is continued, and whoever wrote it before writes no more."""
@@ -163,6 +158,13 @@ class LogBook:
             log.gap(before.problem)
         self.changes.bump()
         return log
+
+    def hide(self, value: str) -> bool:
+        """Mask a secret from now on, in every form in which it may be printed; False for one that is too short."""
+        data = value.encode("utf-8", "surrogateescape")
+        for form in forms(data):
+            self._mask.add(form)
+        return self._mask.add(data)
 
     def opened(self, since: int = 0) -> list[StepLog]:
         """Return the logs in the order in which they were opened, without the first ``since``."""

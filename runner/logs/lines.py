@@ -7,7 +7,11 @@ LONGEST = 64 * 1024
 
 CONTINUED = b" [line continues]"
 
+SGR = re.compile(r"\x1b\[[0-9;:]*m")
+"""What ``safe`` leaves of escape sequences: colours."""
+
 _UTF8_LONGEST = 4
+_UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # every sequence begins with one
 _SEQUENCE = re.compile(
     r"""
     (?P<colour> \x1b\[ [0-9;:]* m )
@@ -75,6 +79,8 @@ def safe(text: str) -> str:
     Removed are all escape sequences but SGR (titles, clipboard, cursor) and all control characters but newline and tab.
     Of a line that redraws itself with carriage returns, the last state is left.
     """
+    if not _UNSAFE.search(text):
+        return text  # almost every line, ten times as fast
     if "\r" in text:
         text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
     return _SEQUENCE.sub(lambda sequence: sequence["colour"] or "", text)

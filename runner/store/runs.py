@@ -6,6 +6,7 @@
     <state>/runs/<id>/plan.json      the plan
     <state>/runs/<id>/journal.jsonl  what was intended and what happened
     <state>/runs/<id>/logs/          a log and its index for each attempt
+    <state>/runs/<id>/artifacts/     the files that its steps were to leave, in a folder for each stage
 """
 
 import shutil
@@ -51,6 +52,11 @@ class RunFolder:
     def logs(self) -> Path:
         """The directory of its logs."""
         return self.path / "logs"
+
+    @property
+    def artifacts(self) -> Path:
+        """The directory of what its steps left; it is made when the first does."""
+        return self.path / "artifacts"
 
     @property
     def journal(self) -> JsonLines:

@@ -6,15 +6,16 @@ out of the directory, nothing is written through a link, and devices are left ou
 
 import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from io import BufferedReader, RawIOBase
+from io import BufferedReader
 from pathlib import Path
 from typing import Self
 
 from runner.errors import WorkspaceError
-from runner.workspace.changes import Changes
+from runner.workspace.changes import Changes, parents
 from runner.workspace.places import Place, opened
+from runner.workspace.streams import Pieces
 
 
 class Target:
@@ -56,6 +57,29 @@ class Target:
                 place.set_mode(entry.mode)
         return left_out
 
+    def receive(self, archive: Iterable[bytes], wanted: Callable[[bytes, int], bool]) -> None:
+        """Write the regular files of a tar, and make the directories around them; nothing else of it.
+
+        ``wanted`` is asked for each, by its path and its size in bytes.
+
+        Raises:
+            WorkspaceError: a path leads out of the directory or through a link, or cannot be written.
+        """
+        written: set[bytes] = set()
+        with self._members(archive) as tar:
+            for member in tar:
+                path = _below(member.name)
+                known = member.islnk() and _below(member.linkname) in written
+                if known or (member.isreg() and wanted(path, member.size)):
+                    self._make_around(path)
+                    self._write(tar, member, path, replace=False)
+                    written.add(path)
+
+    def _make_around(self, path: bytes) -> None:
+        for parent in reversed(tuple(parents(path))):
+            with self._place(parent) as place:
+                place.make_directory(replace=False)
+
     def _delete(self, path: bytes) -> None:
         try:
             with opened(self._root, self._parts(path)) as place:
@@ -66,12 +90,17 @@ class Target:
             raise self._failed(path, error) from error
 
     def _unpack(self, archive: Iterable[bytes], made: frozenset[bytes]) -> Iterator[str]:
+        with self._members(archive) as tar:
+            for member in tar:
+                path = _below(member.name)
+                if path and not self._write(tar, member, path, replace=path in made):
+                    yield os.fsdecode(path)
+
+    @contextmanager
+    def _members(self, archive: Iterable[bytes]) -> Iterator[tarfile.TarFile]:
         try:
-            with tarfile.open(fileobj=BufferedReader(_Stream(archive)), mode="r|") as tar:
-                for member in tar:
-                    path = _below(member.name)
-                    if path and not self._write(tar, member, path, replace=path in made):
-                        yield os.fsdecode(path)
+            with tarfile.open(fileobj=BufferedReader(Pieces(archive)), mode="r|") as tar:
+                yield tar
         except tarfile.TarError as error:
             raise WorkspaceError(f"{self._path}: the engine sent a damaged archive: {error}") from error
 
@@ -108,29 +137,6 @@ class Target:
 
     def _failed(self, path: bytes, error: OSError) -> WorkspaceError:
         return WorkspaceError(f"{self._path / os.fsdecode(path)}: cannot be written: {error.strerror}")
-
-
-class _Stream(RawIOBase):
-    """Pieces of bytes as a file to read from."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        super().__init__()
-        self._pieces = iter(pieces)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the stub wants any buffer; BufferedReader gives this one
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = piece
-        taken = min(len(buffer), len(self._rest))
-        buffer[:taken] = self._rest[:taken]
-        self._rest = self._rest[taken:]
-        return taken
 
 
 def _below(name: str) -> bytes:

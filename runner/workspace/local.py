@@ -1,18 +1,19 @@
 """What the local git says of a directory: why a run of it would happen if a server ran it."""
 
 import configparser
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import UsageError
+from runner.workspace.addresses import Remote, read_address
 
 if TYPE_CHECKING:
     import git
 
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+_USUAL_BRANCHES = ("main", "master")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,15 +21,22 @@ class Checkout:
     """A directory as git sees it; without git, or before the first commit, what git would tell is empty.
 
     ``root`` is the top of the repository, or the directory itself. ``changed`` are the paths, from ``root``, of the
-    last commit and of the working tree, untracked files included.
+    last commit and of the working tree, untracked files included. ``tags`` point to the commit, the highest version
+    first. ``repo``, ``clone`` and ``link`` tell of the first remote, without what is secret in its address.
     """
 
     root: Path
     branch: str = ""
     commit: str = ""
+    parent: str = ""
     message: str = ""
     author: str = ""
+    email: str = ""
+    tags: tuple[str, ...] = ()
+    default_branch: str = ""
     repo: str = ""
+    clone: str = ""
+    link: str = ""
     changed: tuple[str, ...] = ()
 
 
@@ -56,18 +64,27 @@ def checkout(directory: Path) -> Checkout:
 
 def _look(repository: "git.Repo") -> Checkout:
     root = Path(repository.working_dir)
-    branch, name = _branch(repository), _name(repository, root)
-    if not repository.head.is_valid():
-        repository.git.rev_parse("--git-dir")  # raises unless that is so because nothing has been committed
-        return Checkout(root=root, branch=branch, repo=name)
-    commit = repository.head.commit
-    return Checkout(
+    branch, remote = _branch(repository), _remote(repository)
+    found = Checkout(
         root=root,
         branch=branch,
+        default_branch=_default_branch(repository) or branch,
+        repo=remote.name or root.name,
+        clone=remote.clone,
+        link=remote.link,
+    )
+    if not repository.head.is_valid():
+        repository.git.rev_parse("--git-dir")  # raises unless that is so because nothing has been committed
+        return found
+    commit = repository.head.commit
+    return replace(
+        found,
         commit=commit.hexsha,
+        parent=commit.parents[0].hexsha if commit.parents else "",
         message=_text(commit.message).strip(),
         author=commit.author.name or "",
-        repo=name,
+        email=commit.author.email or "",
+        tags=tuple(_printable(repository.git.tag("--points-at", "HEAD", "--sort=-version:refname")).split()),
         changed=tuple(sorted(set(_changed(repository)))),
     )
 
@@ -76,24 +93,22 @@ def _branch(repository: "git.Repo") -> str:
     return "" if repository.head.is_detached else repository.active_branch.name
 
 
-def _name(repository: "git.Repo", root: Path) -> str:
-    """Return ``org/name`` as the address of the first remote has it, else the name of the directory."""
+def _default_branch(repository: "git.Repo") -> str:
+    """Return the branch that the first remote calls its own, else a usual one that exists; empty if none does."""
+    import git  # noqa: PLC0415 - as above
+
+    first = next(iter(repository.remotes), None)
+    if first is not None:
+        head = git.RemoteReference(repository, f"refs/remotes/{first.name}/HEAD")
+        if head.is_valid() and not head.is_detached:
+            return head.reference.path.removeprefix(f"refs/remotes/{first.name}/")
+    return next((name for name in _USUAL_BRANCHES if git.Head(repository, f"refs/heads/{name}").is_valid()), "")
+
+
+def _remote(repository: "git.Repo") -> Remote:
     # A remote without an address has its name for one.
     addresses = (url for remote in repository.remotes for url in remote.urls if url != remote.name)
-    return _repo(next(addresses, "")) or root.name
-
-
-def _repo(address: str) -> str:
-    """Return the last two parts of an address's path; what stands before it may hold a password."""
-    scheme, _, rest = address.rpartition("://")
-    rest = (re.split("[?#]", rest)[0] if scheme else rest).rpartition("@")[2]
-    if scheme:
-        path = rest.partition("/")[2]
-    else:
-        host, _, below = rest.partition(":")
-        path = below if below and "/" not in host else rest
-    parts = [part for part in path.removesuffix("/").removesuffix(".git").split("/") if part not in ("", ".", "..")]
-    return "/".join(parts[-2:])
+    return read_address(next(addresses, ""))
 
 
 def _changed(repository: "git.Repo") -> Iterator[str]:
@@ -104,8 +119,12 @@ def _changed(repository: "git.Repo") -> Iterator[str]:
 
 
 def _paths(listing: str) -> list[str]:
+    return [path for path in _printable(listing).split("\0") if path]
+
+
+def _printable(listing: str) -> str:
     # GitPython spells bytes that are not UTF-8 as surrogate escapes, which nothing else can print or write.
-    return [path for path in _text(listing.encode("utf-8", "surrogateescape")).split("\0") if path]
+    return _text(listing.encode("utf-8", "surrogateescape"))
 
 
 def _text(message: str | bytes) -> str:

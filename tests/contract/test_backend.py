@@ -1,16 +1,21 @@
 """The contract of ``runner.engine.backend``, against every backend that there is."""
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from runner.engine.backend import Ending, Phase, PullProgress, Release, Signal, StageSpec
+from runner.backends.fake import FakeBackend
+from runner.engine.backend import Ending, Phase, PullProgress, Readiness, Release, RunSpec, Signal, StageSpec
 from runner.engine.job import Task
 from runner.errors import ImageError, InfrastructureError
-from runner.naming import Address
-from runner.plan.model import Step
-from tests.support.backends import MISSING, PLACES, Bench, Listener, Place
+from runner.naming import Address, new_run_id
+from runner.plan.model import Ready, Service, Step
+from tests.support.backends import MISSING, PLACES, Bench, Desk, Listener, Place
+from tests.support.hooked import DEADLINE
 from tests.support.plans import IMAGE, step
 
 TOGETHER = 4
@@ -318,3 +323,167 @@ def test_closing_a_run_leaves_other_runs_alone(bench: Bench, place: Place) -> No
 
     assert bench.backend.conclude(address) is None
     assert bench.end(address, listener).exit_code == 137
+
+
+def _server(name: str, script: str, **fake: str) -> Service:
+    """Return a service that runs a script; the variables say what a fake one does."""
+    return Service(name=name, image=IMAGE, entrypoint=("/bin/sh", "-c", script), environment=fake)
+
+
+LASTING = _server("db", "exec sleep 600", FAKE_HANG="1")
+
+
+def _until(bench: Bench, service: Address, ready: Ready | None, seen: Callable[[Readiness], bool]) -> Readiness:
+    deadline = time.monotonic() + DEADLINE
+    while not seen(found := bench.backend.probe(service, ready)):
+        assert time.monotonic() < deadline, f"still {found}"
+        time.sleep(0.05)
+    return found
+
+
+def test_a_service_of_which_nothing_is_known_can_be_used(bench: Bench) -> None:
+    assert bench.backend.probe(bench.serving(LASTING), None) == Readiness(ready=True)
+
+
+def test_a_service_can_be_used_when_its_command_succeeds(bench: Bench) -> None:
+    service = bench.serving(_server("db", "sleep 1; >/up; exec sleep 600", FAKE_HANG="1", FAKE_READY_AFTER="5"))
+    ready = Ready(command="test -e /up")
+
+    before = bench.backend.probe(service, ready)
+
+    assert (before.ready, before.hopeless) == (False, False)
+    assert before.reason
+    assert _until(bench, service, ready, lambda found: found.ready) == Readiness(ready=True)
+
+
+@pytest.mark.parametrize("ready", [None, Ready(command="true")])
+def test_a_service_that_has_ended_is_hopeless(bench: Bench, ready: Ready | None) -> None:
+    service = bench.serving(_server("db", "exit 3", FAKE_EXIT="3"))
+
+    found = _until(bench, service, ready, lambda found: found.hopeless)
+
+    assert not found.ready
+    assert found.reason
+
+
+def test_a_service_that_is_gone_is_hopeless(bench: Bench, place: Place) -> None:
+    service = bench.serving(LASTING)
+    place.remove(service)
+
+    assert bench.backend.probe(service, None).hopeless
+
+
+@pytest.fixture
+def leaving(place: Place) -> Iterator[Bench]:
+    """Return a bench whose run has outputs."""
+    found = Bench(place, RunSpec(id=new_run_id(), home="/workspace", workdir="/workspace", outputs="/workspace/out"))
+    yield found
+    found.close()
+    assert place.left(found.run.id) == ()
+
+
+def _output(name: str, line: str, variable: str = "FAKE_OUTPUT", file: str = ".env") -> Step:
+    commands = (f"echo {line} >>/workspace/out/{file}",)
+    return Step(name=name, image=IMAGE, commands=commands, environment={variable: line})
+
+
+def test_what_steps_leave_as_outputs_is_found_as_they_left_it(leaving: Bench) -> None:
+    assert not any(leaving.backend.outputs(leaving.stage).values())
+
+    leaving.ending(*leaving.released(_output("a", "A=1")))
+    assert leaving.backend.outputs(leaving.stage) == {".env": b"A=1\n"}
+
+    leaving.ending(*leaving.released(_output("b", "B=2")))
+    leaving.ending(*leaving.released(_output("c", "C=3", "FAKE_MASKED_OUTPUT", "masked.env")))
+    assert leaving.backend.outputs(leaving.stage) == {".env": b"A=1\nB=2\n", "masked.env": b"C=3\n"}
+
+
+def test_outputs_are_those_of_the_run_for_every_stage_and_every_client(leaving: Bench) -> None:
+    leaving.ending(*leaving.released(_output("a", "A=1")))
+    other = Address(leaving.run.id, "other")
+    leaving.backend.open_stage(StageSpec(address=other), leaving.losses.append)
+    assert leaving.backend.outputs(other) == {".env": b"A=1\n"}
+
+    leaving.reborn()
+    assert leaving.backend.outputs(leaving.stage) == {".env": b"A=1\n"}
+
+
+def test_a_run_without_outputs_has_none(bench: Bench) -> None:
+    assert not bench.backend.outputs(bench.stage)
+
+
+def test_outputs_of_more_than_ten_mebibytes_are_refused(leaving: Bench) -> None:
+    size = 10 * 1024 * 1024
+    big = Step(
+        name="a",
+        image=IMAGE,
+        commands=(f"head -c {size + 1} /dev/zero >/workspace/out/.env",),
+        environment={"FAKE_OUTPUT": "x" * size} if isinstance(leaving.backend, FakeBackend) else {},
+    )
+    leaving.ending(*leaving.released(big))
+
+    with pytest.raises(InfrastructureError, match=r"\.env"):
+        leaving.backend.outputs(leaving.stage)
+
+
+FILES = ("a/b.xml", "a/d/c.xml", "x/a/b.xml", "a/.d/e.xml", ".f.xml", "a/b.xml.gz")
+KEPT = {
+    "*.xml": ["a/b.xml", "a/d/c.xml", "x/a/b.xml"],
+    "a/b.xml": ["a/b.xml", "x/a/b.xml"],
+    "a/*.xml": ["a/b.xml", "a/d/c.xml", "x/a/b.xml"],
+    "d/*": ["a/d/c.xml"],
+    "*.html": [],
+}
+
+
+def test_files_that_match_are_copied_out_with_their_paths(bench: Bench, tmp_path: Path) -> None:
+    commands = tuple(f"mkdir -p $(dirname {path}) && echo >{path}" for path in FILES)
+    leaving = Step(name="a", image=IMAGE, commands=commands, environment={"FAKE_FILES": ":".join(FILES)})
+    address, listener = bench.released(leaving)
+    bench.ending(address, listener)
+
+    for number, (pattern, expected) in enumerate(KEPT.items()):
+        target = tmp_path / str(number)
+        notes = bench.backend.collect(address, (pattern,), target)
+
+        kept = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
+        assert kept == expected, pattern
+        assert any(pattern in note for note in notes) is not bool(expected), pattern
+
+
+def test_a_person_looks_around_until_the_shell_ends_and_it_leaves_nothing(bench: Bench, place: Place) -> None:
+    address, listener = bench.released(step("a", 3))
+    bench.ending(address, listener)
+    before = set(place.left(bench.run.id))
+    keys, typing = os.pipe()
+    os.write(typing, b"exit\r")
+    desk = Desk(keys)
+
+    bench.backend.shell(bench.spec(step("a", 3)), Release(environment={"GREETING": "hello"}), desk)
+
+    os.close(keys)
+    os.close(typing)
+    assert desk.shown
+    assert set(place.left(bench.run.id)) == before
+
+
+def test_what_ran_when_its_client_died_can_be_followed_by_a_new_one_that_does_not_open_its_stage(place: Place) -> None:
+    bench = Bench(place)
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+    place.die(bench.backend)
+    bench.backend = place.client()
+    bench.backend.open_run(bench.run)
+    later = Listener()
+
+    bench.backend.follow(address, later, later.wake)
+
+    bench.backend.signal(address, Signal.TERM)
+    assert bench.ending(address, later) == Ending(exit_code=143)
+    bench.close()
+    assert place.left(bench.run.id) == ()
+
+
+def test_what_is_not_there_cannot_be_followed(bench: Bench) -> None:
+    with pytest.raises(InfrastructureError):
+        bench.backend.follow(replace(bench.stage, step="never"), Listener(), lambda: None)

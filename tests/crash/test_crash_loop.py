@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.plan.model import Plan, PullPolicy
+from runner.engine import readiness
+from runner.plan.model import Plan, PullPolicy, Ready, Rules, Ruleset
 from runner.plan.status import Status
 from tests.support.crash import History, Outcome, Point, live_through
 from tests.support.plans import hanging, plan, service, stage, step, steps_only
@@ -21,6 +22,8 @@ SCALE = 0.01
 PAIRS = 40
 BOTH = ("success", "failure")
 BROKEN = {"FAKE_START_ERROR": "no such user"}
+LATE = step("b", late=True, user="${CODE}", status=BOTH)
+SLOW = {"FAKE_HANG": "1", "FAKE_READY_AFTER": "2"}
 
 PLANS = {
     "steps": steps_only(
@@ -53,12 +56,31 @@ PLANS = {
         stage("after", step("a", status=BOTH), needs=("broken",)),
         stage("apart", step("a", seconds=1), needs=("broken",), independent=True),
     ),
+    "outputs": plan(
+        stage("make", step("a", fake={"FAKE_OUTPUT": "CODE=3"}), hanging("d", detach=True), step("b", seconds=1)),
+        stage("use", step("a", fake={"FAKE_EXIT": "$CODE"}), LATE, needs=("make",)),
+        stage("asked", step("a"), needs=("make",), ruleset=Ruleset(if_=Rules(status=BOTH, eval="CODE == '3'"))),
+        services=[service("db", fake=SLOW, ready=Ready(port=1)), service("cache")],
+        origins=(step("vault", fake={"FAKE_MASKED_OUTPUT": "TOKEN=geheim"}), step("more", seconds=1)),
+        outputs="/outputs",
+    ),
+    "no secrets": plan(
+        stage("a", step("x")),
+        stage("b", step("x", status=BOTH), independent=True),
+        services=[service("db")],
+        origins=(step("vault", 3), step("more")),
+    ),
 }
 
 
 @pytest.fixture(params=PLANS)
 def of(request: pytest.FixtureRequest) -> Plan:
     return PLANS[request.param]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_FIRST_PAUSE", SCALE)
 
 
 def _check(of: Plan, undisturbed: Outcome, history: History, points: tuple[Point, ...]) -> None:
@@ -103,6 +125,12 @@ def test_a_second_crash_while_the_first_is_mended_changes_nothing(of: Plan, caps
         points = tuple(Point(chance.randint(1, undisturbed.effects), chance.random() < 0.5) for _ in range(2))
         history = live_through(of, points, scale=SCALE)
         _check(of, undisturbed.outcome(of), history, points)
+
+
+def test_outputs_have_an_effect_that_a_crash_could_change() -> None:
+    statuses = live_through(PLANS["outputs"], (), scale=SCALE).outcome(PLANS["outputs"]).statuses
+
+    assert (statuses["use/a (1.1)"], statuses["asked/a (1.1)"]) == (Status.FAILURE, Status.SUCCESS)
 
 
 def test_the_loop_sees_a_run_that_is_not_mended() -> None:

@@ -16,6 +16,8 @@ from tests.support.attempts import BUSYBOX, DEBIAN, Recorder, Stand, build_image
 
 BASH = "runner-test-bash:local"
 SHELLS = (BUSYBOX, DEBIAN, BASH)
+OTHERS = {BUSYBOX: "ash", DEBIAN: "bash", BASH: "/bin/dash"}
+"""A shell of each image that is not the one behind its /bin/sh, as far as it has one."""
 UNRELEASED = Ending(exit_code=125, reason="it ended at the gate, before its script", started=False)
 
 
@@ -275,6 +277,63 @@ def test_a_name_that_no_shell_can_export_is_one_of_the_container(stand: Stand) -
     assert ending == Ending(exit_code=0)
     assert b"PARAMETER_DRY-RUN=true\n" in recorder.out
     assert recorder.out.endswith(b"\n1\n")
+
+
+def other(stand: Stand) -> str:
+    return OTHERS[stand.image]
+
+
+def test_another_shell_runs_the_script_as_the_gate_would(stand: Stand) -> None:
+    left = 'echo "${runner_go-}${runner_end-}${runner_size-}${runner_text-}${TINI_KILL_PROCESS_GROUP-}clean"'
+    commands = ('echo "$# $0"; pwd; id -u', "cat; echo input is empty", left, 'echo "$VALUE"; exit 7')
+    spec = stand.step(*commands, shell=other(stand), user="1000")
+    ending, recorder = stand.run_through(spec, {"VALUE": "a 'b' $(c)"})
+
+    assert ending == Ending(exit_code=7)
+    assert recorder.err == b""
+    written = ([f"0 {other(stand)}", "/workspace", "1000"], ["input is empty"], ["clean"], ["a 'b' $(c)"])
+    traced = zip(commands, written, strict=True)
+    assert recorder.out.decode().splitlines() == [
+        line for command, lines in traced for line in (f"$ {command}", *lines)
+    ]
+
+
+def test_what_only_bash_can_do_works_where_bash_is_asked_for(built: Stand) -> None:
+    built.image = DEBIAN
+    ending, recorder = built.run_through(
+        built.step("a=(x y); echo ${a[1]}", "set -o pipefail; exit 6 | :", shell="bash")
+    )
+
+    assert ending == Ending(exit_code=6)
+    assert recorder.out.splitlines()[1] == b"y"
+
+
+def test_another_shell_takes_a_large_script_whole(stand: Stand) -> None:
+    command = ("# " + "x" * 97 + "\n") * 10_000 + "echo the end"
+    ending, recorder = stand.run_through(stand.step(command, shell=other(stand)))
+
+    assert ending.exit_code == 0
+    assert hashlib.sha256(recorder.out).digest() == hashlib.sha256(f"$ {command}\nthe end\n".encode()).digest()
+
+
+def test_a_trap_runs_in_another_shell_too(stand: Stand) -> None:
+    spec = stand.step("trap 'echo trapped; exit 9' TERM", "echo ready; sleep 100", shell=other(stand))
+    address, recorder = stand.begin(spec)
+    wait_for(lambda: recorder.out.endswith(b"ready\n"))
+    stand.containers.signal(address, Signal.TERM)
+    ending = stand.end(address, recorder, 5)
+    stand.containers.discard(address)
+
+    assert ending.exit_code == 9
+    assert recorder.out.endswith(b"trapped\n")
+
+
+def test_a_shell_that_the_image_does_not_have_is_127_and_named(stand: Stand) -> None:
+    ending, recorder = stand.run_through(stand.step("echo ran", shell="fish"))
+
+    assert ending == Ending(exit_code=127)
+    assert recorder.out == b""
+    assert recorder.err.startswith(b"shell fish: no such program in this image")
 
 
 def test_an_image_without_a_shell_is_refused_for_commands(built: Stand) -> None:

@@ -5,87 +5,21 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.support.private_engine import ENSURE_DOCKER, PrivateEngine, private_engine, run
 from tests.support.scripts import SCRIPTS
 
 NOBODY = 65534
-ENSURE_DOCKER = SCRIPTS / "ensure-docker"
 ENSURE_PACKAGES = SCRIPTS / "ensure-packages"
-
-
-def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, timeout=100, check=False
-    )
-
-
-def wait_until_gone(pid: int) -> None:
-    """Return when a process has ended; whether anybody has reaped it does not matter."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        if state in "ZX":
-            return
-        time.sleep(0.05)
-    raise TimeoutError(pid)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrivateEngine:
-    """A dockerd beside the machine's own, in a network and mount namespace of its own."""
-
-    folder: Path
-
-    @property
-    def pidfile(self) -> Path:
-        return self.folder / "d.pid"
-
-    @property
-    def containerd_pidfile(self) -> Path:
-        return self.folder / "exec" / "containerd" / "containerd.pid"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "d.log"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            "DOCKER_HOST": f"unix://{self.folder}/d.sock",
-            "DOCKERD_EXEC_ROOT": str(self.folder / "exec"),
-            "DOCKERD_PIDFILE": str(self.pidfile),
-            "DOCKERD_LOG": str(self.log),
-            "DOCKERD_ARGS": f"--data-root {self.folder}/data --cgroup-parent /probe --bridge none --iptables=false",
-        }
-
-    def ensure(self, **changes: str) -> subprocess.CompletedProcess[str]:
-        # With "--bridge none" dockerd deletes the docker0 that it finds: never start it in the machine's own network.
-        return run("unshare", "--net", "--mount", ENSURE_DOCKER, **(self.environment | changes))
-
-    def answers(self) -> bool:
-        return run("docker", "info", "--format", "{{.ID}}", **self.environment).returncode == 0
-
-    def end(self, number: signal.Signals) -> None:
-        """Send a signal to dockerd, and wait until it and its containerd have ended."""
-        pids = [int(path.read_text()) for path in (self.pidfile, self.containerd_pidfile)]
-        os.kill(pids[0], number)
-        for pid in pids:
-            wait_until_gone(pid)
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[PrivateEngine]:
-    engine = PrivateEngine(folder=tmp_path)
-    yield engine
-    if engine.answers():
-        engine.end(signal.SIGTERM)
+    with private_engine(tmp_path) as engine:
+        yield engine
 
 
 def test_an_engine_that_runs_is_found_in_less_than_a_tenth_of_a_second() -> None:

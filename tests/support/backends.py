@@ -15,8 +15,8 @@ from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Sweep
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import STDOUT, Backend, Ending, Phase, Release, RunSpec, Signal, StageSpec, StepSpec
-from runner.naming import Address, Instance, new_run_id
-from runner.plan.model import Step
+from runner.naming import SERVICES, Address, Instance, new_run_id
+from runner.plan.model import Service, Step
 from runner.settings import DockerSettings
 from tests.support.hooked import DEADLINE
 
@@ -180,6 +180,32 @@ class Listener:
             return self._wakes
 
 
+class Desk:
+    """A ``Terminal`` of which ``keys`` is where one types; its person leaves after so many looks."""
+
+    def __init__(self, keys: int, *, looks: int = 1_000_000) -> None:
+        self.shown = b""
+        self._keys = keys
+        self._looks = looks
+
+    def fileno(self) -> int:
+        """Return where keys are read."""
+        return self._keys
+
+    def write(self, data: bytes) -> None:
+        """Keep what is shown."""
+        self.shown += data
+
+    def size(self) -> tuple[int, int]:
+        """Return what terminals have."""
+        return 24, 80
+
+    def closed(self) -> bool:
+        """Whether the person has left."""
+        self._looks -= 1
+        return self._looks < 0
+
+
 @dataclass
 class Bench:
     """A run with one open stage on a place, and the client that works on it."""
@@ -217,6 +243,22 @@ class Bench:
             commands=step.commands,
             environment=step.environment,
         )
+
+    def serving(self, service: Service) -> Address:
+        """Start a service."""
+        spec = StepSpec(
+            address=Address(self.run.id, SERVICES, service.name),
+            image=service.image,
+            entrypoint=service.entrypoint,
+            environment=service.environment,
+            alias=service.name,
+            workspace=False,
+        )
+        listener = Listener()
+        assert self.backend.prepare(spec) is Phase.READY
+        self.backend.follow(spec.address, listener, listener.wake)
+        self.backend.release(spec.address, Release(environment=spec.environment))
+        return spec.address
 
     def ready(self, step: Step) -> tuple[Address, Listener]:
         """Bring a step to its gate, and listen to it."""

@@ -1,13 +1,16 @@
 """The real ``runner`` command as a process: started in a repository of its own, watched, signalled, and judged."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 import threading
 import time
@@ -116,6 +119,17 @@ class Running:
         assert self.terminal is not None
         self.terminal.write(keys)
 
+    def resize(self, rows: int, columns: int) -> None:
+        """Change the size of its terminal."""
+        assert self.terminal is not None
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    @property
+    def modes(self) -> list[Any]:
+        """The modes of its terminal, as ``termios`` gives them."""
+        assert self.terminal is not None
+        return termios.tcgetattr(self.terminal)
+
     def hang_up(self) -> None:
         """Close its terminal."""
         self._deaf.set()  # a terminal that is being read stays open
@@ -202,13 +216,13 @@ class Place:
         )
         return self._started(Running(process))
 
-    def at_terminal(self, *arguments: str | Path) -> Running:
+    def at_terminal(self, *arguments: str | Path, env: Mapping[str, str] | None = None) -> Running:
         """Start a command of ``runner`` at a terminal of its own."""
         ours, its = pty.openpty()
         process = subprocess.Popen(
             [RUNNER, *arguments],
             cwd=self.repo,
-            env=self.variables(),
+            env=self.variables(env),
             preexec_fn=lambda: os.login_tty(its),  # noqa: PLW1509 - nothing else makes a controlling terminal
         )
         os.close(its)
@@ -228,7 +242,7 @@ class Place:
     def objects(self, kind: str = "") -> list[str]:
         """Return what the runs of this place have on the engine, as ``kind name``: by label, and by name."""
         runs = [path.name for path in self.runs]
-        with closing(APIClient()) as api:
+        with closing(self._engine()) as api:
             found = [
                 *(("container", raw["Names"][0], raw) for raw in api.containers(all=True)),
                 *(("network", raw["Name"], raw) for raw in api.networks()),
@@ -242,9 +256,12 @@ class Place:
 
     def containers(self, role: str) -> list[str]:
         """Return the ids of the running containers of a role: "step", "service", "sandbox"."""
-        with closing(APIClient()) as api:
+        with closing(self._engine()) as api:
             found = api.containers(filters={"label": f"{LABEL_ROLE}={role}"})
         return [raw["Id"] for raw in found if self._is_ours(raw)]
+
+    def _engine(self) -> APIClient:
+        return APIClient(base_url=self.environment.get("DOCKER_HOST"))
 
     def _started(self, running: Running) -> Running:
         self.started.append(running)
@@ -255,10 +272,13 @@ class Place:
 
 
 @contextmanager
-def place_in(folder: Path) -> Iterator[Place]:
-    """Make a place below a folder; fail if it leaves anything on the engine, and remove that."""
+def place_in(folder: Path, environment: Mapping[str, str] | None = None) -> Iterator[Place]:
+    """Make a place below a folder; fail if it leaves anything on the engine, and remove that.
+
+    With a DOCKER_HOST in the environment of its commands, that is the engine.
+    """
     _images()
-    place = Place(folder / "repo", folder / "state")
+    place = Place(folder / "repo", folder / "state", environment or {})
     place.repo.mkdir(parents=True)
     try:
         yield place

@@ -13,6 +13,7 @@ from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import Output
 from runner.engine.job import Job, Task
 from runner.engine.journal import Entry, Journal, Memory, Writer
+from runner.engine.origins import unfold
 from runner.engine.run import Driver
 from runner.engine.state import RunState
 from runner.naming import SERVICES, Address
@@ -22,7 +23,7 @@ from tests.support.engine import RUN, Recorders
 from tests.support.hooked import DEADLINE, Call, HookedBackend
 
 GRACE = 1.0
-_READING = ("conclude",)
+_READING = ("conclude", "outputs", "probe")
 
 
 class Crash(BaseException):
@@ -195,6 +196,7 @@ def _bad_sequences(entries: Sequence[Entry]) -> list[str]:
 def live_through(plan: Plan, points: Sequence[Point], *, scale: float) -> History:
     """Drive a plan with one life for each point at which it ends, and a last one that does not."""
     world, journal = World(scale=scale), Memory()
+    plan = unfold(plan)
     died = tuple(_live(plan, world, journal, Mortality(point)) for point in points)
     last = Mortality()
     assert not _live(plan, world, journal, last)

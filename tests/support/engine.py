@@ -8,11 +8,13 @@ from typing import Any
 
 from runner import naming
 from runner.backends.fake import FakeBackend, World
+from runner.clock import Clock
 from runner.engine.backend import Backend, Release
 from runner.engine.events import Changed, Event, Notice, Observer, Printing
-from runner.engine.job import Job, Task
+from runner.engine.job import Job, LookAround, Task
 from runner.engine.journal import Entry, Journal, Memory
 from runner.engine.ledger import Ledger
+from runner.engine.origins import unfold
 from runner.engine.run import Driver
 from runner.engine.state import RunState, Standing
 from runner.naming import SERVICES, Address
@@ -82,12 +84,18 @@ class Recorders:
 
     def __init__(self) -> None:
         self.found: dict[str, Recorder] = {}
+        self.hidden: list[str] = []
 
     def open(self, name: str) -> Recorder:
         """Return the log of that name."""
         recorder = self.found.setdefault(name, Recorder())
         recorder.closed = False
         return recorder
+
+    def hide(self, value: str) -> bool:
+        """Remember a secret; what has less than four characters is too short."""
+        self.hidden.append(value)
+        return len(value) >= 4
 
 
 class VaryingBackend(FakeBackend):
@@ -112,6 +120,7 @@ class Result:
     entries: tuple[Entry, ...]
     events: tuple[Event, ...]
     outputs: Mapping[str, Recorder]
+    hidden: tuple[str, ...]
 
     def standing(self, path: str) -> Standing:
         """Return how the last round of a stage, or the last attempt of ``stage/step``, stands."""
@@ -172,9 +181,11 @@ class Life:
         journal: Journal | None = None,
         observer: Observer | None = None,
         run: str = RUN,
+        clock: Clock | None = None,
+        on_failure: LookAround | None = None,
         **job: Any,  # noqa: ANN401 - the fields of `Job`, which checks them
     ) -> None:
-        self.plan = plan
+        self.plan = unfold(plan)
         self.run = run
         self.journal = journal or Memory()
         self.events: list[Event] = []
@@ -183,11 +194,13 @@ class Life:
         self._news = threading.Condition()
         job.setdefault("grace", 1.0)
         self.driver = Driver(
-            job=Job(id=run, plan=plan, **job),
+            job=Job(id=run, plan=self.plan, **job),
             journal=self.journal,
             backend=backend or FakeBackend(world or World(scale=SCALE)),
             logs=self.logs,
             observer=self._observe,
+            clock=clock,
+            on_failure=on_failure,
         )
         self._standing: Standing | None = None
         self._task: Task | None = None
@@ -231,6 +244,7 @@ class Life:
             entries=entries,
             events=tuple(self.events),
             outputs=self.logs.found,
+            hidden=tuple(self.logs.hidden),
         )
 
     def _drive(self) -> None:

@@ -1,7 +1,7 @@
 """A backend around another, in which a test does something right before or after a call."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,16 @@ from runner.engine.backend import (
     Output,
     Phase,
     PullProgress,
+    Readiness,
     Release,
     RunSpec,
     Signal,
     StageSpec,
     StepSpec,
+    Terminal,
 )
 from runner.naming import Address
+from runner.plan.model import Ready
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,22 @@ class HookedBackend:
     def discard(self, address: Address) -> None:
         with self._around("discard", address):
             self.inner.discard(address)
+
+    def probe(self, service: Address, ready: Ready | None) -> Readiness:
+        with self._around("probe", service):
+            return self.inner.probe(service, ready)
+
+    def outputs(self, stage: Address) -> Mapping[str, bytes]:
+        with self._around("outputs", stage):
+            return self.inner.outputs(stage)
+
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+        with self._around("collect", attempt):
+            return self.inner.collect(attempt, patterns, target)
+
+    def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
+        with self._around("shell", step.address):
+            self.inner.shell(step, release, terminal)
 
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         with self._around("close_stage", stage):

@@ -18,10 +18,14 @@ from runner.store import instances
 
 
 class FakeSweep:
-    """What is on an engine that is not there: takes the place of ``Sweep`` in ``runner.dispatch.clean``."""
+    """What is on an engine that is not there: takes the place of ``Sweep`` in ``runner.dispatch.clean``.
+
+    ``used`` are the names of those on which the caches of that name depend.
+    """
 
     def __init__(self, *remnants: Remnant) -> None:
         self.there = list(remnants)
+        self.used: dict[str, str] = {}
         self.stuck: set[str] = set()
         self.asked: list[Instance] = []
         self.error: Exception | None = None
@@ -36,6 +40,12 @@ class FakeSweep:
         if self.error is not None:
             raise self.error
         return tuple(self.there)
+
+    def caches(self, instance: Instance) -> tuple[Remnant, ...]:
+        """Return the caches that nothing uses which is still there."""
+        self.asked.append(instance)
+        names = {remnant.name for remnant in self.there}
+        return tuple(found for found in self.there if found.cache and self.used.get(found.name) not in names)
 
     def remove(self, remnants: tuple[Remnant, ...], *, tries: int = 1) -> tuple[Remnant, ...]:
         """Remove all but what is stuck."""
@@ -52,6 +62,11 @@ class FakeSweep:
 def remnant(name: str, lock: str, kind: str = "container", run: str = "0badcafe") -> Remnant:
     """Return something that is on an engine."""
     return Remnant(kind=kind, name=name, run=run, lock=lock)
+
+
+def cache(name: str) -> Remnant:
+    """Return a cache that is on an engine."""
+    return Remnant(kind="volume", name=name, run="", lock="", cache=f"{name} at /cache")
 
 
 @contextmanager

@@ -60,9 +60,9 @@ def service(name: str, *, fake: Mapping[str, str] | None = None, **fields: Any) 
     return Service(name=name, environment=environment, **fields)
 
 
-def plan(*stages: Stage, services: Iterable[Service] = ()) -> Plan:
+def plan(*stages: Stage, services: Iterable[Service] = (), **fields: Any) -> Plan:  # noqa: ANN401 - those of `Plan`
     """Return a plan of these stages."""
-    return Plan(dialect="vela", stages=stages, services=tuple(services), facts=FACTS)
+    return Plan(dialect="vela", stages=stages, services=tuple(services), facts=FACTS, **fields)
 
 
 def steps_only(*steps: Step, **fields: Any) -> Plan:  # noqa: ANN401 - as `stage`

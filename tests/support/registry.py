@@ -20,6 +20,8 @@ import yaml
 
 _ROOT = Path(__file__).parents[2]
 _START_SECONDS = 20
+_LISTEN = "0A"
+"""The state of a socket that listens, as /proc/net/tcp has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +46,20 @@ class Registry:
 
 
 @contextmanager
-def registry(folder: Path, login: Login | None = None) -> Iterator[Registry]:
-    """Run a registry that keeps its images in ``folder``, open or with a login."""
+def registry(
+    folder: Path, login: Login | None = None, *, port: int | None = None, beside: int | None = None
+) -> Iterator[Registry]:
+    """Run a registry that keeps its images in ``folder``, open or with a login.
+
+    ``beside`` is a process in whose network it listens, else in ours; ``port`` is one that is free there.
+    """
     subprocess.run([_ROOT / "scripts" / "ensure-packages", "docker-registry", "apache2-utils"], check=True)
-    port = free_port()
+    port = port or free_port()
     config = folder / "config.yml"
     config.write_text(yaml.safe_dump(_config(folder, port, login)))
+    entering = ["nsenter", f"--net=/proc/{beside}/ns/net"] if beside else []
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", config], stdout=log, stderr=log)
+        process = subprocess.Popen([*entering, "docker-registry", "serve", config], stdout=log, stderr=log)
     try:
         _await(port, process, folder / "log")
         yield Registry(port=port, login=login)
@@ -79,13 +87,17 @@ def _config(folder: Path, port: int, login: Login | None) -> dict[str, object]:
 def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
+        if _listens(process.pid, port):
             return
+        time.sleep(0.05)
     raise AssertionError(f"the registry did not start: {log.read_text()}")
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Tell whether somebody listens on a port of the loopback in the network of a process, which may not be ours."""
+    sockets = Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+    listening = f"0100007F:{port:04X}", _LISTEN
+    return any((fields[1], fields[3]) == listening for fields in map(str.split, sockets))
 
 
 def free_port() -> int:

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -103,3 +104,50 @@ def test_the_volumes_of_a_stage_have_short_names_that_tell_stages_and_rounds_apa
 
 def test_every_attempt_of_a_stages_steps_shares_its_volumes() -> None:
     assert naming.layer(STEP.of_stage(), "u") == naming.layer(Address("0badcafe", "build", round=2), "u")
+
+
+def test_a_cache_is_named_by_whose_it_is_and_by_its_key_and_path() -> None:
+    others = [replace(WHO, kind="daemon"), replace(WHO, host="there"), replace(WHO, owner="you")]
+    names = {
+        naming.cache_volume(WHO, "npm", "/a"),
+        naming.cache_volume(WHO, "npm", "/b"),
+        naming.cache_volume(WHO, "go", "/a"),
+        *(naming.cache_volume(other, "npm", "/a") for other in others),
+    }
+
+    assert len(names) == 6
+    assert all(re.fullmatch("runner-cache-[a-z2-7]{16}", name) for name in names)
+    assert naming.cache_volume(replace(WHO, id="i2", lock="/another"), "npm", "/a") in names
+
+
+def test_a_cache_carries_no_label_of_a_run_or_a_process() -> None:
+    assert naming.cache_labels(WHO, "npm", "/a") == {
+        "io.runner.kind": "exec",
+        "io.runner.host": "here",
+        "io.runner.owner": "me",
+        "io.runner.role": "cache",
+        "io.runner.cache": "npm at /a",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("unit tests", "unit tests"), ("a/b", "a%2Fb"), ("..", "..%~5ec1f7"), ("@secrets", "%40secrets")],
+)
+def test_a_file_is_named_readably_and_never_leads_elsewhere(name: str, expected: str) -> None:
+    assert naming.file_name(name) == expected
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "x" * 300, "x" * 300 + "y", "/", "\0", "\ud800", "a%2Fb", "a/b"])
+def test_a_file_name_is_one_part_of_a_path_that_any_file_system_takes(name: str) -> None:
+    found = naming.file_name(name)
+
+    assert found not in ("", ".", "..")
+    assert "/" not in found
+    assert len(found.encode()) < 255
+
+
+def test_different_names_make_different_file_names() -> None:
+    names = ["", ".", "..", "x" * 300, "x" * 300 + "y", "/", "%2F", "a b", "a%20b"]
+
+    assert len({naming.file_name(name) for name in names}) == len(names)

@@ -92,10 +92,14 @@ class Connection:
                 raise EngineUnavailableError("what was attached has ended")
             if time.monotonic() > deadline:
                 raise EngineTimeoutError(f"{len(left):,} of {len(data):,} bytes were not taken in {seconds:g} seconds")
-            left = left[self._send_some(left) :]
+            left = left[self.send_some(left) :]
 
-    def _send_some(self, data: memoryview) -> int:
-        """Send what is taken within a moment; returns how much that was."""
+    def send_some(self, data: memoryview) -> int:
+        """Send what is taken within a moment; returns how much that was.
+
+        Raises:
+            EngineUnavailableError: the connection broke.
+        """
         poll = select.poll()
         try:
             poll.register(self._socket, select.POLLOUT)
@@ -149,17 +153,34 @@ def logs(api: docker.APIClient, container: str, *, follow: bool) -> Connection:
     return connect(api, "GET", endpoint(api, "/containers/{0}/logs", container), wanted, {"Connection": "close"})
 
 
-def connect(
-    api: docker.APIClient, method: str, url: str, parameters: Parameters, headers: Mapping[str, str]
+def start_exec(api: docker.APIClient, exec_id: str, *, tty: bool = False) -> Connection:
+    """Start what ``exec_create`` has made, and read its streams until its end; of a terminal, its bytes as they are.
+
+    Raises:
+        InfrastructureError: the engine cannot start it.
+    """
+    headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
+    body: Parameters = {"Detach": False, "Tty": tty}
+    return connect(api, "POST", endpoint(api, "/exec/{0}/start", exec_id), {}, headers, body=body)
+
+
+def connect(  # noqa: PLR0913  # the parts of an HTTP request
+    api: docker.APIClient,
+    method: str,
+    url: str,
+    parameters: Parameters,
+    headers: Mapping[str, str],
+    *,
+    body: Parameters | None = None,
 ) -> Connection:
-    """Make a call whose answer goes on; ``url`` comes from ``client.endpoint``.
+    """Make a call whose answer goes on; ``url`` comes from ``client.endpoint``, ``body`` is sent as JSON.
 
     Raises:
         InfrastructureError: the engine refused, or does not answer.
     """
     with translated(f"{method} {urlsplit(url).path}"):
         response = api.request(
-            method, url, params=dict(parameters), headers=dict(headers), stream=True, timeout=api.timeout
+            method, url, params=dict(parameters), headers=dict(headers), json=body, stream=True, timeout=api.timeout
         )
         try:
             response.raise_for_status()

@@ -1,20 +1,26 @@
 """The Docker backend: implements ``engine.backend.Backend`` by putting the parts of this package together."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from docker.types import Mount
+
 from runner import naming
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.containers import Containers
+from runner.backends.docker.creation import Creation
 from runner.backends.docker.events import Events
 from runner.backends.docker.hostconfig import Joined, Own, Placement
 from runner.backends.docker.images import Image, Images
 from runner.backends.docker.network import Networks
+from runner.backends.docker.outputs import Outputs
+from runner.backends.docker.probes import Probes
 from runner.backends.docker.reader import Reader
-from runner.backends.docker.sandbox import MARKS, Sandbox, Sandboxes, values_mount
+from runner.backends.docker.sandbox import MARKS, Sandbox, Sandboxes, outputs_mount, values_mount
+from runner.backends.docker.shell import Shells
 from runner.backends.docker.sweep import Sweep
 from runner.backends.docker.workspaces import Opened, Workspaces
 from runner.engine.backend import (
@@ -23,15 +29,18 @@ from runner.engine.backend import (
     Output,
     Phase,
     PullProgress,
+    Readiness,
     Release,
     RunSpec,
     Signal,
     StageSpec,
     StepSpec,
+    Terminal,
 )
 from runner.engine.job import Task
 from runner.errors import InfrastructureError
 from runner.naming import Address, Instance
+from runner.plan.model import Ready
 from runner.settings import DockerSettings
 
 _COPIES = "the engine cannot layer volumes here: workspaces are copied, which takes time and space"
@@ -55,12 +64,18 @@ class DockerBackend:
         self._images = Images(engine, settings)
         self._networks = Networks(engine, settings, instance)
         self._sandboxes = Sandboxes(engine, settings, instance)
+        self._outputs = Outputs(engine, instance)
         self._workspaces = Workspaces(engine, settings, instance, self._images, overlays=overlays)
         self._reader = Reader()
         self._events = Events(engine, instance)
         self._events.add(self._sandboxes)
         self._containers = Containers(
             engine=engine, reader=self._reader, events=self._events, settings=settings, instance=instance
+        )
+        self._probes = Probes(engine)
+        self._shells = Shells(
+            engine,
+            Creation(engine=engine, reader=self._reader, log_driver=settings.log_driver, instance=instance),
         )
         self._sweep = Sweep(engine)
         self._removals = ThreadPoolExecutor(1, thread_name_prefix="removals")
@@ -78,8 +93,9 @@ class DockerBackend:
         try:
             self._events.ready()
             self._make_values(run)
+            self._outputs.make(run)
             self._networks.create(run.id)
-            self._sandboxes.warm(run.id)
+            self._sandboxes.warm(run.id, outputs=bool(run.outputs))
         finally:
             source.wait()
         source.finish()
@@ -144,6 +160,24 @@ class DockerBackend:
         self._containers.silence(address)
         self._removing[address] = self._removals.submit(self._containers.discard, address)
 
+    def probe(self, service: Address, ready: Ready | None) -> Readiness:
+        """Say whether a service can be used."""
+        return self._probes.look(service, ready)
+
+    def outputs(self, stage: Address) -> Mapping[str, bytes]:
+        """Return what steps of the run have left for later ones."""
+        opened = self._opened(stage)
+        return self._outputs.read(stage.run, opened.sandbox.id) if self._runs[stage.run].outputs else {}
+
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+        """Copy files of an attempt's workspace out."""
+        return self._workspaces.collect(self._opened(attempt.of_stage()).workspace, attempt, patterns, target)
+
+    def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
+        """Let a person look around where an attempt ran."""
+        placement = self._placement(step, self._images.describe(step.image))
+        self._shells.open(step, placement, release, terminal)
+
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         """Give back the sandbox; copy what a stage has left if something of it goes on writing."""
         with self._lock:
@@ -165,6 +199,7 @@ class DockerBackend:
         wait(self._removing.values())
         self._removing.clear()
         self._sandboxes.forget(run.id)
+        self._outputs.forget(run.id)
         with self._lock:
             for stage in [address for address in self._stages if address.run == run.id]:
                 del self._stages[stage]
@@ -192,6 +227,20 @@ class DockerBackend:
         with translated("creating the volume of the run's values"):
             self._engine.api.create_volume(naming.volume(run.id, "v"), driver="local", labels=labels)
 
+    def _opened(self, stage: Address) -> _Stage:
+        with self._lock:
+            opened = self._stages.get(stage)
+        if opened is None:
+            raise InfrastructureError(f"{stage}: the stage is not open")
+        return opened
+
+    def _mounts(self, step: StepSpec, stage: _Stage | None) -> tuple[Mount, ...]:
+        run = self._runs[step.address.run]
+        if stage is None or not step.workspace:
+            return (values_mount(run.id),)
+        outputs = (outputs_mount(run.id, run.outputs),) if run.outputs else ()
+        return (values_mount(run.id), *stage.workspace.mounts, *outputs)
+
     def _placement(self, step: StepSpec, image: Image) -> Placement:
         address = step.address
         stage = self._stages.get(address.of_stage())
@@ -206,6 +255,6 @@ class DockerBackend:
             role="step" if step.workspace else "service",
             workdir=self._runs[address.run].workdir,
             marks=MARKS,
-            mounts=(values_mount(address.run), *(stage.workspace.mounts if stage and step.workspace else ())),
+            mounts=self._mounts(step, stage),
             has_shell=lambda container: self._images.shell_in(container, image.id),
         )

@@ -178,7 +178,7 @@ class Containers:
 
     def _open_gate(self, attempt: Attempt, spec: StepSpec, environment: Mapping[str, str]) -> None:
         exported = {name: value for name, value in environment.items() if gate.exportable(name)}
-        sent = gate.payload(exported, gate.script(spec.commands), secrets.token_hex(16))
+        sent = gate.payload(exported, gate.script(spec.commands), secrets.token_hex(16), spec.shell)
         connection = attempt.connection
         if connection is None:
             raise InfrastructureError(f"{attempt.address}: has no gate that could be opened")

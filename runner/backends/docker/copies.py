@@ -16,11 +16,13 @@ from runner.workspace.changes import FORMAT, Changes, compare, parse
 # What volumes of a stage are, as the last letters of their names.
 _TREE, _FROZEN, _RECORD = "c", "cf", "r"
 
-_KEPT = "/record"
+_KEPT, _OTHER = "/record", "/other"
 
 _RECORD_BEFORE = """
 cd /from && find . -xdev -exec stat -c "$1" {} + > /record/before
 """
+
+_HAND_ON = "[ ! -e /other/before ] || cp -p /other/before /record/before"
 
 # Without a first listing the tree was empty. The second one is made when it is first asked for, and is the last word
 # on what the stage changed. A file that vanishes while it is listed is no error: something may go on writing.
@@ -57,18 +59,20 @@ class Copies:
 
         return self._volumes.filled(name + _TREE, stage, fill)
 
-    def freeze(self, plot: Plot, stage: Address) -> None:
+    def freeze(self, plot: Plot, stage: Address, owner: Address) -> None:
         """Copy the stage's tree, beside the listing of that moment."""
-        name = naming.layer(stage, plot.kind)
+        name, kept = naming.layer(stage, plot.kind), naming.layer(owner, plot.kind)
         tree = self._volumes.of_run(stage.run).get(name + _TREE)
         if tree is None:
             return
 
         def fill(frozen: Volume) -> None:
-            self._changes(name, stage, tree)
-            copy(self._helpers, stage.run, source=tree.mount(FROM, read_only=True), target=frozen.mount(TO))
+            if owner != stage:
+                self._hand_on(name, stage, kept, owner)
+            self._changes(kept, owner, tree)
+            copy(self._helpers, owner.run, source=tree.mount(FROM, read_only=True), target=frozen.mount(TO))
 
-        self._volumes.filled(name + _FROZEN, stage, fill)
+        self._volumes.filled(kept + _FROZEN, owner, fill)
 
     def merge(self, plots: Sequence[Plot], stages: Sequence[Address]) -> list[dict[Address, frozenset[bytes]]]:
         """Compare each stage's tree with what it was at first."""
@@ -94,16 +98,22 @@ class Copies:
         known = self._volumes.of_run(plot.run.run)
         for stage in stages:
             name = naming.layer(stage, plot.kind)
-            if whole(name + _TREE) not in known:
-                continue
-            kept = known[name + _FROZEN] if whole(name + _FROZEN) in known else known[name + _TREE]
-            changes = self._changes(name, stage, known[name + _TREE])
-            yield stage, Difference(changes=changes, tree=kept.mount(FROM, read_only=True))
+            kept = next((name + kind for kind in (_FROZEN, _TREE) if whole(name + kind) in known), None)
+            if kept:
+                changes = self._changes(name, stage, known[kept])
+                yield stage, Difference(changes=changes, tree=known[kept].mount(FROM, read_only=True))
 
     def _record(self, name: str, stage: Address, tree: Volume) -> None:
         self._volumes.remove(name + _RECORD)
         record = self._volumes.plain(name + _RECORD, stage)
         self._run(stage, _RECORD_BEFORE, tree, record)
+
+    def _hand_on(self, name: str, stage: Address, kept: str, owner: Address) -> None:
+        """Begin a record for ``owner`` with how the stage's tree was at first."""
+        self._volumes.remove(kept + _RECORD)
+        self._read.pop(kept, None)
+        old, new = self._volumes.plain(name + _RECORD, stage), self._volumes.plain(kept + _RECORD, owner)
+        self._helpers.run(owner.run, _HAND_ON, mounts=(old.mount(_OTHER, read_only=True), new.mount(_KEPT)))
 
     def _changes(self, name: str, stage: Address, tree: Volume) -> Changes:
         if name not in self._read:

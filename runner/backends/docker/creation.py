@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from runner import naming
-from runner.backends.docker import gate, hostconfig
+from runner.backends.docker import caches, gate, hostconfig
 from runner.backends.docker.attach import attach
 from runner.backends.docker.attempt import Attempt, Tap
 from runner.backends.docker.client import GONE, Engine, translated
@@ -69,6 +69,8 @@ class Creation:
             attempt.shown = shown
             if attempt.mark:
                 _check_shell(attempt.container, spec, placement)
+            if spec.caches:
+                caches.open_roots(self._engine, attempt.container, spec.caches, placement.workdir)
             attempt.connection = attach(self._engine.api, attempt.container, stdin=bool(attempt.mark))
             if attempt.tap.followed:
                 self._reader.register(attempt.connection, attempt.tap)

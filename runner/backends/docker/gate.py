@@ -8,6 +8,9 @@ Right before it runs anything the gate creates the *mark*, an empty file in a di
 "no mark" means "nothing of the user's ran", and an exit code 125 with the mark is the script's own. To keep that true
 an attempt whose mark cannot be written does not run (125, with the shell's message on stderr), and since ``set -C``
 refuses to overwrite, no attempt is released twice.
+
+A step may ask for another shell. The gate is ``/bin/sh`` then, too: it becomes that shell (``exec``) after the exports,
+so that a PATH among them counts, and hands it the script in a here-document that ends with the token.
 """
 
 import re
@@ -15,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from runner.errors import InfrastructureError
 
-UNRELEASED = 125
+UNRELEASED, NO_SHELL = 125, 127
 
 SHELL = "/bin/sh"
 
@@ -34,6 +37,13 @@ true >"$1" || exit 125
 set +C
 shift
 eval "unset runner_go runner_end runner_size runner_text TINI_KILL_PROCESS_GROUP
+$runner_text"
+"""
+
+# What another shell runs. It reads the script whole before it runs any of it, so that no command swallows the rest.
+_IN_SHELL = """\
+runner_text=$(cat) && exec </dev/null || exit 126
+eval "unset runner_text
 $runner_text"
 """
 
@@ -88,8 +98,10 @@ def script(commands: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def payload(environment: Mapping[str, str], text: str, token: str) -> bytes:
-    """Return what opens the gate: exports, then the script ``text``.
+def payload(environment: Mapping[str, str], text: str, token: str, shell: str = "") -> bytes:
+    """Return what opens the gate: exports, then the script ``text``, for ``shell`` if that is not the gate's own.
+
+    ``shell`` is a program's name or absolute path; without it in the image, the attempt ends with 127 and a message.
 
     Every name must be ``exportable``. ``token`` must be one that the text cannot foresee. Bytes that are no UTF-8 are
     spelled as surrogate escapes. A variable that a shell keeps for itself (``UID`` in bash) stays as it is, with the
@@ -99,8 +111,19 @@ def payload(environment: Mapping[str, str], text: str, token: str) -> bytes:
         InfrastructureError: see ``checked``.
         ValueError: a name cannot be exported.
     """
-    body = b"".join(_exports(checked(environment))) + _bytes(text, "the script") + f"\n#{token}\n".encode()
+    run = _handed_over(text, token, shell) if shell else text
+    body = b"".join(_exports(checked(environment))) + _bytes(run, "the script") + f"\n#{token}\n".encode()
     return f"go\n{token}\n{len(body)}\n".encode() + body
+
+
+def _handed_over(text: str, token: str, shell: str) -> str:
+    """Return the script that lets another shell run ``text``."""
+    name = _quoted(shell)
+    missing = _quoted(f"shell {shell}: no such program in this image (`shell` is one program, without arguments)")
+    return (
+        f"command -v {name} >/dev/null 2>&1 || {{ printf '%s\\n' {missing} >&2; exit {NO_SHELL}; }}\n"
+        f"exec {name} -c {_quoted(_IN_SHELL)} {name} <<'{token}'\n{text}\n{token}"
+    )
 
 
 def _exports(environment: Mapping[str, str]) -> Iterable[bytes]:

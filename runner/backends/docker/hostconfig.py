@@ -4,14 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from docker.types import ContainerConfig, EndpointConfig, HostConfig, LogConfig, Mount, NetworkingConfig
+from docker.types import ContainerConfig, EndpointConfig, HostConfig, LogConfig, Mount, NetworkingConfig, Ulimit
 
 from runner import naming
-from runner.backends.docker import gate
+from runner.backends.docker import caches, gate
 from runner.engine.backend import StepSpec
 from runner.naming import Instance
 
 NO_LOG = "none"
+
+_NANO = 1_000_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +36,9 @@ class Placement:
     """Where an attempt stands: what the backend knows and the spec does not say.
 
     ``image`` is the reference or id to create from, present on the engine. ``role`` is that of ``naming.labels``.
-    ``workdir`` is where steps with a workspace begin. ``marks`` is the directory, inside the container, of the marks
-    that the gate leaves; it must be on a volume among ``mounts``, and writable for anyone. ``has_shell`` tells of a
-    created container whether it has ``/bin/sh``; it is asked for steps with commands.
+    ``workdir`` is where steps with a workspace begin, and where relative paths do. ``marks`` is the directory, inside
+    the container, of the marks that the gate leaves; it must be on a volume among ``mounts``, and writable for anyone.
+    ``has_shell`` tells of a created container whether it has ``/bin/sh``; it is asked for steps with commands.
     """
 
     image: str
@@ -70,8 +72,9 @@ def mark(spec: StepSpec, placement: Placement) -> str:
 def config(spec: StepSpec, placement: Placement, environment: Mapping[str, str], terms: Terms) -> ContainerConfig:
     """Return what the create call takes; the engine shows ``environment`` to whoever asks.
 
-    Services keep their image's working directory, steps begin in that of the workspace. Stdin is open exactly for
-    gated containers, and closes with its client (``StdinOnce``), so that one whose engine died ends by itself.
+    Services keep their image's working directory, steps begin in that of the workspace, unless the spec names another:
+    the engine makes it, as root's, if it is not there. Stdin is open exactly for gated containers, and closes with its
+    client (``StdinOnce``), so that one whose engine died ends by itself.
     """
     return ContainerConfig(
         terms.version,
@@ -82,21 +85,38 @@ def config(spec: StepSpec, placement: Placement, environment: Mapping[str, str],
         environment={**environment, "TINI_KILL_PROCESS_GROUP": "1"},
         labels=naming.labels(terms.instance, spec.address, placement.role),
         user=spec.user or None,
-        working_dir=placement.workdir if spec.workspace else None,
-        host_config=_host(placement, terms),
+        working_dir=_working_dir(spec, placement),
+        host_config=_host(spec, placement, terms),
         networking_config=_networking(placement.network, terms.version),
     )
 
 
-def _host(placement: Placement, terms: Terms) -> HostConfig:
-    network = placement.network
+def _working_dir(spec: StepSpec, placement: Placement) -> str | None:
+    if not spec.workspace and not spec.working_dir:
+        return None
+    return str(PurePosixPath(placement.workdir) / spec.working_dir)
+
+
+def _host(spec: StepSpec, placement: Placement, terms: Terms) -> HostConfig:
+    network, limits = placement.network, spec.limits
     return HostConfig(
         terms.version,
         # Init, with TINI_KILL_PROCESS_GROUP: without it a shell as process 1 ignores TERM, and a script's `trap` waits
         # for the program it runs.
         init=True,
         network_mode=f"container:{network.container}" if isinstance(network, Joined) else network.network,
-        mounts=list(placement.mounts),
+        mounts=[
+            *placement.mounts,
+            *caches.mounts(spec.caches, placement.workdir, terms.instance),
+            # As mounts, not as the older binds, with which the engine makes a path that is missing.
+            *(Mount(bind.target, bind.source, type="bind", read_only=bind.read_only) for bind in spec.volumes),
+        ],
+        nano_cpus=None if limits.cpus is None else round(limits.cpus * _NANO),
+        mem_limit=limits.memory,
+        memswap_limit=limits.memory,  # memory and swap together: no swap beside the limit
+        pids_limit=limits.pids,
+        ulimits=[Ulimit(name=limit.name, soft=limit.soft, hard=limit.hard) for limit in spec.ulimits] or None,
+        privileged=spec.privileged,
         # No max-size: a rotated log has lost the lines that a reader who comes back needs. The container, and its
         # log with it, goes as soon as the step has ended.
         log_config=LogConfig(type=terms.log_driver, config={}),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from runner.backends.docker.client import CONFLICT, GONE, Engine, endpoint, tole
 from runner.backends.docker.hostconfig import NO_LOG
 from runner.errors import EngineRefusedError, EngineTimeoutError
 
+NO_HEALTH = "none"
+
 _SERVER_ERROR = 500
 _REMOVAL_SECONDS = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
@@ -22,7 +24,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 class State:
     """What the engine says of a container. ``mark`` is where its gate leaves the mark; empty without a gate.
 
-    ``finished_at`` is in seconds of the engine's clock, negative when it has not ended yet.
+    ``finished_at`` is in seconds of the engine's clock, negative when it has not ended yet. ``memory`` is its limit in
+    bytes, 0 without one. ``health`` is what its HEALTHCHECK says (starting, healthy, unhealthy; ``NO_HEALTH`` if it has
+    none), and ``health_output`` what the last one wrote. ``addresses`` has one for the name of each of its networks.
     """
 
     id: str
@@ -34,6 +38,10 @@ class State:
     keeps_log: bool
     finished_at: float
     labels: Mapping[str, str]
+    memory: int = 0
+    health: str = NO_HEALTH
+    health_output: str = ""
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def started(self) -> bool:
@@ -61,6 +69,7 @@ def inspect(engine: Engine, container: str) -> State | None:
             return None
         raise
     state, config = found["State"], found["Config"]
+    health, networks = state.get("Health") or {}, found["NetworkSettings"]["Networks"] or {}
     return State(
         id=found["Id"],
         status=state["Status"],
@@ -72,6 +81,10 @@ def inspect(engine: Engine, container: str) -> State | None:
         keeps_log=found["HostConfig"]["LogConfig"]["Type"] != NO_LOG,
         finished_at=datetime.fromisoformat(state["FinishedAt"]).timestamp(),
         labels=config["Labels"] or {},
+        memory=found["HostConfig"]["Memory"],
+        health=health.get("Status", NO_HEALTH),
+        health_output="".join(look["Output"] for look in (health.get("Log") or ())[-1:]),
+        addresses={name: network["IPAddress"] for name, network in networks.items()},
     )
 
 

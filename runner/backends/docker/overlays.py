@@ -60,14 +60,14 @@ class Overlays:
             return known.get(name) or self._volumes.plain(name + _UPPER, stage)
         return self._over(name, stage, lowers)
 
-    def freeze(self, plot: Plot, stage: Address) -> None:
+    def freeze(self, plot: Plot, stage: Address, owner: Address) -> None:
         """Write what the stage changed into a second tree over the same layers: its layer is then like the first."""
-        name = naming.layer(stage, plot.kind)
+        name, twin = naming.layer(stage, plot.kind), naming.layer(owner, plot.kind) + _FROZEN
         known = self._volumes.of_run(stage.run)
         if name in known:
-            self._volumes.filled(name + _FROZEN + _UPPER, stage, lambda _: self._imitate(stage, known[name]))
+            self._volumes.filled(twin + _UPPER, owner, lambda _: self._imitate(known[name], twin, owner))
         elif own := known.get(name + _UPPER):
-            self._volumes.filled(name + _FROZEN + _UPPER, stage, lambda frozen: self._copy(stage, own, frozen))
+            self._volumes.filled(twin + _UPPER, owner, lambda frozen: self._copy(owner, own, frozen))
 
     def merge(self, plots: Sequence[Plot], stages: Sequence[Address]) -> list[dict[Address, frozenset[bytes]]]:
         """Make the stages' layers fit to be stacked; what was deleted stands there as a device."""
@@ -102,17 +102,18 @@ class Overlays:
         found = {}
         for stage in stages:
             if upper := _layer(plot, stage, known):
-                tree = known.get(naming.layer(stage, plot.kind))
+                name = naming.layer(stage, plot.kind)
+                tree = known.get(name) or known.get(name + _FROZEN)
                 view = self._view(stage, layers.lowers_of(tree.options)) if tree else None
                 found[stage] = Layer(upper=upper, below=views.enter_context(view) if view else None)
         return found
 
-    def _imitate(self, stage: Address, tree: Volume) -> None:
+    def _imitate(self, tree: Volume, name: str, owner: Address) -> None:
         lowers = layers.lowers_of(tree.options)
-        twin = self._over(tree.name + _FROZEN, stage, lowers)
-        with self._view(stage, lowers) as below:
-            changes = self._compare(stage, below, tree)
-        apply(self._helpers, stage.run, changes, source=tree.mount(FROM, read_only=True), target=twin.mount(TO))
+        twin = self._over(name, owner, lowers)
+        with self._view(owner, lowers) as below:
+            changes = self._compare(owner, below, tree)
+        apply(self._helpers, owner.run, changes, source=tree.mount(FROM, read_only=True), target=twin.mount(TO))
 
     def _compare(self, run: Address, below: Volume, merged: Volume) -> Changes:
         trees = (below.mount(_BELOW, read_only=True), merged.mount(_MERGED, read_only=True))

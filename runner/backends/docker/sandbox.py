@@ -25,12 +25,19 @@ VALUES = "/run/runner"
 MARKS = f"{VALUES}/released"
 """The directory in it where gates leave their marks."""
 
+OUTPUTS = "/run/outputs"
+"""Where sandboxes see the volume of the run's outputs, if it has one; steps see it elsewhere."""
+
 _AT_ONCE = os.cpu_count() or 1
 _PATIENCE_SECONDS = 0.5
 _READY = b"ready"
 _READY_SECONDS = 20.0
-# The values directory must be open to every user of every step before the first of them starts.
-_SCRIPT = 'mkdir -p "$2" && chmod 0777 "$1" "$2" && echo ready && exec sleep 2147483647'
+# The directories must be open to every user of every step before the first of them starts. That of the outputs gets a
+# time that says that nothing was ever put there; by the next sandbox it may belong to a user whom a step chose.
+_SCRIPT = """
+if [ -n "$3" ] && [ ! -d "$2" ]; then chmod 0777 "$3" && touch -d @0 "$3" || exit 1; fi
+mkdir -p "$2" && chmod 0777 "$1" "$2" && echo ready && exec sleep 2147483647
+"""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Sandbox:
 class _Pool:
     """The sandboxes of one run. ``maker`` makes them one after the other, as long as more are waited for than idle."""
 
+    outputs: bool = False
     made: int = 0
     idle: list[Sandbox] = field(default_factory=list)
     waiting: int = 0
@@ -63,12 +71,14 @@ class Sandboxes:
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
 
-    def warm(self, run: str) -> None:
-        """Make the first sandbox of a run before anybody asks for it.
+    def warm(self, run: str, *, outputs: bool) -> None:
+        """Make the first sandbox of a run before anybody asks for it; ``outputs`` says that the run has some.
 
         Raises:
             InfrastructureError: it cannot be made.
         """
+        with self._news:
+            self._pools.setdefault(run, _Pool()).outputs = outputs
         sandbox = self._make(run)
         with self._news:
             self._pools.setdefault(run, _Pool()).idle.append(sandbox)
@@ -164,11 +174,11 @@ class Sandboxes:
         with self._lock:
             pool = self._pools.setdefault(run, _Pool())
             pool.made += 1
-            name = naming.sandbox(run, pool.made)
+            name, outputs = naming.sandbox(run, pool.made), pool.outputs
         api = self._engine.api
         with tolerating(GONE), translated(f"removing an older {name}"):
             api.remove_container(name, force=True, v=True)
-        container = self._create(run, name)
+        container = self._create(name, self._config(run, outputs=outputs))
         connection = attach(api, container, stdin=False)
         try:
             with translated(f"starting {name}"):
@@ -179,12 +189,12 @@ class Sandboxes:
             connection.close()
         return Sandbox(container)
 
-    def _create(self, run: str, name: str) -> str:
+    def _create(self, name: str, config: ContainerConfig) -> str:
         try:
             with translated(f"creating {name}"):
                 api = self._engine.api
                 created = api.create_container_from_config(  # type: ignore[no-untyped-call]  # the stubs lack it
-                    self._config(run), name=name
+                    config, name=name
                 )
         except EngineRefusedError as error:
             if error.status != GONE:
@@ -195,12 +205,12 @@ class Sandboxes:
             ) from error
         return str(created["Id"])
 
-    def _config(self, run: str) -> ContainerConfig:
+    def _config(self, run: str, *, outputs: bool) -> ContainerConfig:
         version = self._engine.api.api_version
         return ContainerConfig(
             version,
             image=self._settings.sandbox_image,
-            command=["/bin/sh", "-c", _SCRIPT, "sandbox", VALUES, MARKS],
+            command=["/bin/sh", "-c", _SCRIPT, "sandbox", VALUES, MARKS, OUTPUTS if outputs else ""],
             labels=naming.labels(self._instance, Address(run), "sandbox"),
             host_config=HostConfig(
                 version,
@@ -209,7 +219,7 @@ class Sandboxes:
                 cap_drop=["ALL"],
                 security_opt=["no-new-privileges"],
                 network_mode=naming.network(run),
-                mounts=[values_mount(run)],
+                mounts=[values_mount(run), *([outputs_mount(run, OUTPUTS)] if outputs else ())],
                 log_config=LogConfig(type="json-file", config={"max-size": "8m"}),
             ),
         )
@@ -218,3 +228,8 @@ class Sandboxes:
 def values_mount(run: str) -> Mount:
     """Return the mount of the volume that holds what the steps of a run hand on."""
     return Mount(VALUES, naming.volume(run, "v"), type="volume", no_copy=True)
+
+
+def outputs_mount(run: str, target: str) -> Mount:
+    """Return a mount of the volume in which the steps of a run leave variables for later ones."""
+    return Mount(target, naming.volume(run, "o"), type="volume", no_copy=True)

@@ -9,7 +9,17 @@ from typing import Any
 
 from runner.backends.docker.client import GONE, Engine, tolerating, translated
 from runner.errors import EngineRefusedError, EngineTimeoutError
-from runner.naming import LABEL_HOST, LABEL_KIND, LABEL_LOCK, LABEL_OWNER, LABEL_RUN, Instance
+from runner.naming import (
+    CACHE,
+    LABEL_CACHE,
+    LABEL_HOST,
+    LABEL_KIND,
+    LABEL_LOCK,
+    LABEL_OWNER,
+    LABEL_ROLE,
+    LABEL_RUN,
+    Instance,
+)
 
 _THREADS = 4
 _TRIES = 8
@@ -21,6 +31,7 @@ class Remnant:
     """An object on the engine that carries our labels.
 
     ``kind`` is "container", "network" or "volume"; ``lock`` the file that its owner holds a lock on while it lives.
+    A cache has neither run nor lock: ``cache`` says what it is for.
     """
 
     kind: str
@@ -28,6 +39,7 @@ class Remnant:
     run: str
     lock: str
     overlay: bool = False
+    cache: str = ""
 
     @property
     def rank(self) -> int:
@@ -47,7 +59,11 @@ class Sweep:
 
     def of_process_like(self, instance: Instance) -> tuple[Remnant, ...]:
         """Return all objects made by instances of the same kind, host and owner; nobody else's."""
-        return self._find({LABEL_KIND: instance.kind, LABEL_HOST: instance.host, LABEL_OWNER: instance.owner})
+        return self._find(_whose(instance))
+
+    def caches(self, instance: Instance) -> tuple[Remnant, ...]:
+        """Return the caches of such instances that no container mounts, be it one that does not run."""
+        return self._volumes({**_whose(instance), LABEL_ROLE: CACHE}, unused=True)
 
     def remove(self, remnants: tuple[Remnant, ...], *, tries: int = _TRIES) -> tuple[Remnant, ...]:
         """Remove objects, those that others stand on last; return what could not be removed.
@@ -87,17 +103,30 @@ class Sweep:
         return True
 
     def _find(self, labels: Mapping[str, str]) -> tuple[Remnant, ...]:
-        filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
+        filters = _labelled(labels)
         api = self._engine.api
         with translated("listing what is ours"):
             containers: list[dict[str, Any]] = api.containers(all=True, filters=filters)
             networks: list[dict[str, Any]] = api.networks(filters=filters)
-            volumes: list[dict[str, Any]] = api.volumes(filters=filters).get("Volumes") or []
         return (
             *(_remnant("container", raw["Id"], raw) for raw in containers),
             *(_remnant("network", raw["Name"], raw) for raw in networks),
-            *(_remnant("volume", raw["Name"], raw) for raw in volumes),
+            *self._volumes(labels),
         )
+
+    def _volumes(self, labels: Mapping[str, str], *, unused: bool = False) -> tuple[Remnant, ...]:
+        filters = {**_labelled(labels), **({"dangling": True} if unused else {})}
+        with translated("listing what is ours"):
+            volumes: list[dict[str, Any]] = self._engine.api.volumes(filters=filters).get("Volumes") or []
+        return tuple(_remnant("volume", raw["Name"], raw) for raw in volumes)
+
+
+def _whose(instance: Instance) -> dict[str, str]:
+    return {LABEL_KIND: instance.kind, LABEL_HOST: instance.host, LABEL_OWNER: instance.owner}
+
+
+def _labelled(labels: Mapping[str, str]) -> dict[str, list[str]]:
+    return {"label": [f"{name}={value}" for name, value in labels.items()]}
 
 
 def _remnant(kind: str, name: str, raw: Mapping[str, Any]) -> Remnant:
@@ -108,4 +137,5 @@ def _remnant(kind: str, name: str, raw: Mapping[str, Any]) -> Remnant:
         run=labels.get(LABEL_RUN, ""),
         lock=labels.get(LABEL_LOCK, ""),
         overlay=(raw.get("Options") or {}).get("type") == "overlay",
+        cache=labels.get(LABEL_CACHE, ""),
     )

@@ -42,8 +42,12 @@ class Trees(Protocol):
         A stage that never had a tree has left nothing.
         """
 
-    def freeze(self, plot: Plot, stage: Address) -> None:
-        """Set down what a stage has left as it is now, since something of it may go on writing."""
+    def freeze(self, plot: Plot, stage: Address, owner: Address) -> None:
+        """Set down what a stage has left as it is now, since something may go on writing in its tree.
+
+        From then on it is what ``owner`` has left: the stage itself, or an address that has no tree. A second call does
+        nothing.
+        """
 
     def merge(self, plots: Sequence[Plot], stages: Sequence[Address]) -> list[dict[Address, frozenset[bytes]]]:
         """Make what stages have left, side by side, fit to lie below another one; lowest first.

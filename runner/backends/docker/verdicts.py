@@ -23,6 +23,8 @@ _AWAY_PAUSE = 0.5
 
 _KILLED, _TERMINATED = 137, 143
 
+_MEBI = 1 << 20
+
 REMOVED = "the container was removed from outside"
 
 
@@ -197,12 +199,16 @@ def _reason(attempt: Attempt, state: State | None) -> str:
     """Return what is worth saying beside an exit code; it decides nothing, for engines err here in both ways."""
     notes = []
     if state is not None and state.out_of_memory:
-        notes.append("the memory limit was reached")
+        notes.append(_out_of_memory(state.memory))
     if state is not None and state.error:
         notes.append(state.error)
     if attempt.interrupted:
         notes.append("the engine was away for a time while it ran")
     return "; ".join(notes)
+
+
+def _out_of_memory(limit: int) -> str:
+    return f"it reached its memory limit of {limit / _MEBI:.10g} MiB" if limit else "the machine ran out of memory"
 
 
 def _later(attempt: Attempt, seconds: float) -> None:

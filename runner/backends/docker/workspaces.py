@@ -1,31 +1,36 @@
 """The workspaces of runs: what their stages mount, and what becomes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from docker.types import Mount
 
 from runner import naming
+from runner.backends.docker.artifacts import Artifacts
 from runner.backends.docker.client import Engine
 from runner.backends.docker.copies import Copies
 from runner.backends.docker.export import Exporter
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.images import Images
+from runner.backends.docker.listing import FROM
 from runner.backends.docker.overlays import Overlays
 from runner.backends.docker.ownership import BoundFiles, root_for, set_roots
+from runner.backends.docker.shared import Order, Shared, arranged
 from runner.backends.docker.sources import Base, open_source
 from runner.backends.docker.trees import Plot, Trees
 from runner.backends.docker.volumes import Volume, Volumes, remove_volumes
 from runner.engine.backend import Conflict, RunSpec, SourceMode, StageSpec
 from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address, Instance
+from runner.plan.model import Workspace
 from runner.settings import DockerSettings
 from runner.workspace.changes import clashes
 
 _HOME, _WORKDIR = "h", "w"
+_SHARED_NAME = "the shared workspace"
 _UNKNOWN_USER = "?"  # of an image that is not there yet: it may be anybody
 _THREADS = 4
 
@@ -34,12 +39,14 @@ _THREADS = 4
 class Opened:
     """A stage's workspace. ``mounts`` may be used at once; ``finish`` before the first step is released.
 
-    ``conflicts`` are the paths that stages below changed side by side.
+    ``conflicts`` are the paths that stages below changed side by side. ``files`` shows the working directory at
+    ``FROM``, read-only; None in a stage without a workspace.
     """
 
-    mounts: tuple[Mount, ...]
-    conflicts: tuple[Conflict, ...]
-    _pending: tuple[Future[None], ...]
+    mounts: tuple[Mount, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    files: Mount | None = None
+    _pending: tuple[Future[None], ...] = ()
 
     def finish(self) -> None:
         """Wait until the roots have the owners and modes that the steps need.
@@ -56,6 +63,7 @@ class _OpenRun:
     spec: RunSpec
     base: Base | None
     trees: Trees
+    shared: Shared
     recorded: Future[None] | None
 
     @property
@@ -64,7 +72,7 @@ class _OpenRun:
         return self.base if self.base and self.base.writable else None
 
     def plots(self) -> tuple[tuple[str, Plot], ...]:
-        """Return where in the containers each tree is mounted, and where it grows."""
+        """Return where in the containers each tree is mounted, and where it grows; the working directory comes last."""
         home = Plot(run=self.spec.address, kind=_HOME)
         work = Plot(run=self.spec.address, kind=_WORKDIR, base=self.base)
         found = [(self.spec.home, home)] if self.spec.home != self.spec.workdir else []
@@ -87,6 +95,7 @@ class Workspaces:
         self._overlays = Overlays(self._volumes, self._helpers) if overlays else None
         self._bound_files = BoundFiles(self._volumes, self._helpers)
         self._exporter = Exporter(self._volumes, self._helpers)
+        self._artifacts = Artifacts(self._helpers)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="workspace")
         self._runs: dict[str, _OpenRun] = {}
 
@@ -102,7 +111,14 @@ class Workspaces:
         base = open_source(self._volumes, self._helpers, run)
         foreign = base if base and base.writable and base.uid else None
         recorded = self._threads.submit(self._bound_files.record, run, foreign) if foreign else None
-        self._runs[run.id] = _OpenRun(spec=run, base=base, trees=self._trees_for(run, base), recorded=recorded)
+        known = self._volumes.of_run(run.id)
+        self._runs[run.id] = _OpenRun(
+            spec=run,
+            base=base,
+            trees=self._trees_for(run, base, known.values()),
+            shared=Shared(self._volumes, run.address, known),
+            recorded=recorded,
+        )
 
     def copies(self, run: str) -> bool:
         """Say whether an open run's workspaces are copies because the engine cannot do overlays."""
@@ -114,24 +130,31 @@ class Workspaces:
         Raises:
             WorkspaceError: it cannot be made.
         """
+        if stage.workspace is Workspace.NONE:
+            return Opened()
         run = self._run(stage.address.run)
-        conflicts = self._merge(run, stage) if stage.beside else ()
-        grown = [(target, plot, run.trees.open(plot, stage.address, stage.layers)) for target, plot in run.plots()]
-        mounts = [volume.mount(target) for target, _, volume in grown]
-        if run.bound:
-            mounts.append(run.bound.mount(run.spec.workdir))
-        roots = self._threads.submit(self._set_roots, stage, [(plot, volume) for _, plot, volume in grown])
-        pending = (run.recorded, roots) if run.recorded else (roots,)
-        return Opened(mounts=tuple(mounts), conflicts=conflicts, _pending=pending)
+        return self._open_shared(run, stage) if stage.workspace is Workspace.SHARED else self._open_own(run, stage)
 
     def freeze(self, stage: Address) -> None:
         """Set down what a stage has left, as it is now: call it if something of the stage still runs when it ends.
 
-        Stages that are opened later stand on this, whatever is written afterwards.
+        Stages that are opened later stand on this, whatever is written afterwards. The shared tree is not one stage's:
+        whoever stands on it takes a copy of its own.
         """
         run = self._run(stage.run)
-        for _, plot in run.plots():
-            run.trees.freeze(plot, stage)
+        if not run.shared.among((stage,)):
+            for _, plot in run.plots():
+                run.trees.freeze(plot, stage, stage)
+
+    def collect(self, opened: Opened, attempt: Address, patterns: Sequence[str], target: Path) -> tuple[str, ...]:
+        """Copy files of an open stage's working directory out; see ``Backend.collect``.
+
+        Raises:
+            WorkspaceError: they cannot be read or written.
+        """
+        if opened.files is None:
+            return ("no artifacts were kept: the stage has no workspace",)
+        return self._artifacts.collect(self._run(attempt.run).spec, opened.files, patterns, target)
 
     def export(self, run: RunSpec, layers: Sequence[Address], target: Path) -> tuple[str, ...]:
         """Apply to a directory what these stages changed in the source; returns the devices, which were left out.
@@ -140,9 +163,10 @@ class Workspaces:
             WorkspaceError: it cannot be read or written.
         """
         opened = self._run(run.id)
+        order = arranged(layers, (), opened.shared.among(layers), opened.shared.tree)
         for _, plot in opened.plots():
             if plot.kind == _WORKDIR:
-                return self._exporter.export(plot, opened.trees, layers, target)
+                return self._exporter.export(plot, opened.trees, order.layers, target)
         return ()
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
@@ -154,6 +178,7 @@ class Workspaces:
             InfrastructureError: some are left, named in the message; may be called again.
         """
         opened = self._runs.pop(run.id, None)
+        self._artifacts.forget(run.id)
         if opened and opened.recorded:
             opened.recorded.exception()
         self._helpers.remove_left(run.id)
@@ -174,20 +199,67 @@ class Workspaces:
         except KeyError:
             raise InfrastructureError(f"run {run} is not open") from None
 
-    def _trees_for(self, run: RunSpec, base: Base | None) -> Trees:
+    def _open_own(self, run: _OpenRun, stage: StageSpec) -> Opened:
+        order = Order(layers=stage.layers, beside=stage.beside)
+        fitted = set(chain.from_iterable(order.beside))
+        if shared := run.shared.among(stage.layers):
+            copied = run.shared.frozen_for(stage.address)
+            for _, plot in run.plots():
+                run.trees.freeze(plot, run.shared.tree, copied)
+            order = arranged(stage.layers, stage.beside, shared, copied)
+            # What lies above was made over what the shared tree held then; it may hold more by now.
+            above = order.layers[order.layers.index(copied) + 1 :]
+            fitted = {*chain.from_iterable(order.beside), *((copied, *above) if above else ())}
+        conflicts = self._merge(run, order, fitted) if fitted else ()
+        grown = [(plot, run.trees.open(plot, stage.address, order.layers)) for _, plot in run.plots()]
+        roots = self._threads.submit(self._set_roots, stage, grown)
+        return self._opened(run, [volume for _, volume in grown], roots, conflicts)
+
+    def _open_shared(self, run: _OpenRun, stage: StageSpec) -> Opened:
+        """Open the one tree: it sees what the origins have left, and no stage with a workspace of its own."""
+        below = tuple(layer for layer in stage.layers if layer.stage == naming.ORIGINS)
+        run.shared.join(stage.address)
+        with run.shared.opening:
+            grown = [(plot, run.trees.open(plot, run.shared.tree, below)) for _, plot in run.plots()]
+        roots = self._threads.submit(lambda: run.shared.set_roots(self._helpers, grown, self._users_of(stage)))
+        return self._opened(run, [volume for _, volume in grown], roots)
+
+    def _opened(
+        self,
+        run: _OpenRun,
+        volumes: Sequence[Volume],
+        roots: Future[None],
+        conflicts: tuple[Conflict, ...] = (),
+    ) -> Opened:
+        mounts = [volume.mount(target) for (target, _), volume in zip(run.plots(), volumes, strict=True)]
+        if run.bound:
+            mounts.append(run.bound.mount(run.spec.workdir))
+            files = replace(run.bound, writable=False).mount(FROM)
+        else:
+            files = volumes[-1].mount(FROM, read_only=True)
+        return Opened(
+            mounts=tuple(mounts),
+            conflicts=conflicts,
+            files=files,
+            _pending=(run.recorded, roots) if run.recorded else (roots,),
+        )
+
+    def _trees_for(self, run: RunSpec, base: Base | None, known: Collection[Volume]) -> Trees:
         """Choose how trees are made, as an earlier life of this run has, or by trial."""
         copied = naming.volume(run.id, "c")
-        known = self._volumes.of_run(run.id)
         plot = Plot(run=run.address, kind=_WORKDIR, base=base)
-        begun = any(volume.options for volume in known.values())
-        if self._overlays and copied not in known and (begun or self._overlays.works(plot)):
+        begun = any(volume.options for volume in known)
+        if self._overlays and all(volume.name != copied for volume in known) and (begun or self._overlays.works(plot)):
             return self._overlays
         self._volumes.plain(copied, run.address)
         return Copies(self._volumes, self._helpers)
 
     def _set_roots(self, stage: StageSpec, trees: Sequence[tuple[Plot, Volume]]) -> None:
-        users = [*stage.users, *(self._user_of(image) for image in stage.images)]
+        users = self._users_of(stage)
         set_roots(self._helpers, stage.address.run, [(volume, root_for(plot.base, users)) for plot, volume in trees])
+
+    def _users_of(self, stage: StageSpec) -> tuple[str, ...]:
+        return (*stage.users, *(self._user_of(image) for image in stage.images))
 
     def _user_of(self, image: str) -> str:
         try:
@@ -195,15 +267,18 @@ class Workspaces:
         except ImageError:
             return _UNKNOWN_USER
 
-    def _merge(self, run: _OpenRun, stage: StageSpec) -> tuple[Conflict, ...]:
-        """Prepare layers that lie side by side, which shows where they conflict."""
-        beside = set(chain.from_iterable(stage.beside))
-        stages = [layer for layer in stage.layers if layer in beside]
+    def _merge(self, run: _OpenRun, order: Order, fitted: Collection[Address]) -> tuple[Conflict, ...]:
+        """Prepare layers to be stacked that were not made one over the other, which shows where they conflict."""
         plots = run.plots()
-        merged = run.trees.merge([plot for _, plot in plots], stages) if plots else []
+        layers = [layer for layer in order.layers if layer in fitted]
+        merged = run.trees.merge([plot for _, plot in plots], layers) if plots else []
         return tuple(
-            Conflict(path=f"{target}/{path.decode(errors='replace')}", earlier=earlier.stage, later=later.stage)
+            Conflict(path=f"{target}/{path.decode(errors='replace')}", earlier=_said(earlier), later=_said(later))
             for (target, _), touched in zip(plots, merged, strict=True)
-            for earlier, later in stage.beside
+            for earlier, later in order.beside
             for path in clashes(touched.get(earlier, frozenset()), touched.get(later, frozenset()))
         )
+
+
+def _said(layer: Address) -> str:
+    return _SHARED_NAME if layer.stage.startswith(naming.SHARED) else layer.stage

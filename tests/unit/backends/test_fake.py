@@ -1,12 +1,16 @@
 """What the fake does beyond the contract of every backend (``tests/contract/test_backend.py``)."""
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 
-from runner.backends.fake import Behaviour, FakeBackend, World, leftovers
-from runner.engine.backend import Ending, Phase, Release, RunSpec, Signal, StageSpec, StepSpec
-from runner.errors import EngineRefusedError, ImageError
+from runner.backends.fake import FakeBackend, World, leftovers
+from runner.engine.backend import Ending, Phase, Readiness, Release, RunSpec, Signal, StageSpec, StepSpec
+from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address
-from tests.support.backends import Listener
+from tests.support.backends import Desk, Listener
 from tests.support.engine import SCALE, at
 
 A = at("s/a")
@@ -28,40 +32,6 @@ def _released(backend: FakeBackend, address: Address = A, **environment: str) ->
 def _ending(backend: FakeBackend, listener: Listener, address: Address = A) -> Ending | None:
     listener.until_woken()
     return backend.conclude(address)
-
-
-def test_a_step_that_is_told_nothing_succeeds_at_once() -> None:
-    assert Behaviour.of({}) == Behaviour()
-
-
-def test_every_variable_is_understood() -> None:
-    variables = {
-        "FAKE_EXIT": "3",
-        "FAKE_SECONDS": "0.5",
-        "FAKE_PRINT": "text",
-        "FAKE_HANG": "",
-        "FAKE_IGNORE_TERM": "",
-        "FAKE_VANISH": "",
-        "FAKE_OOM": "",
-        "FAKE_DROP_STREAM": "",
-    }
-
-    assert Behaviour.of(variables) == Behaviour(
-        exit_code=3,
-        seconds=0.5,
-        text="text",
-        hang=True,
-        ignore_term=True,
-        vanish=True,
-        oom=True,
-        drop_stream=True,
-    )
-
-
-@pytest.mark.parametrize("name", ["FAKE_EXIT", "FAKE_SECONDS"])
-def test_a_number_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="many"):
-        Behaviour.of({name: "many"})
 
 
 def test_a_step_runs_for_its_seconds(backend: FakeBackend) -> None:
@@ -188,3 +158,67 @@ def test_leftovers_are_told_in_words_and_by_run(backend: FakeBackend) -> None:
 
     assert leftovers(backend.world, [A.run]) == ("container s/a (1.1)", "sandbox s (1.1)", f"run {A.run}")
     assert set(leftovers(backend.world)) - set(leftovers(backend.world, [A.run])) == {"run other"}
+
+
+def test_only_a_run_with_outputs_has_any(backend: FakeBackend) -> None:
+    backend.open_stage(StageSpec(address=at("s")), lambda _: None)
+    _released(backend, FAKE_OUTPUT="A=1")
+    assert backend.outputs(at("s")) == {}
+
+    backend.open_run(RunSpec(id=A.run, home="/w", workdir="/w", outputs="/w/out"))
+    _released(backend, at("s/b"), FAKE_OUTPUT="A=1", FAKE_MASKED_BASE64_OUTPUT="B=eA==")
+    assert backend.outputs(at("s")) == {".env": b"A=1\n", "masked.base64.env": b"B=eA==\n"}
+
+
+def test_what_needs_an_open_stage_is_refused_without_one(backend: FakeBackend, tmp_path: Path) -> None:
+    for verb in (lambda: backend.outputs(at("s")), lambda: backend.collect(A, ("*",), tmp_path)):
+        with pytest.raises(InfrastructureError, match="is not open"):
+            verb()
+
+
+def test_outputs_and_files_go_with_their_run(backend: FakeBackend) -> None:
+    run = RunSpec(id=A.run, home="/w", workdir="/w", outputs="/w/out")
+    backend.open_run(run)
+    _released(backend, FAKE_OUTPUT="A=1", FAKE_FILES="a:b")
+
+    backend.close_run(run, keep=False)
+
+    assert (backend.world.outputs, backend.world.files) == ({}, {})
+
+
+def test_a_service_is_ready_after_its_seconds(backend: FakeBackend) -> None:
+    _released(backend, FAKE_HANG="1", FAKE_READY_AFTER="5")
+
+    assert backend.probe(A, None) == Readiness(ready=False, reason="it is starting")
+    time.sleep(5 * SCALE)
+    assert backend.probe(A, None) == Readiness(ready=True)
+
+
+def test_a_service_that_is_unhealthy_says_why(backend: FakeBackend) -> None:
+    _released(backend, FAKE_HANG="1", FAKE_UNHEALTHY="no disk")
+
+    assert backend.probe(A, None) == Readiness(ready=False, hopeless=True, reason="no disk")
+
+
+@pytest.mark.parametrize("typed", [b"ls\rexit\r", b""], ids=["exit", "end of input"])
+def test_a_shell_ends_when_it_is_told_to(backend: FakeBackend, typed: bytes) -> None:
+    backend.open_stage(StageSpec(address=at("s")), lambda _: None)
+    keys, typing = os.pipe()
+    os.write(typing, typed)
+    os.close(typing)
+
+    backend.shell(StepSpec(address=A, image="i"), Release(), Desk(keys))
+
+    os.close(keys)
+    assert backend.world.shells == [A]
+
+
+def test_a_shell_ends_when_nobody_wants_it_any_more(backend: FakeBackend) -> None:
+    backend.open_stage(StageSpec(address=at("s")), lambda _: None)
+    keys, typing = os.pipe()
+
+    backend.shell(StepSpec(address=A, image="i"), Release(), Desk(keys, looks=2))
+
+    os.close(keys)
+    os.close(typing)
+    assert backend.world.shells == [A]

@@ -8,7 +8,7 @@ from runner.dispatch.clean import clean
 from runner.errors import InfrastructureError
 from runner.naming import Instance
 from runner.store import instances
-from tests.support.local import FakeSweep, remnant
+from tests.support.local import FakeSweep, cache, remnant
 
 
 @pytest.fixture
@@ -139,3 +139,39 @@ def test_an_engine_that_refuses_is_told(me: Instance, dead: str, monkeypatch: py
         clean(Engine(), me, kept=False)
 
     assert Path(dead).exists()
+
+
+def test_caches_stay_unless_they_are_asked_for(me: Instance, dead: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = cache("go")
+    sweep = FakeSweep(kept, remnant("one", dead)).install(monkeypatch)
+    first = clean(Engine(), me, kept=True)
+    assert _names(sweep) == ["go"]
+    second = clean(Engine(), me, kept=True, caches=True)
+
+    assert kept not in first.removed
+    assert (second.removed, second.left) == ((kept,), ())
+    assert _names(sweep) == []
+
+
+def test_a_cache_that_only_a_dead_instance_used_goes_and_one_in_use_stays(
+    me: Instance, dead: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with instances.live(tmp_path, "exec") as alive:
+        ended, going_on = remnant("ended", dead), remnant("going on", alive.lock)
+        sweep = FakeSweep(cache("go"), cache("npm"), ended, going_on).install(monkeypatch)
+        sweep.used = {"go": "ended", "npm": "going on"}
+
+        cleaned = clean(Engine(), me, kept=True, caches=True)
+
+    assert cleaned.removed == (ended, cache("go"))
+    assert cleaned.left == ()
+    assert _names(sweep) == ["npm", "going on"]
+
+
+def test_a_cache_that_cannot_be_removed_is_told(me: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = FakeSweep(cache("go"), cache("npm")).install(monkeypatch)
+    sweep.stuck = {"npm"}
+
+    cleaned = clean(Engine(), me, kept=True, caches=True)
+
+    assert (cleaned.removed, cleaned.left) == ((cache("go"),), (cache("npm"),))

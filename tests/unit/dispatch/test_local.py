@@ -89,9 +89,11 @@ def test_the_run_is_driven_on_the_backend_of_the_place_and_leaves_nothing_there(
 def test_a_run_that_is_cancelled_before_it_begins_starts_nothing(place: Local, source: Path) -> None:
     run = LocalRun(place, _order(source))
 
+    before = run.cancelled
     run.cancel()
     document, _ = _drive(run)
 
+    assert (before, run.cancelled) == (False, True)
     assert document["run"]["status"] == "cancelled"
     assert [step["started"] for step in document["stages"][0]["steps"]] == [None]
 
@@ -165,16 +167,66 @@ def test_secrets_that_are_too_short_to_be_masked_are_named(place: Local, source:
     assert run.unmasked == ("pin",)
 
 
-def test_secrets_and_variables_reach_the_steps(place: Local, source: Path) -> None:
+def test_secrets_reach_the_steps(place: Local, source: Path) -> None:
     asking = step("a", secrets=(SecretUse(source="code", target="FAKE_EXIT"),))
-    run = LocalRun(
-        place, _order(source, plan=steps_only(asking), secrets={"code": "7"}, environment={"FAKE_PRINT": "by option"})
-    )
+    run = LocalRun(place, _order(source, plan=steps_only(asking), secrets={"code": "7"}))
 
     document, _ = _drive(run)
 
     assert document["stages"][0]["steps"][0]["exit_code"] == 7
-    assert [path.read_text() for path in _folder(place, run).logs.glob("*.log")] == ["by option\n"]
+
+
+def test_origins_are_a_stage_in_all_that_is_driven_stored_and_reported(place: Local, source: Path) -> None:
+    of = plan(stage("s", step("a")), origins=(step("vault"),))
+    run = LocalRun(place, _order(source, plan=of))
+
+    document, _ = _drive(run)
+
+    stored = json.loads((_folder(place, run).path / "plan.json").read_text())
+    assert [found.name for found in run.plan.stages] == ["@secrets", "s"]
+    assert [found["name"] for found in document["stages"]] == ["@secrets", "s"]
+    assert [found["name"] for found in stored["stages"]] == ["@secrets", "s"]
+
+
+def test_an_output_that_is_to_be_masked_is_masked_in_the_logs_of_later_steps(place: Local, source: Path) -> None:
+    steps = (step("a", fake={"FAKE_MASKED_OUTPUT": f"KEY={SECRET}"}), step("b", text=f"it is {SECRET}"))
+    run = LocalRun(place, _order(source, plan=plan(stage("s", *steps), outputs="/outputs")))
+
+    _drive(run)
+
+    assert [path.read_text() for path in _folder(place, run).logs.glob("*.log") if "-b-" in path.name] == [
+        "it is ***\n"
+    ]
+
+
+def test_artifacts_are_kept_where_they_are_wanted(place: Local, source: Path, tmp_path: Path) -> None:
+    leaving = step("a", fake={"FAKE_FILES": "out/a.xml"}, artifacts=("*.xml",))
+    run = LocalRun(place, _order(source, plan=steps_only(leaving), artifacts=tmp_path / "kept"))
+
+    _, events = _drive(run)
+
+    assert (tmp_path / "kept" / "s" / "out" / "a.xml").is_file()
+    assert f"artifacts are in {tmp_path}/kept" in _notices(events)
+
+
+def test_artifacts_are_kept_with_the_run_unless_they_are_wanted_elsewhere(place: Local, source: Path) -> None:
+    leaving = step("a", fake={"FAKE_FILES": "out/a.xml"}, artifacts=("*.xml",))
+    run = LocalRun(place, _order(source, plan=steps_only(leaving)))
+
+    _, events = _drive(run)
+
+    folder = _folder(place, run).artifacts
+    assert (folder / "s" / "out" / "a.xml").is_file()
+    assert f"artifacts are in {folder}" in _notices(events)
+
+
+def test_whoever_wants_to_look_around_is_called_where_a_step_fails(place: Local, source: Path) -> None:
+    seen: list[str] = []
+    run = LocalRun(place, _order(source, plan=steps_only(step("a", 3))))
+
+    run.drive(lambda _: None, lambda spec, _: seen.append(spec.address.path))
+
+    assert seen == ["s/a"]
 
 
 def test_what_dead_runs_left_is_removed_beside_the_run_and_told(place: Local, source: Path, sweep: FakeSweep) -> None:

@@ -1,9 +1,10 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.plan.model import PullPolicy, Step
+from runner.plan.model import PullPolicy, Rules, Ruleset, Step
 from runner.plan.status import Status
 from tests.support.engine import at, drive
 from tests.support.hooked import Call, HookedBackend
@@ -117,3 +118,46 @@ def test_a_step_that_waits_at_its_gate_when_its_stage_times_out_never_runs(world
     assert (result.statuses["s/a"], result.statuses["s/b"]) == ("timeout", "cancelled")
     assert world.starts[at("s/b")] == 0
     assert leftovers(world) == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"image": "app:${TAG}", "pull": PullPolicy.NEVER},
+        {"user": "${WHO}"},
+        {"entrypoint": ("x", "$$5")},
+        {"working_dir": "${DIR}"},
+        {"user": "${WHO"},
+        {"ruleset": Ruleset(if_=Rules(status=("*",), eval="A == ''"))},
+    ],
+    ids=["image", "user", "entrypoint", "directory", "cannot be filled in", "asks for outputs"],
+)
+def test_a_step_of_which_only_its_turn_shows_what_it_is_made_from_is_not_made_ready(
+    world: World, fields: dict[str, Any]
+) -> None:
+    watched = Watched(world)
+
+    drive(
+        steps_only(step("a", seconds=1), Step(**{"name": "b", "image": "i", "late": True, **fields})),
+        backend=watched.backend,
+    )
+
+    before = watched.calls[: watched.calls.index("discard a")]
+    assert "prepare b" not in before
+
+
+def test_a_late_step_whose_variables_alone_are_not_known_is_made_ready(world: World) -> None:
+    watched = Watched(world)
+
+    drive(steps_only(step("a", seconds=1), step("b", late=True, fake={"X": "${Y}"})), backend=watched.backend)
+
+    assert watched.order("prepare b", "discard a", "release b")
+
+
+def test_the_rules_of_the_stage_say_too_whether_a_step_is_likely_to_run(world: World) -> None:
+    watched = Watched(world)
+    ruleset = Ruleset(if_=Rules(status=("failure",)))
+
+    drive(steps_only(step("a", seconds=1, status=["success"]), step("b"), ruleset=ruleset), backend=watched.backend)
+
+    assert watched.calls == []

@@ -159,3 +159,9 @@ def test_what_a_person_should_know_of_how_a_run_was_opened_is_told() -> None:
             return ("workspaces are copied",)
 
     assert drive(steps_only(step("a")), backend=Copying()).notices == ["workspaces are copied"]
+
+
+def test_an_image_that_is_not_known_yet_is_not_fetched_before_anything_runs() -> None:
+    late = step("a", late=True, image="app:${TAG}")
+
+    assert images_of(steps_only(late, step("b", image="i"))) == {"i": False}

@@ -3,9 +3,11 @@ import threading
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
+from runner.engine.backend import Phase, Release, StepSpec
 from runner.engine.journal import Memory
 from runner.errors import InfrastructureError
-from runner.plan.model import PullPolicy
+from runner.naming import Address
+from runner.plan.model import Plan, PullPolicy, Ulimit
 from runner.plan.status import Status
 from tests.support.engine import SCALE, Life, VaryingBackend, at, at_service, drive
 from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend, Moment
@@ -150,16 +152,18 @@ def test_a_detached_step_of_a_round_that_is_repeated_ends_with_the_round(world: 
 
 def test_trouble_to_see_how_a_service_stands_is_not_the_runs() -> None:
     asked = threading.Event()
+    world = World(scale=SCALE)
 
     def refuse(call: Call) -> None:
         if (call.verb, call.path) == ("conclude", "@services/db") and not asked.is_set():
             asked.set()
             raise InfrastructureError("the engine hung")
         if (call.verb, call.path) == ("release", "s/a"):
+            world.containers[at_service("db")].end(0)
             assert asked.wait(DEADLINE)
 
-    of = plan(stage("s", step("a")), services=[service("db", fake={"FAKE_EXIT": "0"})])
-    result = drive(of, backend=HookedBackend(FakeBackend(World(scale=SCALE)), before=refuse))
+    of = plan(stage("s", step("a")), services=[service("db")])
+    result = drive(of, backend=HookedBackend(FakeBackend(world), before=refuse))
 
     assert result.run.status is Status.SUCCESS
     assert result.notices == ["could not see how it stands: the engine hung"]
@@ -231,3 +235,62 @@ def test_a_later_life_takes_up_a_service_and_a_detached_step_without_starting_th
     assert set(world.starts.values()) == {1}
     assert result.statuses == {"x/d": "cancelled", "x/a": "cancelled"}
     assert result.state.unfinished() == ()
+
+
+def test_a_service_gets_the_variables_of_the_run_and_what_its_container_is_made_from(world: World) -> None:
+    found: list[tuple[StepSpec, Release]] = []
+
+    class Listening(FakeBackend):
+        def prepare(self, step: StepSpec) -> Phase:
+            specs[step.address] = step
+            return super().prepare(step)
+
+        def release(self, address: Address, release: Release) -> None:
+            found.append((specs[address], release))
+            super().release(address, release)
+
+    specs: dict[Address, StepSpec] = {}
+    limit = Ulimit(name="nofile", soft=1, hard=2)
+    db = service("db", fake={"FAKE_HANG": "1", "A": "own"}, ulimits=(limit,), privileged=True)
+    drive(plan(services=[db], environment={"A": "run", "B": "run"}), backend=Listening(world))
+
+    ((spec, release),) = found
+    assert (spec.ulimits, spec.privileged, spec.workspace, spec.alias) == ((limit,), True, False, "db")
+    assert release.environment == spec.environment == {"FAKE_HANG": "1", "A": "own", "B": "run"}
+
+
+def _ended_stage_with_a_detached_step(world: World) -> tuple[Plan, Memory]:
+    """Return a run that has died with a detached step of a stage that had ended, and a second stage that runs."""
+    of = plan(stage("x", hanging("d", detach=True)), stage("y", hanging("a"), needs=("x",)))
+    journal = Memory()
+    released = Moment("release", "y/a")
+    Life(of, backend=HookedBackend(FakeBackend(world), after=released), journal=journal).start()
+    released.wait()
+    world.client_dies()
+    return of, journal
+
+
+def test_a_detached_step_of_a_stage_that_has_ended_is_heard_again_but_never_prepared(world: World) -> None:
+    of, journal = _ended_stage_with_a_detached_step(world)
+    calls: list[str] = []
+    backend = HookedBackend(FakeBackend(world), before=lambda call: calls.append(f"{call.verb} {call.path}"))
+    second = Life(of, backend=backend, journal=journal).start()
+    second.until_printing(at("y/a"))
+    second.driver.cancel()
+
+    result = second.finish()
+    assert [call for call in calls if call.endswith(" x/d")][:2] == ["follow x/d", "conclude x/d"]
+    assert result.reason("x/d") == "it ended with the run"
+    assert set(world.starts.values()) == {1}
+
+
+def test_a_detached_step_that_went_away_unseen_is_lost_and_has_no_effect(world: World) -> None:
+    of, journal = _ended_stage_with_a_detached_step(world)
+    del world.containers[at("x/d")]
+    second = Life(of, world=world, journal=journal).start()
+    second.until_printing(at("y/a"))
+    world.containers[at("y/a")].end(0)
+
+    result = second.finish()
+    assert result.statuses == {"x/d": "lost", "y/a": "success"}
+    assert result.run.status is Status.SUCCESS

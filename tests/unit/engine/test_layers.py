@@ -4,7 +4,7 @@ from runner.engine.journal import Entry
 from runner.engine.layers import all_layers, layers_of, side_by_side
 from runner.engine.state import RunState
 from runner.naming import Address
-from runner.plan.model import Plan
+from runner.plan.model import Plan, Workspace
 from runner.plan.status import Status
 from tests.support.engine import RUN, at
 from tests.support.plans import plan, stage, step
@@ -71,3 +71,11 @@ def test_a_need_through_another_stage_is_one_too() -> None:
     state = _state(of, [at("a/s"), at("b/s"), at("c/s")])
 
     assert side_by_side(state, all_layers(state)) == ()
+
+
+def test_a_stage_that_wants_no_workspace_is_no_layer() -> None:
+    of = plan(stage("a", step("s"), workspace=Workspace.NONE), stage("b", step("s"), needs=("a",)))
+    begun = [at("a/s"), at("b/s")]
+
+    assert layers_of(_state(of, begun), "b") == ()
+    assert all_layers(_state(of, begun)) == (at("b"),)

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from runner.engine.events import Changed, Event, Notice
@@ -5,7 +7,7 @@ from runner.engine.journal import Entry, Memory
 from runner.engine.ledger import Ledger
 from runner.errors import InfrastructureError, SupersededError
 from runner.plan.status import Status
-from tests.support.engine import RUN, ManualClock, at
+from tests.support.engine import RUN, ManualClock, at, ledger_of
 from tests.support.plans import step, steps_only
 
 PLAN = steps_only(step("a"))
@@ -103,3 +105,10 @@ def test_an_event_that_is_told_is_passed_on_and_not_written() -> None:
 
     assert seen == [Notice("look", at("s/a"))]
     assert journal.read() == ()
+
+
+def test_a_run_began_when_its_clock_says_so_less_what_was_driven_before() -> None:
+    entries = (Entry(address=at("s"), status=Status.RUNNING, at=30.0),)
+
+    assert ledger_of(steps_only(step("a"))).began == ManualClock().now()
+    assert ledger_of(steps_only(step("a")), entries).began == ManualClock().now() - timedelta(seconds=30)

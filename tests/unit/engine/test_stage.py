@@ -1,6 +1,7 @@
 """Stages and their rounds, driven whole."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -9,7 +10,7 @@ from runner.engine.backend import Conflict, StageSpec
 from runner.engine.journal import Memory
 from runner.errors import EngineTimeoutError, EngineUnavailableError
 from runner.naming import Address
-from runner.plan.model import Stage
+from runner.plan.model import PullPolicy, Rules, Ruleset, Stage, Workspace
 from runner.plan.status import Status
 from tests.support.engine import SCALE, Life, Result, VaryingBackend, at, drive
 from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend, Moment
@@ -326,3 +327,68 @@ def test_a_step_of_an_earlier_life_that_is_cancelled_before_it_is_taken_up_ends_
     assert (result.reason("s/a"), result.reason("s/b")) == ("it was cancelled", "not started: it was cancelled")
     assert (result.status("s"), result.run.status) == (Status.CANCELLED, Status.CANCELLED)
     assert leftovers(world) == ()
+
+
+def test_the_backend_learns_what_workspace_a_stage_wants() -> None:
+    specs: list[StageSpec] = []
+
+    class Listening(FakeBackend):
+        def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
+            specs.append(stage)
+            super().open_stage(stage, lost)
+
+    drive(plan(stage("a", step("x")), stage("b", step("x"), workspace=Workspace.SHARED)), backend=Listening())
+
+    assert {spec.address.stage: spec.workspace for spec in specs} == {"a": Workspace.OWN, "b": Workspace.SHARED}
+
+
+def test_users_and_images_that_are_not_known_yet_do_not_open_a_stage() -> None:
+    specs: list[StageSpec] = []
+
+    class Listening(FakeBackend):
+        def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
+            specs.append(stage)
+            super().open_stage(stage, lost)
+
+    late = step("b", late=True, user="${WHO}", image="app:${TAG}", pull=PullPolicy.ON_START)
+    drive(steps_only(step("a", user="bob"), late), backend=Listening())
+
+    assert (specs[0].users, specs[0].images) == (("bob",), ("busybox:local",))
+
+
+def test_a_status_rule_on_the_stage_takes_the_place_of_the_default_of_its_steps() -> None:
+    on_failure = Ruleset(if_=Rules(status=("failure",)))
+
+    result = drive(
+        plan(
+            stage("bad", step("x", 1)),
+            stage("mend", step("a"), step("b", status=["success"]), needs=("bad",), ruleset=on_failure),
+            stage("plain", step("a"), needs=("mend",)),
+        )
+    )
+
+    assert result.statuses == {"bad/x": "failure", "mend/a": "success", "mend/b": "skipped", "plain/a": "skipped"}
+
+
+def test_continue_on_a_stage_keeps_the_status_clean() -> None:
+    result = drive(steps_only(step("a", 3), step("b"), ruleset=Ruleset(proceed=True)))
+
+    assert result.statuses == {"s/a": "failure", "s/b": "success"}
+    assert result.run.status is Status.SUCCESS
+
+
+def test_a_stage_is_opened_once_also_where_a_rule_asks_for_what_others_have_left() -> None:
+    asking = Ruleset(if_=Rules(status=("*",), eval="A == '1'"))
+    of = plan(
+        stage("s", step("a", fake={"FAKE_OUTPUT": "A=1"}), step("b")),
+        stage("t", step("c"), step("d"), needs=("s",), ruleset=asking),
+        stage("u", step("e", fake={"A": "2"}), needs=("s",), ruleset=asking),
+        outputs="/o",
+    )
+    calls: list[str] = []
+    backend = HookedBackend(FakeBackend(), before=lambda call: calls.append(f"{call.verb} {call.path}"))
+
+    result = drive(of, backend=backend)
+
+    assert [calls.count(f"open_stage {name}") for name in "stu"] == [1, 1, 1]
+    assert result.stages == {"s": "success", "t": "success", "u": "skipped"}

@@ -2,8 +2,8 @@ import pytest
 
 from runner.engine.journal import Entry
 from runner.engine.state import RunState, Standing, tried_again
-from runner.naming import Address
-from runner.plan.model import Plan
+from runner.naming import ORIGINS, Address
+from runner.plan.model import Plan, Ruleset
 from runner.plan.status import Status
 from tests.support.engine import RUN, at
 from tests.support.plans import plan, stage, step, steps_only
@@ -275,3 +275,43 @@ def test_a_run_says_which_stage_ended_it() -> None:
 
     assert state.run_reason(Status.FAILURE) == "stage y: step b: exit code 1"
     assert state.run_reason(Status.SUCCESS) == ""
+
+
+@pytest.mark.parametrize("proceed", [False, True])
+def test_continue_on_a_stage_counts_for_its_steps(*, proceed: bool) -> None:
+    state = _state(steps_only(step("a"), ruleset=Ruleset(proceed=proceed)), (at("s/a"), Status.FAILURE))
+
+    assert state.stage_outcome(at("s")) is (Status.SUCCESS if proceed else Status.FAILURE)
+
+
+@pytest.mark.parametrize("status", [Status.FAILURE, Status.TIMEOUT, Status.LOST, Status.ERROR])
+def test_a_step_that_did_not_fetch_its_secrets_is_an_error_to_its_stage(status: Status) -> None:
+    of = plan(stage(ORIGINS, step("vault")), stage("s", step("a"), needs=(ORIGINS,)))
+
+    state = _state(of, (at("@secrets/vault"), status))
+
+    assert state.stage_outcome(at(ORIGINS)) is Status.ERROR
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.CANCELLED])
+def test_other_ends_of_such_a_step_are_what_they_are(status: Status) -> None:
+    assert (
+        _state(plan(stage(ORIGINS, step("vault"))), (at("@secrets/vault"), status)).stage_outcome(at(ORIGINS)) is status
+    )
+
+
+def test_a_run_without_its_secrets_says_which_plugin_failed_and_how() -> None:
+    state = _state(plan(stage(ORIGINS, step("vault"))), (at("@secrets/vault"), Status.RUNNING))
+    state.apply(Entry(address=at("@secrets/vault"), status=Status.FAILURE, at=1.0, exit_code=3))
+    reason = state.stage_reason(at(ORIGINS), Status.ERROR)
+    state.apply(Entry(address=at(ORIGINS), status=Status.ERROR, at=1.0, reason=reason))
+
+    assert reason == "origin secret plugin vault ended with exit code 3"
+    assert state.run_reason(Status.ERROR) == reason
+
+
+def test_the_status_of_the_run_is_the_same_for_a_stage_that_is_independent() -> None:
+    of = plan(stage("x", step("a")), stage("y", step("b"), independent=True))
+    state = _state(of, (at("x/a"), Status.FAILURE))
+
+    assert (state.rule_status(of.stage("y")), state.run_status(of.stage("y"))) == (Status.SUCCESS, Status.FAILURE)

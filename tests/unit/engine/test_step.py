@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from runner.plan.model import PullPolicy, SecretUse
 from runner.plan.status import Status
 from tests.support.engine import SCALE, Life, VaryingBackend, at, drive
 from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend, Moment
-from tests.support.plans import hanging, step, steps_only, stubborn
+from tests.support.plans import hanging, plan, stage, step, steps_only, stubborn
 
 
 @pytest.fixture
@@ -70,18 +71,20 @@ class _Listening(FakeBackend):
         super().release(address, release)
 
 
-def test_a_step_gets_its_variables_then_its_secrets_then_those_of_the_run() -> None:
+def test_a_step_gets_the_variables_of_the_run_then_its_own_then_its_secrets() -> None:
     backend = _Listening()
     uses = (SecretUse(source="token", target="TOKEN"), SecretUse(source="missing", target="MISSING"))
-    of = steps_only(step("a", fake={"OWN": "1", "TOKEN": "own", "ALL": "own"}, secrets=uses))
+    only = stage("s", step("a", fake={"OWN": "1", "TOKEN": "own"}, secrets=uses))
 
-    drive(of, backend=backend, secrets={"token": "geheim", "other": "x"}, environment={"ALL": "run"})
+    drive(
+        plan(only, environment={"ALL": "run", "OWN": "run"}), backend=backend, secrets={"token": "geheim", "other": "x"}
+    )
 
     found = backend.environments[at("s/a")]
-    assert {name: found.get(name) for name in ("OWN", "TOKEN", "ALL", "MISSING", "other")} == {
+    assert {name: found.get(name) for name in ("ALL", "OWN", "TOKEN", "MISSING", "other")} == {
+        "ALL": "run",
         "OWN": "1",
         "TOKEN": "geheim",
-        "ALL": "run",
         "MISSING": None,
         "other": None,
     }
@@ -96,6 +99,22 @@ def test_an_image_on_start_is_fetched_right_before_each_attempt(world: World) ->
     assert world.fetched == [("i", True), ("i", True)]
     wanted = [call for call in calls if call[0] in ("fetch", "prepare")]
     assert wanted == [("fetch", "i"), ("prepare", "s/a")] * 2
+
+
+@pytest.mark.parametrize(("pull", "always"), [(PullPolicy.NOT_PRESENT, False), (PullPolicy.ALWAYS, True)])
+def test_an_image_that_a_step_before_has_named_is_fetched_by_its_policy_then(
+    world: World, pull: PullPolicy, *, always: bool
+) -> None:
+    backend = FakeBackend(world)
+    naming = step("a", fake={"FAKE_OUTPUT": "TAG=1.2"})
+
+    drive(
+        replace(steps_only(naming, step("b", late=True, image="app:${TAG}", pull=pull)), outputs="/out"),
+        backend=backend,
+    )
+
+    assert ("app:1.2", always) in world.fetched
+    assert not any("$" in image for image, _ in world.fetched)
 
 
 def test_an_image_on_start_that_cannot_be_had_is_an_error_of_the_step(world: World) -> None:

@@ -364,3 +364,20 @@ def test_a_problem_wakes_viewers_and_is_shown_once(book: LogBook, monkeypatch: p
         (Stream.STDOUT, b"half a line\n"),
         (Stream.NOTICE, b"runner: the output from here on could not be kept: No space left on device\n"),
     ]
+
+
+def test_what_is_hidden_is_masked_in_every_form_from_then_on(tmp_path: Path) -> None:
+    book = LogBook(tmp_path, Mask())
+    log = book.open("a")
+    log.write(Stream.STDOUT, b"geheimnis\n")
+
+    assert book.hide("geheimnis")
+
+    log.write(Stream.STDOUT, b"geheimnis\nZ2VoZWltbmlz\n")
+    book.close()
+    assert book.path("a").with_suffix(".log").read_bytes() == b"geheimnis\n***\n***\n"
+
+
+@pytest.mark.parametrize(("value", "hidden"), [("", True), ("abc", False), ("abcd", True)])
+def test_what_is_too_short_to_be_hidden_is_told(tmp_path: Path, value: str, *, hidden: bool) -> None:
+    assert LogBook(tmp_path, Mask()).hide(value) is hidden

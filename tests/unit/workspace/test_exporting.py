@@ -220,3 +220,79 @@ def test_no_descriptor_stays_open(target: Path) -> None:
     apply(target, Archive().add("to/one", b"new").add("to/dir/x", b"x"), Changes(deleted=(b"dir/file",)))
 
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - a count
+
+
+def every(_path: bytes, _size: int) -> bool:
+    return True
+
+
+def test_received_files_get_the_directories_around_them(target: Path) -> None:
+    archive = Archive().add("to/new/deep/file", b"content", mode=0o4751).add("to/one", b"other")
+
+    with Target(target) as place:
+        place.receive(archive.pieces(), every)
+
+    assert (target / "new" / "deep" / "file").read_text() == "content"
+    assert (target / "new" / "deep" / "file").stat().st_mode & 0o7777 == 0o751
+    assert (target / "one").read_text() == "other"
+    assert (target / "dir" / "file").read_text() == "old"
+
+
+def test_only_what_is_wanted_is_received(target: Path) -> None:
+    asked: list[tuple[bytes, int]] = []
+
+    def wanted(path: bytes, size: int) -> bool:
+        asked.append((path, size))
+        return path == b"a/yes"
+
+    archive = Archive().add("to/a/no", b"12").add("to/a/yes", b"123").add("to/b/no", b"")
+    with Target(target) as place:
+        place.receive(archive.pieces(), wanted)
+
+    assert asked == [(b"a/no", 2), (b"a/yes", 3), (b"b/no", 0)]
+    assert [path.name for path in (target / "a").iterdir()] == ["yes"]
+    assert not (target / "b").exists()
+
+
+def test_nothing_but_regular_files_is_received(target: Path) -> None:
+    archive = Archive().add("to/made", kind=tarfile.DIRTYPE).add("to/link", kind=tarfile.SYMTYPE, link="/etc/passwd")
+    archive.add("to/fifo", kind=tarfile.FIFOTYPE).add("to/zero", kind=tarfile.CHRTYPE)
+    archive.add("to/hard", kind=tarfile.LNKTYPE, link="to/one").add("to/file", b"x")
+    before = {path.name for path in target.iterdir()}
+
+    with Target(target) as place:
+        place.receive(archive.pieces(), every)
+
+    assert {path.name for path in target.iterdir()} == before | {"file"}
+
+
+def test_a_second_name_of_a_received_file_is_received_too(target: Path) -> None:
+    archive = Archive().add("to/a/file", b"x").add("to/b/again", kind=tarfile.LNKTYPE, link="to/a/file")
+
+    with Target(target) as place:
+        place.receive(archive.pieces(), every)
+
+    assert (target / "b" / "again").samefile(target / "a" / "file")
+
+
+@pytest.mark.parametrize("name", ["to/../out", "to/dir/../../out", "to//out", "to/./out"])
+def test_a_received_path_that_leads_out_is_refused(target: Path, name: str) -> None:
+    with Target(target) as place, pytest.raises(WorkspaceError, match="leads out"):
+        place.receive(Archive().add(name, b"x").pieces(), every)
+
+    assert not (target.parent / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["link", "link/precious", "link/new/file"])
+def test_nothing_is_received_through_a_link(target: Path, outside: Path, name: str) -> None:
+    (target / "link").symlink_to(outside)
+    archive = Archive().add(f"to/{name}", b"evil")
+
+    with Target(target) as place:
+        if name == "link":
+            place.receive(archive.pieces(), every)
+        else:
+            with pytest.raises(WorkspaceError, match="link: cannot be written"):
+                place.receive(archive.pieces(), every)
+
+    assert [path.read_text() for path in outside.iterdir()] == ["precious"]

@@ -156,7 +156,8 @@ def test_a_worktree_has_its_own_root_and_branch(repository: Repository, tmp_path
 def test_before_the_first_commit_only_branch_and_name_are_known(repository: Repository) -> None:
     repository.write("a")
 
-    assert checkout(repository.root) == Checkout(root=repository.root, branch="main", repo="shop")
+    found = Checkout(root=repository.root, branch="main", default_branch="main", repo="shop")
+    assert checkout(repository.root) == found
 
 
 def test_a_directory_outside_of_git_is_its_own_root(tmp_path: Path) -> None:
@@ -274,3 +275,74 @@ def test_the_first_of_several_remotes_names_the_repository(repository: Repositor
     repository.git("remote", "add", "upstream", "https://example.org/them/original")
 
     assert checkout(repository.root).repo == "me/fork"
+
+
+def test_parent_and_email_are_those_of_the_head(repository: Repository) -> None:
+    first = repository.commit("a")
+    assert (checkout(repository.root).parent, checkout(repository.root).email) == ("", "ada@example.org")
+
+    repository.commit("b")
+
+    assert checkout(repository.root).parent == first
+
+
+def test_the_parent_of_a_shallow_clone_is_known_though_it_is_not_there(repository: Repository, tmp_path: Path) -> None:
+    first = repository.commit("a")
+    repository.commit("b")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", f"file://{repository.root}", clone], check=True)
+
+    assert checkout(clone).parent == first
+
+
+def test_tags_are_those_of_the_head_the_highest_version_first(repository: Repository) -> None:
+    repository.commit("a")
+    repository.git("tag", "v0.9")
+    repository.commit("b")
+    assert checkout(repository.root).tags == ()
+
+    for tag in ("v1.9", "v1.10", "v1.2"):
+        repository.git("tag", tag)
+    repository.git("tag", "--annotate", "--message", "x", "v2.0")
+
+    assert checkout(repository.root).tags == ("v2.0", "v1.10", "v1.9", "v1.2")
+
+
+def test_the_default_branch_is_the_one_that_the_remote_says(repository: Repository, tmp_path: Path) -> None:
+    repository.git("checkout", "--quiet", "-b", "trunk/next")
+    repository.commit("a")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", f"file://{repository.root}", clone], check=True)
+    Repository(clone).git("checkout", "--quiet", "-b", "main")
+
+    assert checkout(clone).default_branch == "trunk/next"
+
+
+@pytest.mark.parametrize(
+    ("branches", "default"), [(("main", "master"), "main"), (("master",), "master"), ((), "topic")]
+)
+def test_without_a_remote_the_default_branch_is_a_usual_one_else_the_current(
+    repository: Repository, branches: tuple[str, ...], default: str
+) -> None:
+    repository.git("checkout", "--quiet", "-b", "topic")
+    repository.commit("a")
+    for branch in branches:
+        repository.git("branch", branch)
+
+    assert checkout(repository.root).default_branch == default
+
+
+def test_a_remote_whose_head_points_to_no_branch_does_not_say(repository: Repository) -> None:
+    commit = repository.commit("a")
+    repository.git("remote", "add", "origin", "https://example.org/o/r")
+    repository.git("update-ref", "--no-deref", "refs/remotes/origin/HEAD", commit)
+
+    assert checkout(repository.root).default_branch == "main"
+
+
+def test_clone_and_link_are_those_of_the_remote(repository: Repository) -> None:
+    repository.git("remote", "add", "origin", f"https://me:{SECRET}@example.org/me/fork.git")
+
+    found = checkout(repository.root)
+
+    assert (found.clone, found.link) == ("https://example.org/me/fork.git", "https://example.org/me/fork")

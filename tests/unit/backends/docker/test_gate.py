@@ -154,3 +154,61 @@ def test_the_mark_travels_as_an_argument() -> None:
     assert argv[-1] == "/a 'b' $(c)"
     assert argv[:2] == ["/bin/sh", "-c"]
     assert "(c)" not in argv[2]
+
+
+def handed(tmp_path: Path, text: str) -> subprocess.CompletedProcess[bytes]:
+    """Let the gate hand a script to a shell that shows what it has been given on its input."""
+    shell = tmp_path / "it's a shell"
+    shell.write_text('#!/bin/sh\nprintf "%s|" "$0" "$1" "$3"\ncat\n')
+    shell.chmod(0o755)
+    return through(tmp_path, gate.payload({"A": "1"}, text, TOKEN, str(shell)))
+
+
+@given(text=st.text(st.characters(exclude_characters="\0\r", exclude_categories=["Cs"]), max_size=80))
+@settings(max_examples=40, deadline=None)
+def test_another_shell_is_handed_any_text_as_it_is(text: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    place = tmp_path_factory.mktemp("marks")
+    name = str(place / "it's a shell")
+    done = handed(place, text)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == f"{name}|-c|{name}|{text}\n".encode()
+
+
+@pytest.mark.parametrize("text", ["cat <<EOF\n$A\nEOF", f"echo {TOKEN}", f"# {TOKEN}\n #{TOKEN}", "echo 'a\n' \\"])
+def test_a_script_with_here_documents_or_a_look_at_the_token_is_handed_over_whole(tmp_path: Path, text: str) -> None:
+    assert handed(tmp_path, text).stdout.endswith(f"|{text}\n".encode())
+
+
+def test_another_shell_runs_the_script_with_its_exports_and_no_input(tmp_path: Path) -> None:
+    text = gate.script(["a=(x y)", 'cat; echo "$0 $# ${a[1]} $A"', "exit 7"])
+    done = through(tmp_path, gate.payload({"A": "it's"}, text, TOKEN, "bash"))
+
+    assert done.returncode == 7
+    assert done.stdout.splitlines()[2] == b"bash 0 y it's"
+    assert done.stderr == b""
+
+
+def test_a_payload_for_another_shell_cut_off_at_any_byte_runs_nothing(tmp_path: Path) -> None:
+    sent = gate.payload({"A": "1"}, gate.script(["echo ran"]), TOKEN, "bash")
+    for size in range(0, len(sent) - 1, 3):
+        done = through(tmp_path, sent[:size])
+        assert (done.returncode, done.stdout, (tmp_path / "mark").exists()) == (FAILED_GATE, b"", False), size
+
+
+@pytest.mark.parametrize("shell", ["no-such-shell", "/no/such", "/bin/sh -x", "-x", "it's", "$(echo bash)"])
+def test_a_shell_that_is_not_there_is_named_and_runs_nothing(tmp_path: Path, shell: str) -> None:
+    done = through(tmp_path, gate.payload({}, "echo ran", TOKEN, shell))
+
+    assert (done.returncode, done.stdout) == (gate.NO_SHELL, b"")
+    assert done.stderr.startswith(f"shell {shell}: no such program in this image".encode())
+
+
+def test_a_shell_is_looked_for_in_the_path_that_the_step_is_given(tmp_path: Path) -> None:
+    own = tmp_path / "bin" / "mine"
+    own.parent.mkdir()
+    own.write_text("#!/bin/sh\necho mine\n")
+    own.chmod(0o755)
+    done = through(tmp_path, gate.payload({"PATH": f"{own.parent}:/usr/bin:/bin"}, "true", TOKEN, "mine"))
+
+    assert (done.returncode, done.stdout) == (0, b"mine\n")

@@ -9,7 +9,8 @@ from docker.types import Mount
 from runner.backends.docker import gate
 from runner.backends.docker.hostconfig import Joined, Own, Placement, Terms, config, gated, mark
 from runner.engine.backend import StepSpec
-from runner.naming import Address, Instance, container, labels
+from runner.naming import Address, Instance, cache_labels, cache_volume, container, labels
+from runner.plan.model import Bind, Cache, Limits, Ulimit
 
 INSTANCE = Instance(id="i1", kind="exec", host="h", owner="o")
 TERMS = Terms(instance=INSTANCE, log_driver="none", version="1.41")
@@ -107,3 +108,68 @@ def test_the_log_driver_is_that_of_the_settings_and_nothing_is_rotated_away(driv
 
 def test_mounts_are_those_of_the_placement() -> None:
     assert made()["HostConfig"]["Mounts"] == list(PLACEMENT.mounts)
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"), [("", "/vela/src"), ("web", "/vela/src/web"), ("./a/b/", "/vela/src/a/b"), ("/opt", "/opt")]
+)
+def test_a_working_directory_is_absolute_or_below_that_of_the_run(given: str, seen: str) -> None:
+    assert made(replace(SPEC, working_dir=given))["WorkingDir"] == seen
+
+
+def test_a_service_begins_elsewhere_only_if_it_says_so() -> None:
+    assert made(replace(SPEC, workspace=False, working_dir="/opt"))["WorkingDir"] == "/opt"
+
+
+def test_a_step_that_asks_for_nothing_is_created_as_if_nothing_could_be_asked_for() -> None:
+    assert made()["HostConfig"].keys() == {"Init", "NetworkMode", "Mounts", "LogConfig"}
+
+
+def test_limits_are_in_the_engines_units_and_swap_is_no_way_around_them() -> None:
+    host = made(replace(SPEC, limits=Limits(cpus=1.1, memory=64 << 20, pids=100)))["HostConfig"]
+
+    assert (host["NanoCpus"], host["PidsLimit"]) == (1_100_000_000, 100)
+    assert host["Memory"] == host["MemorySwap"] == 64 << 20
+
+
+@pytest.mark.parametrize(
+    ("limits", "name"),
+    [(Limits(cpus=2), "NanoCpus"), (Limits(memory=1 << 30), "Memory"), (Limits(pids=1), "PidsLimit")],
+)
+def test_a_limit_stands_alone(limits: Limits, name: str) -> None:
+    asked = made(replace(SPEC, limits=limits))["HostConfig"].keys() & {"NanoCpus", "Memory", "PidsLimit"}
+
+    assert asked == {name}
+
+
+def test_ulimits_are_handed_on() -> None:
+    limits = (Ulimit(name="nofile", soft=1, hard=2), Ulimit(name="core", soft=-1, hard=-1))
+
+    assert made(replace(SPEC, ulimits=limits))["HostConfig"]["Ulimits"] == [
+        {"Name": "nofile", "Soft": 1, "Hard": 2},
+        {"Name": "core", "Soft": -1, "Hard": -1},
+    ]
+
+
+def test_a_step_is_privileged_if_it_says_so() -> None:
+    assert made(replace(SPEC, privileged=True))["HostConfig"]["Privileged"] is True
+
+
+def test_a_path_of_the_host_is_a_mount_which_the_engine_does_not_make() -> None:
+    volumes = (Bind(source="/a:b", target="/c"), Bind(source="/d", target="/e", read_only=False))
+    host = made(replace(SPEC, volumes=volumes))["HostConfig"]
+
+    assert "Binds" not in host
+    assert [(mount["Type"], mount["Source"], mount["Target"], mount["ReadOnly"]) for mount in host["Mounts"][1:]] == [
+        ("bind", "/a:b", "/c", True),
+        ("bind", "/d", "/e", False),
+    ]
+
+
+def test_a_cache_is_a_volume_by_its_name_and_is_labelled_as_the_engine_makes_it() -> None:
+    spec = replace(SPEC, caches=(Cache(key="npm", path="node_modules"), Cache(key="go", path="/go")))
+    mounts = made(spec)["HostConfig"]["Mounts"][1:]
+
+    assert [mount["Target"] for mount in mounts] == ["/vela/src/node_modules", "/go"]
+    assert mounts[1]["Source"] == cache_volume(INSTANCE, "go", "/go")
+    assert mounts[1]["VolumeOptions"] == {"NoCopy": True, "Labels": cache_labels(INSTANCE, "go", "/go")}

@@ -33,7 +33,9 @@ RUNNING = State(
 )
 
 
-def exited(code: int, *, error: str = "", out_of_memory: bool = False, status: str = "exited", at: float = 0) -> State:
+def exited(  # noqa: PLR0913 - what an inspect may say
+    code: int, *, error: str = "", out_of_memory: bool = False, memory: int = 0, status: str = "exited", at: float = 0
+) -> State:
     return State(
         id="c",
         status=status,
@@ -44,6 +46,7 @@ def exited(code: int, *, error: str = "", out_of_memory: bool = False, status: s
         keeps_log=False,
         finished_at=at,
         labels={},
+        memory=memory,
     )
 
 
@@ -231,11 +234,27 @@ def test_the_code_of_a_step_that_is_removed_after_its_end_is_believed(scene: Sce
     assert scene.conclude() == Ending(exit_code=9)
 
 
-def test_memory_and_the_engines_words_are_a_reason_and_decide_nothing(scene: Scene) -> None:
-    scene.states = [exited(1, error="some words", out_of_memory=True)]
+@pytest.mark.parametrize(
+    ("memory", "words"),
+    [
+        (64 << 20, "it reached its memory limit of 64 MiB"),
+        ((6 << 20) + (1 << 19), "it reached its memory limit of 6.5 MiB"),
+        (100 << 40, "it reached its memory limit of 104857600 MiB"),
+        (0, "the machine ran out of memory"),
+    ],
+)
+def test_memory_and_the_engines_words_are_a_reason_and_decide_nothing(scene: Scene, memory: int, words: str) -> None:
+    scene.states = [exited(1, error="some words", out_of_memory=True, memory=memory)]
     scene.end_stream()
 
-    assert scene.conclude() == Ending(exit_code=1, reason="the memory limit was reached; some words")
+    assert scene.conclude() == Ending(exit_code=1, reason=f"{words}; some words")
+
+
+def test_a_limit_that_was_not_reached_is_not_told(scene: Scene) -> None:
+    scene.states = [exited(137, memory=64 << 20)]
+    scene.end_stream()
+
+    assert scene.conclude() == Ending(exit_code=137)
 
 
 def test_a_child_out_of_memory_does_not_fail_a_step_that_succeeded(scene: Scene) -> None:

@@ -1,0 +1,68 @@
+"""What a fake step does, as its variables ask for (``fake``).
+
+The environment of a step or service may hold
+
+========================  =====================================================================
+``FAKE_EXIT=3``           the exit code (default 0)
+``FAKE_SECONDS=2``        how long it runs, in seconds of the world's scale (default 0)
+``FAKE_PRINT=text``       what it prints, with a newline
+``FAKE_HANG=1``           it never ends by itself
+``FAKE_IGNORE_TERM=1``    only KILL ends it
+``FAKE_VANISH=1``         somebody removes its container while it runs
+``FAKE_OOM=1``            it reaches its memory limit: killed, exit code 137
+``FAKE_DROP_STREAM=1``    its stream breaks in the middle
+``FAKE_START_ERROR=why``  its container cannot be started
+``FAKE_OUTPUT=A=1``       a line that it adds to ``.env`` of the run's outputs; so do
+                          ``FAKE_MASKED_OUTPUT``, ``FAKE_BASE64_OUTPUT`` and
+                          ``FAKE_MASKED_BASE64_OUTPUT`` with their files
+``FAKE_FILES=a/b:c``      files that it leaves in the workspace, below the workdir
+``FAKE_READY_AFTER=2``    when it can be used, in seconds of the world's scale (default 0)
+``FAKE_UNHEALTHY=why``    it can never be used
+========================  =====================================================================
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_OUTPUTS = {
+    "FAKE_OUTPUT": ".env",
+    "FAKE_MASKED_OUTPUT": "masked.env",
+    "FAKE_BASE64_OUTPUT": "base64.env",
+    "FAKE_MASKED_BASE64_OUTPUT": "masked.base64.env",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """What a fake step does once it is released; ``outputs`` are lines by file."""
+
+    exit_code: int = 0
+    seconds: float = 0.0
+    text: str = ""
+    hang: bool = False
+    ignore_term: bool = False
+    vanish: bool = False
+    oom: bool = False
+    drop_stream: bool = False
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    ready_after: float = 0.0
+    unhealthy: str = ""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "Behaviour":
+        """Read it from the variables of a step; ValueError for a number that is none."""
+        return cls(
+            exit_code=int(environment.get("FAKE_EXIT", "0")),
+            seconds=float(environment.get("FAKE_SECONDS", "0")),
+            text=environment.get("FAKE_PRINT", ""),
+            hang="FAKE_HANG" in environment,
+            ignore_term="FAKE_IGNORE_TERM" in environment,
+            vanish="FAKE_VANISH" in environment,
+            oom="FAKE_OOM" in environment,
+            drop_stream="FAKE_DROP_STREAM" in environment,
+            outputs={file: environment[name] for name, file in _OUTPUTS.items() if name in environment},
+            files=tuple(path for path in environment.get("FAKE_FILES", "").split(":") if path),
+            ready_after=float(environment.get("FAKE_READY_AFTER", "0")),
+            unhealthy=environment.get("FAKE_UNHEALTHY", ""),
+        )

@@ -1,0 +1,84 @@
+"""The one tree that all stages with a shared workspace work in, and where it lies among the layers of a run.
+
+It is the tree of an address that no stage has, so that it is made, frozen and compared like any other. A stage with a
+workspace of its own stands on a frozen copy. Which stages work in it is written down, by an empty volume for each, for
+whoever drives the run later.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from runner import naming
+from runner.backends.docker.helper import Helpers
+from runner.backends.docker.ownership import Root, root_for, set_roots
+from runner.backends.docker.trees import Plot
+from runner.backends.docker.volumes import Volume, Volumes
+from runner.naming import Address
+
+_JOINED = "s"  # the last letter of the volume that says of a stage that it works in the shared tree
+
+Pair = tuple[Address, Address]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Layers, lowest first, and the pairs among them neither of which stands on the other, the lower one first."""
+
+    layers: tuple[Address, ...]
+    beside: tuple[Pair, ...]
+
+
+def arranged(layers: Sequence[Address], beside: Sequence[Pair], shared: frozenset[Address], tree: Address) -> Order:
+    """Put the layer of one tree in the place of those of the stages that worked in it.
+
+    It lies where the first of them lay: whatever stands on one of them stays above it. So a layer that stands on any of
+    them is above what the tree has got since, too, and the two are no pair.
+    """
+    order = tuple(dict.fromkeys(tree if layer in shared else layer for layer in layers))
+    apart = {frozenset(pair) for pair in beside}
+    with_tree = [
+        (lower, upper)
+        for lower, upper in combinations(order, 2)
+        if tree in (lower, upper)
+        and all(frozenset((lower if upper == tree else upper, other)) in apart for other in shared)
+    ]
+    return Order(layers=order, beside=(*(pair for pair in beside if shared.isdisjoint(pair)), *with_tree))
+
+
+class Shared:
+    """The shared tree of one run. ``known`` are the names of the volumes that the run has already."""
+
+    def __init__(self, volumes: Volumes, run: Address, known: Iterable[str]) -> None:
+        self.tree = Address(run.run, naming.SHARED)
+        self.opening = threading.Lock()
+        self._volumes = volumes
+        self._names = set(known)
+        self._users: set[str] = set()
+        self._roots: dict[str, Root] = {}
+        self._setting = threading.Lock()
+
+    def join(self, stage: Address) -> None:
+        """Write down that a stage works in the shared tree."""
+        name = naming.layer(stage, _JOINED)
+        if name not in self._names:
+            self._volumes.plain(name, stage)
+            self._names.add(name)
+
+    def among(self, layers: Iterable[Address]) -> frozenset[Address]:
+        """Return those of these stages that work, or worked, in the shared tree."""
+        return frozenset(layer for layer in layers if naming.layer(layer, _JOINED) in self._names)
+
+    def frozen_for(self, stage: Address) -> Address:
+        """Return whose layer it is on which a stage stands: that of a copy made when it opened."""
+        return Address(stage.run, f"{naming.SHARED}/{stage.stage}", round=stage.round)
+
+    def set_roots(self, helpers: Helpers, trees: Sequence[tuple[Plot, Volume]], users: Iterable[str]) -> None:
+        """Give the roots the owner and mode that these users need, and those of the stages before: they may run yet."""
+        with self._setting:
+            self._users.update(users)
+            wanted = [(volume, root_for(plot.base, self._users)) for plot, volume in trees]
+            differing = [(volume, root) for volume, root in wanted if self._roots.get(volume.name) != root]
+            set_roots(helpers, self.tree.run, differing)
+            self._roots.update((volume.name, root) for volume, root in differing)

@@ -1,0 +1,53 @@
+"""What is done between the end of an attempt and its removal: artifacts are kept, and a person may look around."""
+
+from collections.abc import Callable
+
+from runner.engine.backend import Ending
+from runner.engine.cancel import Stop
+from runner.engine.events import Notice
+from runner.engine.job import Context
+from runner.engine.start import Start, release_of
+from runner.errors import InfrastructureError
+from runner.naming import Address, file_name
+from runner.plan.model import Step
+from runner.plan.status import Status
+
+
+def keep_artifacts(context: Context, step: Step, address: Address, ending: Ending, stop: Stop | None) -> None:
+    """Copy the files out that an attempt was to leave, unless it is not wanted any more; this changes no status."""
+    folder = context.job.artifacts
+    if folder is None or not step.artifacts or not ending.started or not _goes_on(stop):
+        return
+    try:
+        notes = context.backend.collect(address, step.artifacts, folder / file_name(address.stage))
+    except InfrastructureError as error:
+        notes = (f"its artifacts could not be kept: {error.explained}",)
+    for note in notes:
+        context.ledger.tell(Notice(note, address))
+
+
+def look_around(context: Context, step: Step, start: Start, stopped: Callable[[], Stop | None]) -> None:
+    """Call ``on_failure`` if the step has failed, or took too long, and no further attempt will come."""
+    address = start.spec.address
+    failed = context.ledger.standing(address).status in (Status.FAILURE, Status.TIMEOUT)
+    if context.on_failure is None or not failed:
+        return
+    stop = stopped()
+    if not _goes_on(stop) or _comes_again(context, step, address, stop):
+        return
+    try:
+        context.on_failure(start.spec, release_of(context, start))
+    except InfrastructureError as error:
+        context.ledger.tell(Notice(f"nobody could look around: {error.explained}", address))
+
+
+def _comes_again(context: Context, step: Step, address: Address, stop: Stop | None) -> bool:
+    """Whether a further attempt of a failed step will come, or a further round of its stage."""
+    if stop is None and address.attempt <= step.retry:
+        return True
+    return not step.ruleset.proceed and address.round <= context.job.plan.stage(address.stage).retry
+
+
+def _goes_on(stop: Stop | None) -> bool:
+    """Whether whoever ordered the run still wants what it leaves: time that is up does not change that."""
+    return stop is None or stop.status is Status.TIMEOUT

@@ -1,0 +1,139 @@
+"""What an attempt of a step is started with: its container, and its variables as they are right then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from runner.engine.backend import Release, StepSpec
+from runner.engine.job import Context
+from runner.errors import InfrastructureError
+from runner.naming import Address
+from runner.plan.model import PullPolicy, Service, Step, Told
+from runner.plan.status import Status
+from runner.plan.substitution import BadTemplateError, late
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A step's container, and its variables but for those that are told at the release.
+
+    ``fetch`` says that its image is pulled right now: in any case (True), or if it is absent (False); None for one that
+    was fetched before anything ran, or never is.
+    """
+
+    spec: StepSpec
+    fetch: bool | None
+    environment: Mapping[str, str]
+
+
+def start_of(context: Context, step: Step, address: Address) -> Start:
+    """Return what an attempt is started with, in its open stage; read again for each.
+
+    In a step that is ``late``, its texts and the variables that it sets itself are filled in, once and from the values
+    that stood there before (``Substitute`` of go-vela/server ``compiler/types/pipeline/container.go``). Secrets and
+    outputs are values, in which nothing is replaced.
+
+    Raises:
+        InfrastructureError: the outputs cannot be read, or a text cannot be filled in.
+    """
+    variables = variables_of(context, step, address.of_stage())
+    if not step.late:
+        return Start(spec=spec_of(context, step, address), fetch=fetch_at_start(step), environment=variables)
+    known = {**variables, **_told(context, address)}
+
+    def filled(field: str, text: str) -> str:
+        try:
+            return late(text, known)
+        except BadTemplateError as error:
+            raise InfrastructureError(f"{field} of step {step.name}: {error}", hint=error.hint) from error
+
+    own = [(name, text) for name, text in step.environment.items() if variables[name] == text]
+    environment = {**variables, **{name: filled(f"variable {name}", text) for name, text in own}}
+    resolved = replace(
+        step,
+        image=filled("image", step.image),
+        entrypoint=tuple(filled("entrypoint", text) for text in step.entrypoint),
+        user=filled("user", step.user),
+        working_dir=filled("working_dir", step.working_dir),
+    )
+    return Start(spec=spec_of(context, resolved, address), fetch=fetch_at_start(step), environment=environment)
+
+
+def fetch_at_start(step: Step | Service) -> bool | None:
+    """Return how an image is pulled right before the start; None where that is not the time, see ``Start.fetch``."""
+    match step.pull:
+        case PullPolicy.ON_START:
+            return True
+        case PullPolicy.NEVER:
+            return None
+        case pull:
+            known = not isinstance(step, Step) or not step.late or _settled(step.image)
+            return None if known else pull is PullPolicy.ALWAYS
+
+
+def variables_of(context: Context, step: Step, stage: Address) -> dict[str, str]:
+    """Return what a step is given: by the run, by its own text, its secrets, and what steps have left for it.
+
+    Of these the later ones count, but outputs take no place that is taken. A variable of its text that is ``$NAME``,
+    and nothing else, is the output of that name (``internal/outputs/process.go`` of go-vela/worker).
+
+    Raises:
+        InfrastructureError: the outputs cannot be read.
+    """
+    job = context.job
+    secrets = {use.target: job.secrets[use.source] for use in step.secrets if use.source in job.secrets}
+    given = {**job.plan.environment, **step.environment, **secrets}
+    if not job.plan.outputs:
+        return given
+    outputs = {name: value for name, value in context.outputs.read(stage).items() if name not in given}
+    meant = {name: outputs.get(text[1:], text) for name, text in step.environment.items() if text.startswith("$")}
+    return {**outputs, **given, **meant, **secrets}
+
+
+def release_of(context: Context, start: Start) -> Release:
+    """Return what an attempt learns at this moment, when it starts."""
+    return Release(environment={**start.environment, **_told(context, start.spec.address)})
+
+
+def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
+    """Return what an attempt's container is made from; a detached step is reached by its name."""
+    return StepSpec(
+        address=address,
+        image=step.image,
+        commands=step.commands,
+        entrypoint=step.entrypoint,
+        environment={**context.job.plan.environment, **step.environment},
+        user=step.user,
+        alias=step.name if step.detach else "",
+        shell=step.shell,
+        working_dir=step.working_dir,
+        limits=step.limits,
+        ulimits=step.ulimits,
+        volumes=step.volumes,
+        caches=step.caches,
+        privileged=step.privileged,
+    )
+
+
+def depends(step: Step) -> bool:
+    """Whether a container can be made only when its step's turn has come, because of what is to be filled in."""
+    return step.late and not all(map(_settled, (step.image, step.user, step.working_dir, *step.entrypoint)))
+
+
+def _settled(text: str) -> bool:
+    """Whether nothing in a text is to be filled in."""
+    try:
+        return late(text, {}) == text
+    except BadTemplateError:
+        return False
+
+
+def _told(context: Context, address: Address) -> dict[str, str]:
+    def value(told: Told) -> str:
+        if told is Told.RUN_STATUS:
+            stage = context.job.plan.stage(address.stage)
+            failed = context.ledger.ask(lambda state: state.run_status(stage)) is Status.FAILURE
+            return "failure" if failed else "running"
+        moment = context.ledger.began if told is Told.RUN_STARTED else context.clock.now()
+        return str(int(moment.timestamp()))
+
+    return {name: value(told) for name, told in context.job.plan.told.items()}

@@ -1,0 +1,48 @@
+import pytest
+
+from runner.backends.behaviour import Behaviour
+
+
+def test_a_step_that_is_told_nothing_succeeds_at_once() -> None:
+    assert Behaviour.of({}) == Behaviour()
+
+
+def test_every_variable_is_understood() -> None:
+    variables = {
+        "FAKE_EXIT": "3",
+        "FAKE_SECONDS": "0.5",
+        "FAKE_PRINT": "text",
+        "FAKE_HANG": "",
+        "FAKE_IGNORE_TERM": "",
+        "FAKE_VANISH": "",
+        "FAKE_OOM": "",
+        "FAKE_DROP_STREAM": "",
+        "FAKE_OUTPUT": "A=1",
+        "FAKE_MASKED_OUTPUT": "B=2",
+        "FAKE_BASE64_OUTPUT": "C=3",
+        "FAKE_MASKED_BASE64_OUTPUT": "D=4",
+        "FAKE_FILES": "a/b:c",
+        "FAKE_READY_AFTER": "2",
+        "FAKE_UNHEALTHY": "no disk",
+    }
+
+    assert Behaviour.of(variables) == Behaviour(
+        exit_code=3,
+        seconds=0.5,
+        text="text",
+        hang=True,
+        ignore_term=True,
+        vanish=True,
+        oom=True,
+        drop_stream=True,
+        outputs={".env": "A=1", "masked.env": "B=2", "base64.env": "C=3", "masked.base64.env": "D=4"},
+        files=("a/b", "c"),
+        ready_after=2.0,
+        unhealthy="no disk",
+    )
+
+
+@pytest.mark.parametrize("name", ["FAKE_EXIT", "FAKE_SECONDS", "FAKE_READY_AFTER"])
+def test_a_number_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="many"):
+        Behaviour.of({name: "many"})
