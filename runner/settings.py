@@ -28,11 +28,16 @@ class DockerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All settings. ``state`` is where ``exec`` keeps journals, logs and locks."""
+    """All settings. ``state`` is where ``exec`` keeps journals, logs and locks.
+
+    ``privileged_images`` and ``volumes`` are what steps may do to this machine, as ``plan.grants`` reads it.
+    """
 
     state: Path
     docker: DockerSettings = DockerSettings()
     grace: float = 10.0
+    privileged_images: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -53,7 +58,13 @@ class Settings:
                 pull_stall=_seconds(environment, "RUNNER_PULL_STALL", defaults.pull_stall),
             ),
             grace=_seconds(environment, "RUNNER_GRACE", cls.grace),
+            privileged_images=_words(environment, "RUNNER_PRIVILEGED_IMAGES"),
+            volumes=_words(environment, "RUNNER_VOLUMES"),
         )
+
+
+def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(environment.get(name, "").replace(",", " ").split())
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:

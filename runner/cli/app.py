@@ -11,16 +11,19 @@ from runner.cli.compile import compile_command
 from runner.cli.console import say
 from runner.cli.doctor import doctor_command
 from runner.cli.exec import exec_command
+from runner.cli.schema import schema_command
+from runner.cli.validate import validate_command
 from runner.errors import ExitCode, InvalidPipelineError, RunnerError
 
 app = typer.Typer(
     help="Run pipelines whose every step is a Docker container.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.command("exec")(exec_command)
 app.command("compile")(compile_command)
+app.command("validate")(validate_command)
+app.command("schema")(schema_command)
 app.command("clean")(clean_command)
 app.command("doctor")(doctor_command)
 

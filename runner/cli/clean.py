@@ -1,8 +1,11 @@
 """``runner clean``: removes what dead runs left."""
 
+from typing import Annotated
+
 import typer
 
 from runner.backends.docker.client import Engine
+from runner.backends.docker.sweep import Remnant
 from runner.cli.console import say
 from runner.dispatch.clean import clean
 from runner.errors import ExitCode
@@ -10,18 +13,26 @@ from runner.settings import Settings
 from runner.store import instances
 
 
-def clean_command() -> None:
+def clean_command(
+    everything: Annotated[  # noqa: FBT002 - typer makes a flag of it
+        bool, typer.Option("--all", help="Also the caches that steps keep between runs, if no container uses them.")
+    ] = False,
+) -> None:
     """Remove what dead runs of this user left on the engine, and what runs were told to keep.
 
     What belongs to a run that is going on, to another user or host, or to a daemon is not touched.
     """
     with instances.live(Settings.read().state, instances.KIND_EXEC) as instance:
-        cleaned = clean(Engine(), instance, kept=True)
+        cleaned = clean(Engine(), instance, kept=True, caches=everything)
     for remnant in cleaned.removed:
-        say(f"removed {remnant.kind} {remnant.name} of run {remnant.run}")
+        say(f"removed {_described(remnant)}")
     for remnant in cleaned.left:
-        say(f"cannot remove {remnant.kind} {remnant.name} of run {remnant.run}", err=True)
+        say(f"cannot remove {_described(remnant)}", err=True)
     if not cleaned.removed and not cleaned.left:
         say("nothing to remove")
     if cleaned.left:
         raise typer.Exit(ExitCode.INFRASTRUCTURE)
+
+
+def _described(remnant: Remnant) -> str:
+    return f"cache {remnant.cache}" if remnant.cache else f"{remnant.kind} {remnant.name} of run {remnant.run}"

@@ -1,33 +1,44 @@
 """``runner compile``: the plan of a pipeline, and why what is not in it went."""
 
 import json
+import sys
+from typing import Annotated
+
+import typer
 
 from runner.cli import options
+from runner.cli.choice import Wanted, wanted
 from runner.cli.console import say
-from runner.cli.trigger import Given, find_trigger
-from runner.cli.trigger_options import with_trigger
-from runner.dialects.text import to_plan
+from runner.cli.graph import GraphFormat, draw
+from runner.cli.groups import grouped
+from runner.cli.trigger import Given, find_subject
+from runner.cli.trigger_options import given
 from runner.errors import UsageError
 from runner.plan import codec
 from runner.plan.model import Plan, Stage
 
 
-@with_trigger
+@grouped(given=given, wanted=wanted)
 def compile_command(
     given: Given,
+    wanted: Wanted,
     *,
     file: options.PipelineFile = None,
-    dialect: options.DialectName = "",
-    strict: options.Strict = False,
     output: options.Output = options.OutputFormat.TEXT,
+    graph: Annotated[GraphFormat | None, typer.Option("--graph", help="Draw the stages and their needs.")] = None,
 ) -> None:
     """Show what would run, and why the rest would not."""
+    if graph and output is not options.OutputFormat.TEXT:
+        raise UsageError(f"--graph and --output {output} exclude each other", hint="leave out one of them")
     if output is options.OutputFormat.EVENTS:
         raise UsageError("nothing happens while a pipeline is compiled, so there are no events", hint="--output json")
-    trigger = find_trigger(file, given)
-    plan = to_plan(trigger.content, str(trigger.file), trigger.facts, dialect=dialect, strict=strict)
-    if output is options.OutputFormat.TEXT:
-        say("\n".join((trigger.describe(), *describe(plan))))
+    subject = find_subject(file, given)
+    plan = wanted.plan(subject)
+    if graph:
+        say("\n".join((subject.describe(), *plan.warnings)), err=True)  # stdout may go to a program that draws
+        say(draw(plan, graph, encoding=sys.stdout.encoding))
+    elif output is options.OutputFormat.TEXT:
+        say("\n".join((subject.describe(), *describe(plan))))
     else:
         say(json.dumps(codec.to_document(plan), indent=2))
 

@@ -4,6 +4,7 @@ Each has ``event``: ``status`` (an address enters a status), ``log`` (complete l
 """
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
 from runner.engine.events import Changed, Event, Notice, Pulling
@@ -48,6 +49,10 @@ class EventFace:
     def flush(self) -> None:
         """Let everything be seen."""
         self._stream.flush()
+
+    def suspended(self) -> AbstractContextManager[None]:
+        """Do nothing: lines that stand are in nobody's way."""
+        return nullcontext()
 
     def _write(self, document: dict[str, _Json]) -> None:
         self._stream.write(json.dumps(document).encode() + b"\n")

@@ -12,11 +12,21 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STDERR = 2
 
 
-class Interrupts:
-    """Which signals have arrived; the first asks ``cancel`` to be polite, every further one to be quick."""
+def _write(text: str) -> None:
+    # The main thread may be inside a write to sys.stderr, whose buffer is not reentrant: write past it.
+    with suppress(OSError):  # the terminal may be what has gone
+        os.write(_STDERR, f"{text}\n".encode())
 
-    def __init__(self, cancel: Callable[[bool], None]) -> None:
+
+class Interrupts:
+    """Which signals have arrived; the first asks ``cancel`` to be polite, every further one to be quick.
+
+    ``say`` tells whoever sent them; it must not wait for anything.
+    """
+
+    def __init__(self, cancel: Callable[[bool], None], say: Callable[[str], None]) -> None:
         self._cancel = cancel
+        self._say = say
         self._first: int | None = None
 
     @property
@@ -30,19 +40,17 @@ class Interrupts:
         """Take a signal."""
         again = self._first is not None
         self._first = self._first or number
-        # The main thread may be inside a write to sys.stderr, whose buffer is not reentrant: write past it.
-        with suppress(OSError):  # the terminal may be what has gone
-            os.write(_STDERR, b"killing what still runs\n" if again else b"ending the run; once more kills it\n")
+        self._say("killing what still runs" if again else "ending the run; once more kills it")
         self._cancel(again)
 
 
 @contextmanager
-def interrupts(cancel: Callable[[bool], None]) -> Iterator[Interrupts]:
-    """Send the signals of this process to ``cancel(force)`` until the end of the block.
+def interrupts(cancel: Callable[[bool], None], say: Callable[[str], None] | None = None) -> Iterator[Interrupts]:
+    """Send the signals of this process to ``cancel(force)`` until the end of the block; ``say`` else writes to stderr.
 
     A hang-up that is ignored (``nohup``) stays ignored.
     """
-    taken = Interrupts(cancel)
+    taken = Interrupts(cancel, say or _write)
     ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
     before = {number: signal.signal(number, taken.arrived) for number in _SIGNALS if number not in ignored}
     try:

@@ -3,8 +3,11 @@
 It reads logs from their files, so however slowly somebody reads what it shows, no step waits.
 """
 
+import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from runner.engine.events import Event, Printing
@@ -15,6 +18,8 @@ from runner.naming import Address
 
 _PARTIAL_SECONDS = 0.5
 """How long a line may lie unfinished before it is shown as it is."""
+_LOOK_SECONDS = 0.1
+"""How often whoever waits for a pause looks whether it can still come."""
 
 
 class Face(Protocol):
@@ -29,6 +34,17 @@ class Face(Protocol):
     def flush(self) -> None:
         """Let everything be seen."""
 
+    def suspended(self) -> AbstractContextManager[None]:
+        """Leave the terminal to something else until the end of the block, in which nothing is shown."""
+
+
+@dataclass(frozen=True)
+class _Pause:
+    """A time in which nothing is shown."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
 
 class Printer:
     """Shows a run through a face. ``observe`` is the engine's observer; it only takes note.
@@ -42,6 +58,7 @@ class Printer:
         self._face = face
         self._closed = closed
         self._events: deque[Event] = deque()
+        self._pauses: deque[_Pause] = deque()
         self._shown = 0
         self._addresses: dict[str, Address] = {}
         self._over = False
@@ -54,6 +71,22 @@ class Printer:
         self._events.append(event)
         self._logs.changes.bump()
 
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Show all that there is, then nothing until the end of the block; from any thread but the printer's.
+
+        Nothing is waited for when nothing can be shown any more.
+        """
+        pause = _Pause()
+        self._pauses.append(pause)
+        self._logs.changes.bump()
+        while self._task.alive and not pause.begun.wait(_LOOK_SECONDS):
+            pass
+        try:
+            yield
+        finally:
+            pause.over.set()
+
     def finish(self) -> None:
         """Show what is left, and end."""
         self._over = True
@@ -65,6 +98,8 @@ class Printer:
             while not self._over:
                 news = self._follower.wait(_PARTIAL_SECONDS)
                 self._show(partial=not news)
+                while self._pauses:
+                    self._rest(self._pauses.popleft())
             self._show(partial=True)
         except OSError as error:
             self.failure = error
@@ -74,6 +109,12 @@ class Printer:
             raise
         finally:
             self._follower.close()
+
+    def _rest(self, pause: _Pause) -> None:
+        self._show(partial=True)
+        with self._face.suspended():
+            pause.begun.set()
+            pause.over.wait()
 
     def _show(self, *, partial: bool) -> None:
         # What a step printed was written before the event of its end, so it is shown before it; and after that of its
@@ -92,5 +133,4 @@ class Printer:
         self._shown += 1
         if isinstance(event, Printing):
             self._addresses[event.log] = event.address
-        else:
-            self._face.event(event)
+        self._face.event(event)

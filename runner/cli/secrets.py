@@ -2,27 +2,55 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import typer
 
+from runner.cli.inputs import read_files
 from runner.errors import UsageError
 from runner.plan.model import Plan
 
 
-def read_secrets(asked: Iterable[str], declared: Iterable[str]) -> dict[str, str]:
+def read_secrets(asked: Iterable[str], declared: Iterable[str], files: Iterable[Path] = ()) -> dict[str, str]:
     """Return the values of all secrets that were asked for on the command line or are declared in the pipeline.
 
-    ``NAME`` is taken from the environment (as it is written, or in capitals), else asked for; ``NAME=@FILE`` from a
-    file, less one newline at its end. An empty variable is as good as none; an empty file is an empty secret.
+    ``NAME=@FILE`` is taken from a file, less one newline at its end; ``NAME`` from the lines of ``files``, else from
+    the environment (as it is written, or in capitals), else asked for. All values of ``files`` are secrets. An empty
+    variable is as good as none; an empty file or line is an empty secret.
 
     Raises:
-        UsageError: secrets have no value, and nobody can be asked; all of them are named.
+        UsageError: secrets have no value, and nobody can be asked; all of them are named. Or a file cannot be read.
     """
+    values, wanted = _asked(asked)
+    listed = read_files("--secret-file", files)
+    unknown: list[str] = []
+    for name in dict.fromkeys((*wanted, *declared)):
+        found = values[name] if name in values else _found(name, listed)
+        if found is None:
+            unknown.append(name)
+        else:
+            values[name] = found
+    if unknown:
+        raise UsageError(
+            f"no value for the secret{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}",
+            hint=f"set the environment variable, or give --secret {unknown[0]}=@FILE",
+        )
+    return listed | values
+
+
+def secrets_of(plan: Plan) -> tuple[str, ...]:
+    """Return the names of all secrets that a plan declares, or that its steps and plugins use."""
+    steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
+    used = (use.source for step in steps for use in step.secrets)
+    return tuple(dict.fromkeys((*plan.secrets, *used)))
+
+
+def _asked(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the secrets that are in files, and the names of the others."""
     values: dict[str, str] = {}
     wanted: list[str] = []
-    for text in asked:
+    for text in texts:
         name, separator, value = text.partition("=")
         if not name or (separator and not value.startswith("@")):
             raise UsageError(
@@ -33,29 +61,18 @@ def read_secrets(asked: Iterable[str], declared: Iterable[str]) -> dict[str, str
             values[name] = _read(name, Path(value.removeprefix("@")))
         else:
             wanted.append(name)
-    unknown: list[str] = []
-    for name in dict.fromkeys((*wanted, *declared)):
-        if name in values:
-            continue
-        found = os.environ.get(name) or os.environ.get(name.upper())
-        if not found and sys.stdin.isatty():
-            found = typer.prompt(f"secret {name}", hide_input=True, err=True)
-        if found:
-            values[name] = found
-        else:
-            unknown.append(name)
-    if unknown:
-        raise UsageError(
-            f"no value for the secret{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}",
-            hint=f"set the environment variable, or give --secret {unknown[0]}=@FILE",
-        )
-    return values
+    return values, wanted
 
 
-def secrets_of(plan: Plan) -> tuple[str, ...]:
-    """Return the names of all secrets that a plan declares, or that its steps use."""
-    used = (use.source for stage in plan.stages for step in stage.steps for use in step.secrets)
-    return tuple(dict.fromkeys((*plan.secrets, *used)))
+def _found(name: str, listed: Mapping[str, str]) -> str | None:
+    """Return the value of a secret: from a list, the environment, or whoever sits at the terminal."""
+    for form in (name, name.upper()):
+        if form in listed:
+            return listed[form]
+    found = os.environ.get(name) or os.environ.get(name.upper())
+    if not found and sys.stdin.isatty():
+        found = typer.prompt(f"secret {name}", hide_input=True, err=True)
+    return found or None
 
 
 def _read(name: str, file: Path) -> str:

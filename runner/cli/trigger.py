@@ -1,21 +1,37 @@
-"""Which file a command is about, and the facts of its run: given by options, else by the local git."""
+"""Which file a command is about, and why it runs: as options say, else a webhook's payload, else the local git."""
 
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Final, TypeVar
 
+from runner.dialects.findings import nearest
 from runner.errors import UsageError
+from runner.plan import events
 from runner.plan.model import Facts
+from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
 from runner.workspace.local import Checkout, checkout
+from runner.workspace.payload import Payload, read_payload
 
-_NAMES = (".vela.yml", ".vela.yaml", ".pipeline-config.yaml", "pipeline.yml")
-_DEFAULT_ACTIONS = {"pull_request": "opened", "comment": "created", "deployment": "created"}
+_NAMES: Final = (".vela.yml", ".vela.yaml", ".pipeline-config.yaml", "pipeline.yml")
+_HEADS: Final = "refs/heads/"
+_TAGS: Final = "refs/tags/"
+_REQUEST: Final = re.compile(r"refs/pull/([0-9]+)(/.*)?")
+_OF_REQUESTS: Final = ("pull_request", "comment")
+_OF_TAGS: Final = ("tag", "delete:tag")
+_NO_NUMBER: Final = "1"
+"""The pull request of a run that was told of none, as in ``vela exec``."""
+
+_Part = TypeVar("_Part", Facts, Commit, Repository, PullRequest)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """The facts that options give; None or empty where the local git decides."""
+    """What options say of a run; None or empty where a payload or the local git decides."""
 
     event: str = ""
+    event_file: Path | None = None
     branch: str | None = None
     tag: str | None = None
     target: str = ""
@@ -25,65 +41,174 @@ class Given:
     changed: tuple[str, ...] | None = None
     labels: tuple[str, ...] = ()
     instance: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trigger:
-    """A file to run or compile, and why."""
+class Subject:
+    """A file to run or compile, the directory that it belongs to, and why."""
 
     file: Path
     content: bytes
     checkout: Checkout
-    facts: Facts
+    trigger: Trigger
 
     def describe(self) -> str:
-        """Return the facts in one line."""
-        facts, local = self.facts, self.checkout
-        what = f"tag {facts.tag}" if facts.event == "tag" else facts.branch and f"branch {facts.branch}"
-        commit = f"{local.commit[:8]} {local.message.splitlines()[0]!r}" if local.commit and local.message else ""
-        changed = f"{len(facts.path)} changed path{'' if len(facts.path) == 1 else 's'}"
-        parts = (f"event {facts.event}", what, commit, facts.sender and f"by {facts.sender}", facts.repo, changed)
+        """Return why it runs in one line."""
+        trigger, facts = self.trigger, self.trigger.facts
+        commit, request = trigger.commit, trigger.pull_request
+        tags = "" if facts.event in _OF_TAGS or commit.sha != self.checkout.commit else ", ".join(self.checkout.tags)
+        parts = (
+            f"event {facts.event}",
+            f"tag {facts.tag}" if facts.event in _OF_TAGS else facts.branch and f"branch {facts.branch}",
+            f"pull request {request.number}" + (f" from {request.source}" if request.source else "") if request else "",
+            f"{commit.sha[:8]} {commit.title!r}" if commit.sha and commit.message else commit.sha[:8],
+            tags and f"tagged {tags}",
+            commit.author and f"by {commit.author}",
+            f"sent by {facts.sender}" if facts.sender != commit.author and facts.sender else "",
+            facts.target and f"to {facts.target}",
+            facts.comment and f"comment {facts.comment.partition(chr(10))[0]!r}",
+            facts.label and f"labels {', '.join(facts.label)}",
+            facts.repo,
+            f"{len(facts.path)} changed path{'' if len(facts.path) == 1 else 's'}",
+        )
         return f"{self.file}: " + ", ".join(part for part in parts if part)
 
 
-def find_trigger(file: Path | None, given: Given) -> Trigger:
-    """Read the file and the facts.
+def find_subject(file: Path | None, given: Given) -> Subject:
+    """Read the file and find out why it runs.
 
     Raises:
         UsageError: there is no such file, it cannot be read, or the facts do not fit together.
     """
-    path = file or _found()
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+    path = file or default_file()
+    content = _read(path)
     local = checkout(path.absolute().parent)
-    return Trigger(file=path, content=content, checkout=local, facts=_facts(given, local))
+    payload = read_payload(_read(given.event_file), str(given.event_file)) if given.event_file else None
+    return Subject(file=path, content=content, checkout=local, trigger=_trigger(given, payload, local))
 
 
-def _found() -> Path:
+def default_file() -> Path:
+    """Return the pipeline of this directory, for whoever names none. Raises UsageError when there is none."""
     for name in _NAMES:
         if Path(name).is_file():
             return Path(name)
     raise UsageError(f"there is no pipeline here: none of {', '.join(_NAMES)}", hint="name a file")
 
 
-def _facts(given: Given, local: Checkout) -> Facts:
-    event = given.event or ("tag" if given.tag else "push")
-    if event == "tag" and not given.tag:
-        raise UsageError("a tag event needs a tag", hint="for example --tag v1.0.0")
-    branch = local.branch if given.branch is None else given.branch
-    facts = Facts(
-        branch=branch,
-        event=f"{event}:{_DEFAULT_ACTIONS[event]}" if event in _DEFAULT_ACTIONS else event,
-        # As Vela has it: what is built, less `refs/tags/`; so a push does not match a rule for tags.
-        tag=given.tag or f"refs/heads/{branch}",
-        repo=local.repo if given.repo is None else given.repo,
-        comment=given.comment,
-        path=local.changed if given.changed is None else given.changed,
-        sender=local.author if given.sender is None else given.sender,
-        target=given.target,
-        label=given.labels,
-        instance=given.instance,
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+
+
+def _trigger(given: Given, payload: Payload | None, local: Checkout) -> Trigger:
+    event = events.full_name(_event(given, payload), nearest)
+    trigger = _of_checkout(local, event, given.tag or (_local_tag(event, local) if payload is None else ""))
+    if payload is not None:
+        trigger = _with_payload(trigger, payload)
+    trigger = replace(trigger, facts=replace(trigger.facts, event=event))
+    return _with_options(trigger, given)
+
+
+def _event(given: Given, payload: Payload | None) -> str:
+    return given.event or (payload.trigger.facts.event if payload else "tag" if given.tag else "push")
+
+
+def _local_tag(event: str, local: Checkout) -> str:
+    if event not in _OF_TAGS:
+        return ""
+    if not local.tags:
+        raise UsageError("a tag event needs a tag, and none points to this commit", hint="for example --tag v1.0.0")
+    return local.tags[0]
+
+
+def _of_checkout(local: Checkout, event: str, tag: str) -> Trigger:
+    """Return why a server would run what is checked out here."""
+    request = _request(local, tag) if event.partition(":")[0] in _OF_REQUESTS else None
+    branch = request.target if request else local.branch
+    ref = _ref(tag) or (f"refs/pull/{request.number}/head" if request else f"{_HEADS}{branch}")
+    return Trigger(
+        facts=Facts(
+            branch=branch,
+            event=event,
+            # As Vela has it: what is built, less `refs/tags/`; so a push does not match a rule for tags.
+            tag=ref.removeprefix(_TAGS),
+            repo=local.repo,
+            path=() if event.startswith("comment") else local.changed,
+            sender=local.author,
+        ),
+        ref=ref,
+        commit=Commit(
+            sha=local.commit, parent=local.parent, message=local.message, author=local.author, email=local.email
+        ),
+        repository=Repository(name=local.repo, branch=local.default_branch, clone=local.clone, link=local.link),
+        pull_request=request,
     )
-    return replace(facts, path=()) if event == "comment" and given.changed is None else facts
+
+
+def _request(local: Checkout, tag: str) -> PullRequest:
+    """Return the pull request of the current branch; a tag ``refs/pull/12/head`` tells its number."""
+    numbered = _REQUEST.fullmatch(tag)
+    number = numbered[1] if numbered else _NO_NUMBER
+    return PullRequest(number=number, source=local.branch, target=local.default_branch)
+
+
+def _ref(tag: str) -> str:
+    return tag if not tag or tag.startswith("refs/") else f"{_TAGS}{tag}"
+
+
+def _with_payload(trigger: Trigger, payload: Payload) -> Trigger:
+    """Let a payload decide all that it tells."""
+    told = payload.trigger
+    facts, repository = _over(trigger.facts, told.facts), _over(trigger.repository, told.repository)
+    request = trigger.pull_request
+    if told.pull_request is not None:
+        request = _over(PullRequest(target=repository.branch), told.pull_request)
+        facts = replace(facts, branch=told.facts.branch or request.target)
+    return replace(
+        told,
+        facts=facts if payload.changed is None else replace(facts, path=payload.changed),
+        # Words about one commit do not belong to another.
+        commit=told.commit if told.commit.sha else _over(trigger.commit, told.commit),
+        repository=repository,
+        pull_request=request,
+    )
+
+
+def _over(weak: _Part, strong: _Part) -> _Part:
+    """Return ``strong``, and of ``weak`` what that leaves empty."""
+    told = {each.name: value for each in fields(strong) if (value := getattr(strong, each.name))}
+    return replace(weak, **told)
+
+
+def _with_options(trigger: Trigger, given: Given) -> Trigger:
+    """Let options decide, also that a fact is empty."""
+    facts, ref, request = trigger.facts, trigger.ref, trigger.pull_request
+    if given.branch is not None:
+        facts = replace(facts, branch=given.branch)
+        ref = f"{_HEADS}{given.branch}" if ref.startswith(_HEADS) else ref
+        request = replace(request, target=given.branch) if request else None
+    ref = _ref(given.tag or "") or ref
+    repo = facts.repo if given.repo is None else given.repo
+    return replace(
+        trigger,
+        facts=replace(
+            facts,
+            tag=facts.tag if ref == trigger.ref else ref.removeprefix(_TAGS),
+            repo=repo,
+            comment=given.comment or facts.comment,
+            path=facts.path if given.changed is None else given.changed,
+            sender=facts.sender if given.sender is None else given.sender,
+            target=given.target or facts.target,
+            label=given.labels or facts.label,
+            instance=given.instance or facts.instance,
+        ),
+        ref=ref,
+        repository=replace(trigger.repository, name=repo),
+        pull_request=request,
+        parameters={**trigger.parameters, **given.parameters},
+        environment=given.environment,
+    )

@@ -1,36 +1,15 @@
-"""The options with which any command is told why a run happens."""
-
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Any
+"""The options with which any command is told why a run happens, and what it is given."""
 
 from runner.cli import options
+from runner.cli.inputs import read_assignments, read_files
 from runner.cli.trigger import Given
+from runner.errors import UsageError
 
 
-def with_trigger(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command, in place of its parameter ``given``, an option for each fact that can be given.
-
-    typer knows no groups of options: without this every command would repeat all of them.
-    """
-    facts = inspect.signature(_given).parameters
-    own = {name: p for name, p in inspect.signature(command).parameters.items() if name != "given"}
-
-    @functools.wraps(command)
-    def with_options(**values: Any) -> None:  # noqa: ANN401 - whatever the options of the command are
-        given = _given(**{name: values.pop(name) for name in facts})
-        command(given=given, **values)
-
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own.values(), *facts.values())]
-    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what typer reads
-    with_options.__annotations__ = {p.name: p.annotation for p in parameters}
-    return with_options
-
-
-def _given(  # noqa: PLR0913 - one parameter an option
+def given(  # noqa: PLR0913 - one parameter an option
     *,
     event: options.Event = "",
+    event_file: options.EventFile = None,
     branch: options.Branch = None,
     tag: options.Tag = None,
     target: options.Target = "",
@@ -40,9 +19,21 @@ def _given(  # noqa: PLR0913 - one parameter an option
     changed: options.Changed = None,
     label: options.Label = None,
     instance: options.InstanceName = "",
+    env: options.Environment = None,
+    env_file: options.EnvironmentFile = None,
+    param: options.Parameter = None,
+    properties: options.Property = None,
 ) -> Given:
+    """Return what the options say.
+
+    Raises:
+        UsageError: a file or an assignment cannot be read.
+    """
+    if properties:
+        raise UsageError("--property: no dialect that can be read has properties", hint="give a variable with --env")
     return Given(
         event=event,
+        event_file=event_file,
         branch=branch,
         tag=tag,
         target=target,
@@ -52,4 +43,6 @@ def _given(  # noqa: PLR0913 - one parameter an option
         changed=None if changed is None else tuple(changed),
         labels=tuple(label or ()),
         instance=instance,
+        parameters=read_assignments("--param", param or ()),
+        environment={**read_files("--env-file", env_file or ()), **read_assignments("--env", env or ())},
     )

@@ -81,7 +81,7 @@ def test_a_signal_lets_traps_run_and_leaves_nothing(place: Place, number: int, c
 
 def test_ctrl_c_at_a_terminal_ends_the_run_cleanly(place: Place) -> None:
     place.write(TRAPPED)
-    running = place.at_terminal("exec")
+    running = place.at_terminal("exec", env={"NO_COLOR": "1"})
     running.until(READY)
     running.type(b"\x03")
     finished = running.finish()
@@ -122,7 +122,7 @@ def test_what_ignores_term_is_killed_after_the_grace(place: Place) -> None:
 
 def test_a_terminal_that_closes_ends_the_run_cleanly(place: Place) -> None:
     place.write(TRAPPED)
-    running = place.at_terminal("exec")
+    running = place.at_terminal("exec", env={"NO_COLOR": "1"})
     running.until(READY)
     running.hang_up()
     finished = running.finish()

@@ -62,3 +62,13 @@ def test_a_range_that_is_none_is_refused_by_its_name(text: str) -> None:
         Settings.read({"RUNNER_SUBNETS": text})
 
     assert caught.value.hint == "for example 10.213.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", ()), ("a", ("a",)), ("a:1 b,c", ("a:1", "b", "c")), (" a ,, b\n", ("a", "b"))],
+)
+def test_grants_are_separated_by_spaces_or_commas(text: str, words: tuple[str, ...]) -> None:
+    found = Settings.read({"RUNNER_PRIVILEGED_IMAGES": text, "RUNNER_VOLUMES": text})
+
+    assert (found.privileged_images, found.volumes) == (words, words)

@@ -5,9 +5,9 @@ import re
 from rich.color import ColorSystem
 from rich.style import Style
 
-from runner.cli.live.words import SGR, Signs, one_line
+from runner.cli.live.words import Signs, one_line
 from runner.logs.follow import Block
-from runner.logs.lines import decode, safe
+from runner.logs.lines import SGR, decode, safe
 from runner.naming import Address
 from runner.plan.model import Plan
 

@@ -1,15 +1,11 @@
 """Small things that a terminal shows: signs, times, sizes, and names that are made to fit."""
 
-import re
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
-from runner.logs.lines import safe
+from runner.logs.lines import SGR, safe
 from runner.plan.status import Status
-
-SGR = re.compile(r"\x1b\[[0-9;:]*m")
-"""What ``runner.logs.lines.safe`` leaves of escape sequences: colours."""
 
 _MINUTE, _HOUR = 60, 3600
 _KILO = 1000.0

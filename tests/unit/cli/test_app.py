@@ -130,6 +130,15 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
         ("exec", "--source", "/nonexistent"),
         ("exec", "/nonexistent.yml"),
         ("exec", "--bind", "--snapshot", "/nonexistent.yml"),
+        ("exec", "--event", "pusch"),
+        ("exec", "--needs", "/nonexistent.yml"),
+        ("exec", "--pull", "often"),
+        ("exec", "--pipeline-type", "starlark"),
+        ("exec", "--property", "a=b"),
+        ("exec", "--volume", "cache:/c"),
+        ("exec", "--privileged-image", "["),
+        ("exec", "--env-file", "/nonexistent.env"),
+        ("exec", "--event-file", "/nonexistent.json"),
         ("compile", "--output", "events", "/nonexistent.yml"),
     ],
     ids=" ".join,
@@ -193,11 +202,31 @@ print([name for name in ("typer", "docker", "git", "yaml", "rich") if name in sy
     assert done.stdout.splitlines() == [f"runner {__version__}", "[]"]
 
 
+@pytest.mark.parametrize("command", ["exec", "compile"])
+def test_the_options_of_a_command_are_shown_in_groups(command: str) -> None:
+    done = _run(command, "--help", COLUMNS="100")
+
+    panels = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("╭─")]
+    of_both = ["Arguments", "Options", "Facts:", "Inputs", "Choice:"]
+    assert panels == [*of_both, *(["Source", "Grants:"] if command == "exec" else []), "Ends:"]
+
+
+def test_a_setting_can_grant_and_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("version: '1'\nsteps:\n  - {name: s, image: i, commands: [ls]}\n")
+
+    done = _run("exec", str(tmp_path / "p.yml"), RUNNER_VOLUMES="/a:/b:/c:/d", RUNNER_STATE_DIR=str(tmp_path / "s"))
+
+    assert done.returncode == 2
+    assert "the volume '/a:/b:/c:/d' cannot be read" in done.stderr
+
+
 def test_help_names_every_command() -> None:
     done = _run("--help")
 
     assert done.returncode == 0
-    assert all(f" {command} " in done.stdout for command in ("exec", "compile", "clean", "doctor"))
+    assert all(
+        f" {command} " in done.stdout for command in ("exec", "compile", "validate", "schema", "clean", "doctor")
+    )
 
 
 def test_the_package_can_be_run_as_a_module() -> None:

@@ -6,7 +6,7 @@ import pytest
 from runner.cli import app
 from runner.errors import EngineUnavailableError
 from runner.store import instances
-from tests.support.local import FakeSweep, remnant
+from tests.support.local import FakeSweep, cache, remnant
 
 
 @pytest.fixture
@@ -69,3 +69,18 @@ def test_without_an_engine_it_is_3_and_no_lock_is_left(
 
     assert capsys.readouterr().err == "runner: no engine answers\n        start one\n"
     assert list((tmp_path / "instances").iterdir()) == []
+
+
+def test_with_all_unused_caches_go_too_and_are_named_by_what_they_are_for(
+    sweep: FakeSweep, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep.there = [cache("npm"), cache("go")]
+    assert app.run() == 0
+    assert capsys.readouterr().out == "nothing to remove\n"
+    monkeypatch.setattr(sys, "argv", ["runner", "clean", "--all"])
+    sweep.stuck = {"go"}
+
+    assert app.run() == 3
+
+    assert capsys.readouterr() == ("removed cache npm at /cache\n", "cannot remove cache go at /cache\n")
+    assert sweep.there == [cache("go")]

@@ -152,3 +152,51 @@ def test_a_reader_that_has_gone_is_141(file: Path) -> None:
     done = subprocess.run(["bash", "-c", command, "bash", RUNNER, "compile", file], capture_output=True, check=False)
 
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_what_is_not_wanted_is_told_with_the_option_that_left_it_out(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _compile(monkeypatch, file, "--skip-step", "watch", "--skip-step", "lint/ruff", "--image", "gcc=cc") == 0
+
+    out = capsys.readouterr().out
+    assert "  step make: cc\n" in out
+    assert "stage test, needs build\n" in out
+    assert "pruned step build/watch: left out by --skip-step\n" in out
+    assert "pruned stage lint: left out by --skip-step\n" in out
+
+
+def test_variables_and_facts_of_the_options_are_in_the_plan(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (
+        "--output",
+        "json",
+        "--env",
+        "A=1",
+        "--event",
+        "pull_request:labeled",
+        "--label",
+        "bug",
+        "--workspace",
+        "shared",
+    )
+
+    assert _compile(monkeypatch, file, *arguments) == 0
+
+    document = json.loads(capsys.readouterr().out)
+    assert document["stages"][0]["steps"][0]["environment"]["A"] == "1"
+    assert document["facts"]["event"] == "pull_request:labeled"
+    assert document["facts"]["label"] == ["bug"]
+    assert {stage["workspace"] for stage in document["stages"]} == {"shared"}
+
+
+def test_what_a_pipeline_asks_for_on_the_host_is_shown_and_not_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "p.yml"
+    path.write_text("version: '1'\nsteps: [{name: s, image: i, commands: [x], privileged: true}]\n")
+
+    assert _compile(monkeypatch, path, "--output", "json") == 0
+
+    assert json.loads(capsys.readouterr().out)["stages"][0]["steps"][0]["privileged"] is True

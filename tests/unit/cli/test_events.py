@@ -94,3 +94,10 @@ def test_that_a_log_begins_is_no_event() -> None:
     EventFace(buffer).event(Printing(address("build/test"), "log"))
 
     assert buffer.getvalue() == b""
+
+
+def test_lines_that_stand_need_no_suspension() -> None:
+    buffer = io.BytesIO()
+
+    with EventFace(buffer).suspended():
+        assert buffer.getvalue() == b""

@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from runner.backends.fake import FakeBackend, World
 from runner.cli import app
 from runner.cli import exec as command
-from runner.engine.backend import Release, RunSpec, SourceMode, StageSpec
+from runner.engine.backend import Phase, PullProgress, Release, RunSpec, SourceMode, StageSpec, StepSpec
 from runner.naming import Address
 from tests.support.local import FakeSweep, placing
 from tests.support.repositories import Repository
@@ -37,6 +38,8 @@ class _Watched(FakeBackend):
         super().__init__(World(scale=0.02))
         self.specs: list[RunSpec] = []
         self.environments: list[dict[str, str]] = []
+        self.prepared: dict[Address, StepSpec] = {}
+        self.fetched: list[str] = []
         self.released: Callable[[], None] = lambda: None
         self.most_stages = 0
 
@@ -47,6 +50,14 @@ class _Watched(FakeBackend):
     def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
         super().open_stage(stage, lost)
         self.most_stages = max(self.most_stages, len(self.world.stages))
+
+    def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
+        self.fetched.append(image)
+        super().fetch(image, always=always, report=report)
+
+    def prepare(self, step: StepSpec) -> Phase:
+        self.prepared[step.address] = step
+        return super().prepare(step)
 
     def release(self, address: Address, release: Release) -> None:
         self.environments.append(dict(release.environment))
@@ -228,7 +239,7 @@ def test_variables_and_secrets_reach_the_steps(here: _Here, monkeypatch: pytest.
 @pytest.mark.parametrize("text", ["A", "=1", ""])
 def test_a_variable_is_a_name_and_a_value(here: _Here, text: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert here.run("--env", text) == 2
-    assert "not a variable" in capfd.readouterr().err
+    assert "not an assignment" in capfd.readouterr().err
 
 
 def test_a_missing_secret_is_named_before_anything_starts(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
@@ -298,3 +309,162 @@ def test_max_parallel_bounds_the_stages_at_a_time(here: _Here, most: int) -> Non
 def test_another_dialect_than_the_known_ones_is_bad_usage(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
     assert here.run("--dialect", "velo") == 2
     assert "did you mean 'vela'?" in capfd.readouterr().err
+
+
+MODULES = """
+version: "1"
+stages:
+  build: {steps: [{name: make, image: golang, pull: always, commands: [x], secrets: [token]}]}
+  test: {needs: [build], steps: [{name: unit, image: golang, pull: never, commands: [x]}]}
+secrets: [{name: token}]
+"""
+
+
+def _ran(here: _Here) -> list[str]:
+    return [address.path for address in here.backend.prepared]
+
+
+def test_only_what_is_chosen_runs_and_its_secrets_alone_are_asked_for(here: _Here) -> None:
+    assert here.run("--stage", "test", pipeline=MODULES) == 0
+    assert here.run("--skip-step", "make", pipeline=MODULES) == 0
+
+    assert _ran(here) == ["test/unit", "test/unit"]
+
+
+def test_a_choice_of_nothing_that_exists_is_bad_usage(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--step", "make/unit", pipeline=MODULES) == 2
+
+    assert "--step make/unit: there is no such step" in capfd.readouterr().err
+    assert here.backend.specs == []
+
+
+def test_a_choice_that_leaves_nothing_is_a_success_that_says_why(
+    here: _Here, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here.run("--skip-step", "make", "--skip-step", "unit", pipeline=MODULES) == 0
+
+    out = capfd.readouterr().out
+    assert "pruned stage test: left out by --skip-step\n" in out
+    assert out.endswith("nothing to run\n")
+
+
+def test_images_and_pull_policies_are_those_of_the_options(here: _Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", "hunter2")
+
+    assert here.run("--image", "golang=local", "--pull", "never", pipeline=MODULES) == 0
+
+    assert [step.image for step in here.backend.prepared.values()] == ["local", "local"]
+    assert here.backend.fetched == []
+    assert here.run("--image", "golang=local", pipeline=MODULES) == 0
+    assert here.backend.fetched == ["local"]
+
+
+def test_a_missing_secret_of_a_plugin_is_named_before_anything_starts(
+    here: _Here, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plugin = "secrets: [{origin: {name: vault, image: v, pull: never, secrets: [role_id]}}]\n"
+
+    assert here.run(pipeline=TWO_STEPS + plugin) == 2
+
+    assert "no value for the secret role_id" in capfd.readouterr().err
+    assert here.backend.specs == []
+
+
+def test_secrets_can_be_given_in_a_list(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    (here.repository.root.parent / "list").write_text("TOKEN=hunter2\n")
+    pipeline = MODULES.replace("pull: always", "pull: never").replace(
+        "[token]}]}", "[token], environment: {FAKE_PRINT: hunter2}}]}", 1
+    )
+
+    assert here.run("--secret-file", "../list", pipeline=pipeline) == 0
+
+    assert here.backend.environments[0]["TOKEN"] == "hunter2"
+    assert "build/make | ***\n" in capfd.readouterr().out
+
+
+PRIVILEGED = TWO_STEPS.replace("{name: one,", "{name: one, privileged: true, volumes: [/srv/data],")
+
+
+def test_a_pipeline_may_not_ask_for_more_than_is_granted(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run(pipeline=PRIVILEGED) == 2
+    assert "the step steps/one wants to see /srv/data of this machine" in capfd.readouterr().err
+
+    assert here.run("--volume", "/srv", pipeline=PRIVILEGED) == 2
+    assert "the step steps/one wants to be privileged" in capfd.readouterr().err
+
+    assert here.backend.specs == []
+
+
+def test_what_is_granted_by_options_and_settings_reaches_the_steps(
+    here: _Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_VOLUMES", "/srv")
+
+    assert here.run("--privileged-image", "i", "--volume", "/opt:/o:rw", pipeline=PRIVILEGED) == 0
+
+    one, two = here.backend.prepared.values()
+    assert (one.privileged, two.privileged) == (True, True)
+    assert [(bind.source, bind.target, bind.read_only) for bind in one.volumes] == [
+        ("/srv", "/srv", True),
+        ("/opt", "/o", False),
+        ("/srv/data", "/srv/data", True),
+    ]
+
+
+def test_quiet_shows_only_what_failed_and_how_the_run_ended(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    failing = _one_step(FAKE_PRINT="oh no", FAKE_EXIT="3")
+
+    assert here.run("--quiet", pipeline=failing) == 1
+    out, err = capfd.readouterr()
+    first, second, last = (line.partition(" in ")[0] for line in out.splitlines())
+    assert (first, second) == ("steps/one | oh no", "steps/one: failure (exit code 3)")
+    assert last.startswith("run ")
+    assert err == ""
+
+    assert here.run("-q") == 0
+    (only,) = capfd.readouterr().out.splitlines()
+    assert ": success in " in only
+
+
+def test_quiet_leaves_the_document_alone(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--quiet", "--output", "json") == 0
+
+    out, err = capfd.readouterr()
+    assert _json(out)["run"]["status"] == "success"
+    assert len(err.splitlines()) == 1
+
+
+def test_with_timestamps_every_line_has_a_time_and_times_only_grow(
+    here: _Here, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert here.run("--timestamps") == 0
+
+    lines = capfd.readouterr().out.splitlines()
+    assert lines[0].partition(" ")[2].startswith(".vela.yml: event push")
+    times = [datetime.fromisoformat(line.partition(" ")[0]) for line in lines]
+    assert all(time.utcoffset() == timedelta(0) for time in times)
+    assert any(line.endswith("Z steps/one | hello") for line in lines)
+
+
+def test_defaults_of_the_repository_hold(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    here.repository.write(".runner.toml", '[exec]\nskip-step = ["two"]\nenv = ["FAKE_PRINT=by default"]\n')
+
+    assert here.run() == 0
+
+    assert _ran(here) == ["steps/one"]
+    assert "steps/one | by default\n" in capfd.readouterr().out
+
+
+def test_a_repository_cannot_grant_itself_anything(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    here.repository.write(".runner.toml", '[exec]\nvolume = ["/"]\n')
+
+    assert here.run() == 2
+
+    assert ".runner.toml: volume: a repository may not say this" in capfd.readouterr().err
+
+
+def test_a_shell_for_what_fails_needs_a_terminal(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--shell-on-failure") == 2
+
+    assert "--shell-on-failure needs a terminal" in capfd.readouterr().err
+    assert here.backend.specs == []

@@ -50,6 +50,17 @@ def test_a_signal_has_an_exit_code(number: signal.Signals, code: ExitCode) -> No
     assert taken.exit_code == code
 
 
+def test_whoever_has_a_face_for_it_says_what_happens(capfd: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+
+    with interrupts(lambda _: None, said.append):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    assert said == ["ending the run; once more kills it", "killing what still runs"]
+    assert capfd.readouterr().err == ""
+
+
 def test_the_first_signal_decides_the_exit_code() -> None:
     with interrupts(lambda _: None) as taken:
         os.kill(os.getpid(), signal.SIGTERM)

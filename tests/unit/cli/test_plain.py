@@ -1,5 +1,6 @@
 import io
 import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,6 +10,7 @@ from runner.logs.index import Stream
 from runner.plan.status import Status
 from tests.support.faces import STORY, address, block, changed
 
+NOW = datetime(2026, 1, 31, 12, 0, 0, 123_456, tzinfo=UTC)
 GOLDEN = """\
 pulling golang:1.24: 1,048,576 of 73,400,320 bytes
 build/test: running
@@ -45,6 +47,58 @@ def test_a_run_is_told_in_lines_for_people() -> None:
         face.event(event)
 
     assert buffer.getvalue().decode() == GOLDEN
+
+
+class _Clock:
+    """A clock that stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def _timed(*, terminal: bool = False) -> tuple[PlainFace, io.BytesIO]:
+    buffer = io.BytesIO()
+    return PlainFace(buffer, terminal=terminal, timestamps=True, clock=_Clock()), buffer
+
+
+def test_with_timestamps_every_line_begins_with_the_time_at_which_it_came() -> None:
+    face, buffer = _timed()
+
+    face.lines(address("build/test"), block(b"one\ntwo\n"))
+
+    assert buffer.getvalue() == (
+        b"2026-01-01T00:00:00.000Z build/test | one\n2026-01-01T00:00:00.000Z build/test | two\n"
+    )
+
+
+def test_with_timestamps_an_event_has_the_time_at_which_it_happened_and_not_at_which_it_is_shown() -> None:
+    face, buffer = _timed()
+
+    for event in (
+        changed(address(), Status.RUNNING, at=0.0),
+        changed(address("s/a"), Status.RUNNING, at=0.25),
+        changed(address("s/a"), Status.SUCCESS, at=61.5),
+        Notice("something is odd"),
+    ):
+        face.event(event)
+
+    assert buffer.getvalue().decode().splitlines() == [
+        "2026-01-31T12:00:00.373Z s/a: running",
+        "2026-01-31T12:01:01.623Z s/a: success in 61.2 s",
+        "2026-01-31T12:00:00.123Z note: something is odd",
+    ]
+
+
+@pytest.mark.parametrize(("color", "shown"), [(True, b"\x1b[31mred\x1b[0m"), (False, b"red")])
+def test_colours_reach_a_terminal_unless_they_are_not_wanted(color: bool, shown: bytes) -> None:  # noqa: FBT001 - a case
+    buffer = io.BytesIO()
+
+    PlainFace(buffer, terminal=True, color=color).lines(address("s/a"), block(b"\x1b[31mred\x1b[0m\n"))
+
+    assert buffer.getvalue() == b"s/a | " + shown + b"\n"
 
 
 def test_every_line_has_its_stage_and_step_before_it() -> None:
@@ -146,3 +200,10 @@ def test_a_million_lines_pass_with_more_than_100_mb_a_second() -> None:
         face.lines(address("build/test"), block(data))
 
     assert 100 * len(data) / (time.process_time() - began) > 100e6
+
+
+def test_lines_that_stand_need_no_suspension() -> None:
+    buffer = io.BytesIO()
+
+    with PlainFace(buffer, terminal=True).suspended():
+        assert buffer.getvalue() == b""

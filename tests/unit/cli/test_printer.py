@@ -2,7 +2,8 @@ import io
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self.shown: list[Shown] = []
+        self.logs: dict[str, Address] = {}
         self.gate = threading.Event()
         self.gate.set()
         self.news = threading.Condition()
@@ -41,11 +43,19 @@ class _Recorder:
                 self._show((entry.address.path, entry.status))
             case Notice(text):
                 self._show(("", text))
+            case Printing(address, log):
+                self.logs[log] = address
             case _:
                 raise AssertionError(event)
 
     def flush(self) -> None:
         self.gate.wait(DEADLINE)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        self._show(("", "suspended"))
+        yield
+        self._show(("", "resumed"))
 
     def until(self, count: int) -> None:
         with self.news:
@@ -161,6 +171,17 @@ def test_finish_shows_all_that_is_left(book: LogBook) -> None:
     assert face.shown[-1] == ("", "the last word")
 
 
+def test_the_face_is_told_the_log_of_each_attempt(book: LogBook) -> None:
+    face = _Recorder()
+    printer = Printer(book, face, _never)
+
+    for where in (A, B):
+        _begin(printer, book, where)
+    printer.finish()
+
+    assert face.logs == {"a": A, "b": B}
+
+
 def test_a_slow_reader_stops_neither_steps_nor_the_engine(book: LogBook) -> None:
     face = _Recorder()
     face.gate.clear()
@@ -258,3 +279,69 @@ def test_a_million_lines_pass_with_more_than_100_mb_a_second(book: LogBook) -> N
 
     assert buffer.getvalue().count(b"s/a | x") == 1_000_000
     assert time.process_time() - began < 1.0
+
+
+def test_before_a_pause_everything_is_shown_and_in_it_nothing(book: LogBook) -> None:
+    face = _Recorder()
+    printer = Printer(book, face, _never)
+    write = _begin(printer, book, A)
+    write(b"the last words\n")
+    printer.observe(Notice("it failed"))
+
+    with printer.suspended():
+        before = list(face.shown)
+        write(b"more\n")
+        printer.observe(Notice("meanwhile"))
+        time.sleep(0.1)
+        meanwhile = list(face.shown)
+    printer.finish()
+
+    assert before == [
+        ("s/a", Status.RUNNING),
+        ("s/a", b"the last words\n"),
+        ("", "it failed"),
+        ("", "suspended"),
+    ]
+    assert meanwhile == before
+    assert face.shown[len(before) :] == [("", "resumed"), ("s/a", b"more\n"), ("", "meanwhile")]
+
+
+def test_a_pause_in_a_pause_begins_when_the_first_is_over(book: LogBook) -> None:
+    face = _Recorder()
+    printer = Printer(book, face, _never)
+    entered = threading.Event()
+
+    def pause() -> None:
+        with printer.suspended():
+            entered.set()
+
+    with printer.suspended():
+        other = threading.Thread(target=pause)
+        other.start()
+        assert not entered.wait(0.2)
+    other.join(DEADLINE)
+    printer.finish()
+
+    assert entered.is_set()
+    assert [what for _, what in face.shown] == ["suspended", "resumed"] * 2
+
+
+def test_a_pause_ends_with_an_error_in_it(book: LogBook) -> None:
+    face = _Recorder()
+    printer = Printer(book, face, _never)
+
+    with pytest.raises(ZeroDivisionError), printer.suspended():
+        raise ZeroDivisionError
+    printer.finish()
+
+    assert face.shown[-1] == ("", "resumed")
+
+
+def test_nobody_waits_for_a_pause_of_what_cannot_show_anything_any_more(book: LogBook) -> None:
+    closed = threading.Event()
+    printer = Printer(book, _Failing(OSError(28, "No space left on device")), closed.set)
+    printer.observe(Notice("no room"))
+
+    with printer.suspended():
+        assert closed.is_set()
+    printer.finish()

@@ -135,6 +135,45 @@ def test_whoever_sits_at_the_terminal_is_asked_for_what_is_missing(monkeypatch: 
     assert keyboard.asked == ["secret key"]
 
 
+def test_a_secret_comes_from_a_list_before_it_comes_from_a_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "list").write_text("TOKEN=listed\nkey=own\nKEY=other\nspare=unused\n")
+    monkeypatch.setenv("TOKEN", "of the variable")
+
+    found = read_secrets([], ["token", "key"], [tmp_path / "list"])
+
+    assert found == {"token": "listed", "key": "own", "TOKEN": "listed", "KEY": "other", "spare": "unused"}
+
+
+def test_a_file_of_its_own_is_stronger_than_a_list(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("token=listed\n")
+    (tmp_path / "file").write_text("of the file")
+
+    assert read_secrets([f"token=@{tmp_path}/file"], [], [tmp_path / "list"]) == {"token": "of the file"}
+
+
+def test_an_empty_line_of_a_list_is_an_empty_secret(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("token=\n")
+
+    assert read_secrets([], ["token"], [tmp_path / "list"]) == {"token": ""}
+
+
+def test_a_list_that_cannot_be_read_is_bad_usage(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("hunter2\n")
+
+    with pytest.raises(UsageError, match=rf"^--secret-file {tmp_path}/list:1: this line has no =$") as caught:
+        read_secrets([], [], [tmp_path / "list"])
+
+    assert "hunter2" not in caught.value.explained
+
+
+def test_the_secrets_of_plugins_are_asked_for_too() -> None:
+    origin = step("vault", secrets=(SecretUse(source="role", target="ROLE"),))
+
+    assert secrets_of(Plan(dialect="vela", stages=(), origins=(origin,))) == ("role",)
+
+
 def test_the_secrets_of_a_plan_are_those_declared_and_those_used_each_once() -> None:
     uses = (SecretUse(source="used", target="A"), SecretUse(source="both", target="B"))
     stages = (stage("s", step("a", secrets=uses), step("b", secrets=uses[:1])),)

@@ -1,43 +1,45 @@
 import dataclasses
-import inspect
+from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from runner.cli import options
+from runner.cli.groups import grouped
 from runner.cli.trigger import Given
-from runner.cli.trigger_options import with_trigger
+from runner.cli.trigger_options import given as group
+from runner.errors import UsageError
 
 FLAGS = ("event", "branch", "tag", "target", "comment", "sender", "repo", "changed", "label", "instance")
 
 
-def _call(*arguments: str) -> tuple[Given, bool]:
-    """Return what a command with trigger options and one of its own is called with."""
-    seen: list[tuple[Given, bool]] = []
+def _call(*arguments: str) -> Given:
+    """Return what a command with these options is given."""
+    seen: list[Given] = []
     app = typer.Typer()
 
     @app.command()
-    @with_trigger
-    def _command(given: Given, *, strict: options.Strict = False) -> None:
-        """Do a thing."""
-        seen.append((given, strict))
+    @grouped(given=group)
+    def _command(given: Given) -> None:
+        seen.append(given)
 
     result = CliRunner().invoke(app, arguments)
+    if isinstance(result.exception, UsageError):
+        raise result.exception
     assert result.exit_code == 0, result.output
     return seen[0]
 
 
 def test_without_options_nothing_is_given() -> None:
-    assert _call() == (Given(), False)
+    assert _call() == Given()
 
 
-def test_every_fact_has_an_option_beside_the_commands_own() -> None:
-    given, strict = _call(*(f"--{flag}={flag}-value" for flag in FLAGS), "--strict")
+def test_every_fact_has_an_option() -> None:
+    given = _call(*(f"--{flag}={flag}-value" for flag in FLAGS), "--event-file", "p.json")
 
-    assert strict
     assert given == Given(
         event="event-value",
+        event_file=Path("p.json"),
         branch="branch-value",
         tag="tag-value",
         target="target-value",
@@ -48,25 +50,34 @@ def test_every_fact_has_an_option_beside_the_commands_own() -> None:
         labels=("label-value",),
         instance="instance-value",
     )
-    assert len(dataclasses.fields(Given)) == len(FLAGS)
+    assert len(dataclasses.fields(Given)) == len(FLAGS) + len(("event_file", "parameters", "environment"))
 
 
 @pytest.mark.parametrize(("flag", "field"), [("changed", "changed"), ("label", "labels")])
 def test_paths_and_labels_may_be_repeated(flag: str, field: str) -> None:
-    given, _ = _call(f"--{flag}", "a", f"--{flag}", "b")
-
-    assert getattr(given, field) == ("a", "b")
+    assert getattr(_call(f"--{flag}", "a", f"--{flag}", "b"), field) == ("a", "b")
 
 
 def test_an_empty_option_is_given_and_not_left_to_git() -> None:
-    assert _call("--branch", "")[0].branch == ""
-    assert _call()[0].branch is None
+    assert _call("--branch", "").branch == ""
+    assert _call().branch is None
 
 
-def test_a_command_keeps_its_name_and_its_words() -> None:
-    @with_trigger
-    def command(given: Given) -> None:
-        """Do a thing."""
+def test_parameters_and_variables_are_names_and_values() -> None:
+    given = _call("--param", "a=1", "--param", "b=", "--env", "A=1", "-e", "B=2=3")
 
-    assert (command.__name__, command.__doc__) == ("command", "Do a thing.")
-    assert "given" not in inspect.signature(command).parameters
+    assert given.parameters == {"a": "1", "b": ""}
+    assert given.environment == {"A": "1", "B": "2=3"}
+
+
+def test_a_variable_of_the_command_line_wins_over_one_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("A=file\nB=file\n")
+
+    given = _call("--env", "A=option", "--env-file", str(tmp_path / "env"))
+
+    assert given.environment == {"A": "option", "B": "file"}
+
+
+def test_a_property_is_refused_as_long_as_no_dialect_has_any() -> None:
+    with pytest.raises(UsageError, match="--property: no dialect that can be read has properties"):
+        _call("--property", "a=1")

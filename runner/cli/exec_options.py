@@ -1,0 +1,94 @@
+"""The options that only ``runner exec`` has: what it works on, what it allows, what is seen of it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.cli import options
+from runner.cli.faces import Look
+from runner.cli.options import OutputFormat
+from runner.cli.shell import check_terminal
+from runner.engine.backend import Source, SourceMode
+from runner.errors import UsageError
+from runner.plan.grants import Grants
+from runner.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What steps work on; without a directory that is the repository of the pipeline."""
+
+    directory: Path | None
+    mode: SourceMode
+    export: Path | None
+
+    def source(self, repository: Path) -> Source:
+        """Return the source of a run.
+
+        Raises:
+            UsageError: what the run changes would be written into it.
+        """
+        root = self.directory or repository
+        if self.export is not None and self.export.resolve() == root.resolve():
+            raise UsageError("--export into the source itself would write what must not change", hint="use --bind")
+        return Source(path=root, mode=self.mode)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ends:
+    """What is seen of a run, and what is left of it."""
+
+    look: Look
+    keep: bool
+    shell: bool
+    artifacts: Path | None
+
+
+def work(
+    *,
+    source: options.SourceDirectory = None,
+    bind: options.Bind = False,
+    snapshot: options.Snapshot = False,
+    export: options.Export = None,
+) -> Work:
+    """Return what the options say.
+
+    Raises:
+        UsageError: they do not go together.
+    """
+    if bind and (snapshot or export):
+        raise UsageError("--bind goes with neither --snapshot nor --export", hint="with --bind the source is written")
+    mode = SourceMode.BIND if bind else SourceMode.SNAPSHOT if snapshot else SourceMode.LAYER
+    return Work(directory=source, mode=mode, export=export)
+
+
+def grants(*, privileged_image: options.PrivilegedImage = None, volume: options.Volume = None) -> Grants:
+    """Return what the options and the settings of this machine allow.
+
+    Raises:
+        UsageError: one of them cannot be read.
+    """
+    settings = Settings.read()
+    return Grants.read((*settings.privileged_images, *(privileged_image or ())), (*settings.volumes, *(volume or ())))
+
+
+def ends(  # noqa: PLR0913 - one parameter an option
+    *,
+    output: options.Output = OutputFormat.TEXT,
+    quiet: options.Quiet = False,
+    timestamps: options.Timestamps = False,
+    no_color: options.NoColor = False,
+    keep: options.Keep = False,
+    shell_on_failure: options.ShellOnFailure = False,
+    artifacts: options.Artifacts = None,
+) -> Ends:
+    """Return what the options say.
+
+    Raises:
+        UsageError: they do not go together, or not without a terminal.
+    """
+    if shell_on_failure:
+        check_terminal(output)
+    color = not no_color and not os.environ.get("NO_COLOR")
+    look = Look(output=output, quiet=quiet, timestamps=timestamps, color=color)
+    return Ends(look=look, keep=keep, shell=shell_on_failure, artifacts=artifacts)
