@@ -15,7 +15,9 @@ from runner.cli.trigger import Given, find_subject
 from runner.cli.trigger_options import given
 from runner.errors import UsageError
 from runner.plan import codec
-from runner.plan.model import Plan, Stage
+from runner.plan.model import Plan, PullPolicy, Stage, Step
+
+_PARAMETER = "PARAMETER_"
 
 
 @grouped(given=given, wanted=wanted)
@@ -46,6 +48,8 @@ def compile_command(
 def describe(plan: Plan) -> list[str]:
     """Return the plan as lines for people."""
     lines = list(plan.warnings)
+    for origin in plan.origins:
+        lines += _describe_step(origin, "plugin for secrets")
     lines += [f"service {service.name}: {service.image}" for service in plan.services]
     for stage in plan.stages:
         lines += _describe_stage(stage)
@@ -60,8 +64,20 @@ def _describe_stage(stage: Stage) -> list[str]:
     needs = f", needs {', '.join(stage.needs)}" if stage.needs else ""
     alone = ", independent" if stage.independent else ""
     lines = [f"stage {stage.name}{needs}{alone}"]
-    for step in stage.steps:
-        kind = " (detached)" if step.detach else ""
-        lines.append(f"  step {step.name}{kind}: {step.image}")
-        lines += [f"    $ {line}" for command in step.commands for line in command.splitlines()]
-    return lines
+    return lines + [f"  {line}" for step in stage.steps for line in _describe_step(step, "step")]
+
+
+def _describe_step(step: Step, kind: str) -> list[str]:
+    """Return what a step runs: its commands, or what a plugin is given."""
+    notes = (
+        "detached" if step.detach else "",
+        f"pull {step.pull}" if step.pull is not PullPolicy.NOT_PRESENT else "",
+        f"with the secrets {', '.join(use.source for use in step.secrets)}" if step.secrets else "",
+    )
+    told = "; ".join(note for note in notes if note)
+    given = () if step.commands else (name for name in sorted(step.environment) if name.startswith(_PARAMETER))
+    return [
+        f"{kind} {step.name}: {step.image}" + (f" ({told})" if told else ""),
+        *(f"  $ {line}" for command in step.commands for line in command.splitlines()),
+        *(f"  {name.removeprefix(_PARAMETER).lower()}: {step.environment[name]}" for name in given),
+    ]

@@ -11,13 +11,15 @@ from runner.cli.inputs import read_files
 from runner.errors import UsageError
 from runner.plan.model import Plan
 
+_EVERYBODYS = frozenset(("HOME", "HOSTNAME", "LANG", "LOGNAME", "MAIL", "PATH", "PWD", "SHELL", "TERM", "TZ", "USER"))
+
 
 def read_secrets(asked: Iterable[str], declared: Iterable[str], files: Iterable[Path] = ()) -> dict[str, str]:
     """Return the values of all secrets that were asked for on the command line or are declared in the pipeline.
 
     ``NAME=@FILE`` is taken from a file, less one newline at its end; ``NAME`` from the lines of ``files``, else from
     the environment (as it is written, or in capitals), else asked for. All values of ``files`` are secrets. An empty
-    variable is as good as none; an empty file or line is an empty secret.
+    variable is as good as none, and so is one that every login has; an empty file or line is an empty secret.
 
     Raises:
         UsageError: secrets have no value, and nobody can be asked; all of them are named. Or a file cannot be read.
@@ -34,16 +36,15 @@ def read_secrets(asked: Iterable[str], declared: Iterable[str], files: Iterable[
     if unknown:
         raise UsageError(
             f"no value for the secret{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}",
-            hint=f"set the environment variable, or give --secret {unknown[0]}=@FILE",
+            hint=f"set the environment variable, or give --secret {unknown[0]}=@FILE or --secret-file FILE",
         )
     return listed | values
 
 
 def secrets_of(plan: Plan) -> tuple[str, ...]:
-    """Return the names of all secrets that a plan declares, or that its steps and plugins use."""
+    """Return the names of the secrets that steps and plugins of a plan use; one that nothing needs is not asked for."""
     steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
-    used = (use.source for step in steps for use in step.secrets)
-    return tuple(dict.fromkeys((*plan.secrets, *used)))
+    return tuple(dict.fromkeys(use.source for step in steps for use in step.secrets))
 
 
 def _asked(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
@@ -69,7 +70,9 @@ def _found(name: str, listed: Mapping[str, str]) -> str | None:
     for form in (name, name.upper()):
         if form in listed:
             return listed[form]
-    found = os.environ.get(name) or os.environ.get(name.upper())
+    found = next(
+        (os.environ[form] for form in (name, name.upper()) if form not in _EVERYBODYS and os.environ.get(form)), ""
+    )
     if not found and sys.stdin.isatty():
         found = typer.prompt(f"secret {name}", hide_input=True, err=True)
     return found or None

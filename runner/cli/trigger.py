@@ -61,7 +61,8 @@ class Subject:
         tags = "" if facts.event in _OF_TAGS or commit.sha != self.checkout.commit else ", ".join(self.checkout.tags)
         parts = (
             f"event {facts.event}",
-            f"tag {facts.tag}" if facts.event in _OF_TAGS else facts.branch and f"branch {facts.branch}",
+            f"tag {facts.tag}" if facts.event in _OF_TAGS else "",
+            facts.branch and f"branch {facts.branch}",
             f"pull request {request.number}" + (f" from {request.source}" if request.source else "") if request else "",
             f"{commit.sha[:8]} {commit.title!r}" if commit.sha and commit.message else commit.sha[:8],
             tags and f"tagged {tags}",

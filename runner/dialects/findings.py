@@ -70,10 +70,13 @@ def quoted(text: str) -> str:
     return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that the given one is probably a slip of, whatever its case; None when none is near."""
+def nearest(name: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
+    """Return the known name that the given one is probably a slip of, whatever its case; None when none is near.
+
+    ``likeness`` is from 0 to 1, where only the same will do.
+    """
     if len(name) > _SHOWN:  # comparing costs the product of the lengths, and nobody mistypes that much
         return None
     originals = {candidate.lower(): candidate for candidate in known}
-    matches = difflib.get_close_matches(name.lower(), originals, n=1)
+    matches = difflib.get_close_matches(name.lower(), originals, n=1, cutoff=likeness)
     return originals[matches[0]] if matches else None

@@ -1,14 +1,13 @@
 """A plan as somebody wants it this time: less of it, other images, other workspaces."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from runner.errors import UsageError
 from runner.naming import ORIGINS
 from runner.plan import graph
 from runner.plan.graph import Suggest
-from runner.plan.images import fits
-from runner.plan.match import BadPatternError
+from runner.plan.images import means
 from runner.plan.model import Plan, Pruned, PullPolicy, Service, Stage, Step, Workspace
 
 
@@ -40,14 +39,13 @@ class Choice:
 def adjust(plan: Plan, choice: Choice, suggest: Suggest) -> Plan:
     """Return the plan as it is wanted. What goes is noted in ``pruned``, and is waited for by nobody.
 
-    A secret that only what goes would have used is asked for no more. An image that nothing has is told as a warning.
+    An image that nothing has is told as a warning.
 
     Raises:
         UsageError: something is chosen that the pipeline does not have; the message has the nearest name.
     """
     adjusted = _choose(plan, choice, suggest)
     adjusted = _skip(adjusted, choice.skipped, suggest)
-    adjusted = _without_secrets_of(plan, adjusted)
     adjusted = _with_images(adjusted, choice.images, suggest)
     if choice.pull is not None:
         adjusted = _with_pull(adjusted, choice.pull)
@@ -114,16 +112,6 @@ def _keep(plan: Plan, keeps: Callable[[Stage, Step], bool], why: str) -> Plan:
     )
 
 
-def _without_secrets_of(before: Plan, after: Plan) -> Plan:
-    unused = set(_used(before)) - set(_used(after))
-    return replace(after, secrets=tuple(name for name in after.secrets if name not in unused))
-
-
-def _used(plan: Plan) -> Iterator[str]:
-    for step in (*plan.origins, *(step for stage in plan.stages for step in stage.steps)):
-        yield from (use.source for use in step.secrets)
-
-
 def _with_images(plan: Plan, replacements: Collection[Replacement], suggest: Suggest) -> Plan:
     if not replacements:
         return plan
@@ -131,7 +119,7 @@ def _with_images(plan: Plan, replacements: Collection[Replacement], suggest: Sug
     images = dict.fromkeys(container.image for container in _containers(plan))
     for each in replacements:
         if not any(_takes(each, image) for image in images):
-            near = suggest(each.pattern, images)
+            near = suggest(each.pattern, [i for i in images if not any(_takes(other, i) for other in replacements)])
             hint = f" (did you mean {near!r}?)" if near else ""
             warnings.append(f"--image {each.pattern}: nothing that is to run has this image{hint}")
 
@@ -147,10 +135,7 @@ def _other_image(changed: Callable[[str], str]) -> Callable[[Service], Service]:
 
 
 def _takes(replacement: Replacement, image: str) -> bool:
-    try:
-        return image == replacement.pattern or fits(replacement.pattern, image)
-    except BadPatternError as error:
-        raise UsageError(f"--image: the pattern {error}", hint=error.hint) from error
+    return image == replacement.pattern or means(replacement.pattern, image)
 
 
 def _with_pull(plan: Plan, pull: PullPolicy) -> Plan:

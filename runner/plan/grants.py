@@ -7,7 +7,7 @@ that may be privileged is, and a granted path is mounted into every step.
 import os.path
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from runner.errors import UsageError
 from runner.naming import ORIGINS
@@ -54,8 +54,13 @@ def grant(plan: Plan, grants: Grants) -> Plan:
     """Return the plan with what is granted.
 
     Raises:
-        UsageError: a step or service asks for what is not; the message names it, and what would allow it.
+        UsageError: a step or service asks for what is not; the message names it, and what would allow it. Or a path
+            would be mounted where the workspace is.
     """
+    for bind in (*grants.volumes, *(bind for stage in plan.stages for step in stage.steps for bind in step.volumes)):
+        if PurePosixPath(bind.target) in map(PurePosixPath, (plan.home, plan.workdir, plan.outputs)):
+            hint = "mount it below; another directory becomes the workspace with --source"
+            raise UsageError(f"a volume at {bind.target} would hide the workspace", hint=hint)
     return replace(
         plan,
         origins=tuple(_grant_step(origin, f"{ORIGINS}/{origin.name}", grants) for origin in plan.origins),

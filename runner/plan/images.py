@@ -1,10 +1,11 @@
-"""Names of images compared with patterns, as Vela compares those that may be privileged.
+"""Names of images compared with patterns, each in the short form of the name, with its tag and without.
 
-That is ``reference.FamiliarMatch`` of github.com/distribution/reference: a pattern of Go's ``path.Match`` is held
-against the short form of the name, with its tag and without.
+``fits`` is strict, for what may be privileged: Vela's ``reference.FamiliarMatch`` of github.com/distribution/reference.
+``means`` is for those who choose images by hand.
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from runner.plan.match import matches
 from runner.plan.model import Matcher
@@ -34,6 +35,12 @@ class Familiar:
             name = name.removeprefix(_DEFAULT_ORGANISATION)
         version = colon + tag + at + digest
         return cls(name=name, version=version or f":{_LATEST}")
+
+
+def means(pattern: str, image: str) -> bool:
+    """Whether an image is one that a person means; ``*`` is any text, and a pattern without a tag takes any."""
+    familiar = Familiar.of(image)
+    return any(fnmatchcase(name, pattern) for name in (familiar.name + familiar.version, familiar.name, image))
 
 
 def fits(pattern: str, image: str) -> bool:

@@ -14,7 +14,7 @@ from runner.dialects.vela.origins import read_origins
 from runner.dialects.vela.prune import prune
 from runner.dialects.vela.secrets import read_secrets
 from runner.dialects.vela.stages import WrittenStage, read_stages
-from runner.dialects.vela.steps import read_services
+from runner.dialects.vela.steps import HOME, read_services
 from runner.dialects.vela.unknown import check_top_level
 from runner.errors import Severity
 from runner.plan import graph
@@ -22,8 +22,8 @@ from runner.plan.graph import Named
 from runner.plan.model import Plan
 from runner.plan.trigger import Trigger
 
-HOME: Final = "/vela"
-WORKDIR: Final = "/vela/src"
+WORKDIR: Final = f"{HOME}/src"
+_LIKE: Final = 0.8  # names of secrets are alike without being slips: docker_password, vault_password
 _VERSION_HINT: Final = "write version: '1' at the top"
 _RECEIVERS: Final = ("steps", "services", "secrets")
 
@@ -108,8 +108,8 @@ def _check_needs(stages: Sequence[WrittenStage], findings: Findings) -> None:
 
 def _check_secrets(uses: Iterable[Named], declared: Sequence[str], findings: Findings) -> None:
     """Warn of secrets that no ``secrets`` at the top declares: Vela's steps silently do without them."""
-    for use in uses:
+    for use in {use.name: use for use in reversed([*uses])}.values():  # the first of each name
         if use.name not in declared:
-            near = nearest(use.name, declared)
+            near = nearest(use.name, declared, _LIKE)
             hint = f"did you mean {near!r}?" if near else "declare it under 'secrets' at the top"
             findings.warning(use.place, f"the secret {quoted(use.name)} is not declared", hint)

@@ -40,7 +40,8 @@ def read_ready(service: Fields) -> Ready | None:
         fields.findings.error(fields.node.place, message, "write one of them")
     elif fields.value("port") is None:
         fields.required("command", "it is run until it succeeds")
-    timeout = fields.parsed("timeout", quantities.timeout, Ready.timeout)
+    usual: float | None = Ready.timeout
+    timeout = fields.parsed("timeout", quantities.timeout, usual)
     if timeout is None:
         fields.findings.error(
             fields.place("timeout"), f"{fields.what} would wait for ever", "write how long, such as 60s"

@@ -1,6 +1,6 @@
 """The secrets that a pipeline declares, and those that a step asks for."""
 
-from runner.dialects.source import Mapping, Node, quoted
+from runner.dialects.source import Mapping, Node, Scalar, quoted
 from runner.dialects.vela.environment import check_name
 from runner.dialects.vela.fields import Fields, title
 from runner.plan.graph import Named
@@ -66,6 +66,10 @@ def _read_secret(fields: Fields) -> str:
 def _read_use(item: Node, step: Fields) -> tuple[SecretUse, Named] | None:
     if isinstance(item, Mapping):
         fields = step.beneath(item, f"a secret of {step.what}", step.kind_in("secrets"))
+        if fields.value("source") is None and isinstance(item.get("name"), Scalar):
+            message = f"{fields.what} is declared in the step"
+            step.findings.error(item.place, message, "declare it under 'secrets' at the top, and write its name here")
+            return None
         source = fields.required("source", "name the declared secret")
         target = fields.required("target", "name the variable that receives it")
         place = fields.place("target")

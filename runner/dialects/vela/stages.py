@@ -45,6 +45,8 @@ def read_stages(pipeline: Fields, scope: Scope) -> tuple[WrittenStage, ...]:
         pipeline.findings.error(
             steps.place, "a pipeline has 'stages' or 'steps', not both", "move the steps to a stage"
         )
+    if stages is None and steps is None and pipeline.value("templates"):
+        return ()  # refused already
     if stages is None and steps is None:
         pipeline.findings.error(pipeline.node.place, "there are no 'stages' and no 'steps'", "write one of them")
         return ()

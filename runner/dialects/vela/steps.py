@@ -14,16 +14,17 @@ from runner.dialects.vela.containers import (
     read_ulimits,
     read_volumes,
 )
-from runner.dialects.vela.environment import Scope
+from runner.dialects.vela.environment import Scope, read_environment
 from runner.dialects.vela.fields import Fields, title
 from runner.dialects.vela.parameters import read_parameters
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.secrets import read_uses
 from runner.naming import ORIGINS, SERVICES
 from runner.plan.graph import Named
-from runner.plan.model import Service, Step
-from runner.plan.substitution import escaped
+from runner.plan.model import PullPolicy, Service, Step
+from runner.plan.substitution import BadTemplateError, escaped, names
 
+HOME = "/vela"
 _NAME = "each needs a name of its own"
 
 
@@ -114,6 +115,7 @@ def _read_step(raw: Fields, scope: Scope, stage: str) -> WrittenStep:
         privileged=fields.flag("privileged"),
     )
     _check_detached(fields, step)
+    _check_image(fields, step, scope)
     return WrittenStep(
         step=finish_late(step, environment.early_values(raw), environment.given),
         named=read_name(fields.findings, Named(name=step.name, place=fields.place("name"))),
@@ -141,11 +143,31 @@ def finish_late(step: Step, values: Variables[str, str], given: Variables[str, s
     return replace(step, environment={**values, **guarded}, late=True)
 
 
+def _check_image(fields: Fields, step: Step, scope: Scope) -> None:
+    """Warn of a variable in the name of an image that may come from an earlier step: Vela asks for ``on_start`` then."""
+    try:
+        unknown = names(step.image) - scope.reserved
+    except BadTemplateError:
+        return  # told where it was read
+    if unknown and step.pull not in (PullPolicy.ON_START, PullPolicy.NEVER):
+        message = f"nothing sets {', '.join(sorted(unknown))} for the image of {fields.what}"
+        hint = "if a step before leaves it in $VELA_OUTPUTS, write pull: on_start; else give it with --env"
+        fields.findings.warning(fields.place("image"), message, hint)
+
+
 def _check_detached(fields: Fields, step: Step) -> None:
     for key, given in (("timeout", step.timeout is not None), ("retry", step.retry > 0)):
         if step.detach and given:
             message = f"{fields.what} is detached, and nobody waits for it: '{key}' means nothing"
             fields.findings.error(fields.place(key), message, f"leave out '{key}' or 'detach'")
+
+
+def _check_workspace(service: Fields) -> None:
+    """Warn of a service that waits for files which it will never see; Vela mounts the workspace there."""
+    texts = (*service.texts("entrypoint"), *(variable.value for variable in read_environment(service).values()))
+    if any("VELA_WORKSPACE" in text or f"{HOME}/" in text for text in texts):
+        message = f"{service.what} names the workspace, and services see none"
+        service.findings.warning(service.place("entrypoint"), message, "a step with 'detach: true' sees it")
 
 
 def _read_service(raw: Fields, scope: Scope) -> WrittenService:
@@ -154,6 +176,7 @@ def _read_service(raw: Fields, scope: Scope) -> WrittenService:
     environment = inner.environment(defaults.of_service(name=named.text("name"), image=named.text("image")))
     fields = raw.substituting(environment.late)
     ruleset = read_ruleset(fields)
+    _check_workspace(raw)
     service = Service(
         name=fields.required("name", _NAME),
         image=fields.required("image", "name the image that it runs"),

@@ -15,6 +15,9 @@ from tests.support.plans import service, stage, step
 RUNNER = Path(sys.executable).parent / "runner"
 PIPELINE = """\
 version: "1"
+secrets:
+  - name: token
+  - origin: {name: vault, image: plugin, secrets: [token], parameters: {items: [a, b]}}
 services: [{name: db, image: postgres}]
 stages:
   build:
@@ -27,24 +30,26 @@ stages:
   test:
     needs: [build, lint]
     steps:
-      - {name: unit, image: gcc, commands: ["make test"]}
+      - {name: unit, image: gcc, commands: ["make test"], pull: always, parameters: {unseen: 1}}
       - {name: nightly, image: gcc, commands: [x], ruleset: {event: schedule}}
   deploy:
     steps: [{name: ship, image: k8s, commands: [x], ruleset: {branch: release}}]
 colour: red
 """
 GOLDEN = """\
+plugin for secrets vault: plugin (with the secrets token)
+  items: a,b
 service db: postgres
 stage build
   step make: gcc
     $ make
     $ make install
-  step watch (detached): tail
+  step watch: tail (detached)
 stage lint, independent
   step ruff: python
     $ ruff check .
 stage test, needs build, lint
-  step unit: gcc
+  step unit: gcc (pull always)
     $ make test
 """
 
@@ -69,7 +74,7 @@ def test_a_plan_is_told_in_lines_for_people(
     out, err = capsys.readouterr()
     facts, warning, rest = out.split("\n", 2)
     assert facts == f"{file}: event push, branch main, {file.parent.name}, 0 changed paths"
-    assert warning.startswith(f"{file}:18:1: warning: ")
+    assert warning.startswith(f"{file}:21:1: warning: ")
     plan, pruned = rest[: len(GOLDEN)], rest[len(GOLDEN) :].splitlines()
     assert plan == GOLDEN
     assert pruned[0].startswith("pruned step test/nightly: ")

@@ -243,7 +243,9 @@ def test_a_variable_is_a_name_and_a_value(here: _Here, text: str, capfd: pytest.
 
 
 def test_a_missing_secret_is_named_before_anything_starts(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
-    assert here.run(pipeline=TWO_STEPS + "secrets: [{name: one_secret}, {name: another}]\n") == 2
+    steps = "steps: [{name: s, image: i, secrets: [one_secret, another]}]\n"
+    declared = "secrets: [{name: one_secret}, {name: another}, {name: that_nothing_uses}]\n"
+    assert here.run(pipeline=f"version: 1\n{steps}{declared}") == 2
 
     assert "no value for the secrets one_secret, another" in capfd.readouterr().err
     assert here.backend.specs == []
@@ -278,6 +280,46 @@ def test_the_source_can_be_another_directory(here: _Here, tmp_path: Path) -> Non
 
     assert here.backend.specs[0].source is not None
     assert here.backend.specs[0].source.path == tmp_path / "other"
+
+
+def test_of_the_source_only_what_git_tracks_is_taken_if_told(here: _Here) -> None:
+    here.repository.write("untracked")
+
+    assert here.run("--source-filter", "tracked") == 0
+
+    (spec,) = here.backend.specs
+    assert spec.source is not None
+    assert spec.source.mode is SourceMode.SNAPSHOT
+    assert spec.source.only is not None
+    assert {path for path in spec.source.only if not path.startswith(b".git/")} == {b".git", b".vela.yml"}
+
+
+def test_a_repository_may_say_that_untracked_files_are_left_out_and_the_command_line_that_they_are_not(
+    here: _Here,
+) -> None:
+    here.repository.write(".runner.toml", '[exec]\nsource-filter = "tracked"\n')
+
+    assert [here.run(), here.run("--source-filter", "all")] == [0, 0]
+
+    sources = [spec.source for spec in here.backend.specs if spec.source is not None]
+    assert [source.only is None for source in sources] == [False, True]
+
+
+def test_what_git_tracks_cannot_be_told_of_a_directory_outside_of_a_repository(
+    here: _Here, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+
+    assert here.run("--source", str(tmp_path / "other"), "--source-filter", "tracked") == 2
+
+    assert "not a git repository" in capfd.readouterr().err
+    assert here.backend.specs == []
+
+
+def test_bind_does_not_go_with_a_part_of_the_source(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    assert here.run("--bind", "--source-filter", "tracked") == 2
+    assert "--bind does not go with --source-filter tracked" in capfd.readouterr().err
+    assert here.run("--bind", "--source-filter", "all") == 0
 
 
 @pytest.mark.parametrize("other", [("--snapshot",), ("--export", "out")])

@@ -94,7 +94,7 @@ def test_all_secrets_without_a_value_are_named_at_once(monkeypatch: pytest.Monke
     with pytest.raises(UsageError, match=r"^no value for the secrets other, key, third$") as caught:
         read_secrets(["other"], ["token", "key", "third", "key"])
 
-    assert caught.value.hint == "set the environment variable, or give --secret other=@FILE"
+    assert caught.value.hint == "set the environment variable, or give --secret other=@FILE or --secret-file FILE"
 
 
 def test_one_secret_without_a_value_is_one_secret() -> None:
@@ -174,8 +174,15 @@ def test_the_secrets_of_plugins_are_asked_for_too() -> None:
     assert secrets_of(Plan(dialect="vela", stages=(), origins=(origin,))) == ("role",)
 
 
-def test_the_secrets_of_a_plan_are_those_declared_and_those_used_each_once() -> None:
+def test_the_secrets_of_a_plan_are_those_used_each_once() -> None:
     uses = (SecretUse(source="used", target="A"), SecretUse(source="both", target="B"))
     stages = (stage("s", step("a", secrets=uses), step("b", secrets=uses[:1])),)
 
-    assert secrets_of(Plan(dialect="vela", secrets=("declared", "both"), stages=stages)) == ("declared", "both", "used")
+    assert secrets_of(Plan(dialect="vela", secrets=("declared", "both"), stages=stages)) == ("used", "both")
+
+
+def test_what_every_login_has_is_not_taken_for_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "ann")
+
+    with pytest.raises(UsageError, match="no value for the secret user"):
+        read_secrets([], ["user"])

@@ -146,11 +146,6 @@ def test_what_the_pipeline_does_not_have_is_refused_with_the_nearest_name(
     assert caught.value.hint == hint
 
 
-def test_secrets_that_only_what_went_would_have_used_are_not_asked_for() -> None:
-    assert _adjust(stages=("lint",)).secrets == ("role", "spare")
-    assert _adjust(skipped=("vault", "mail")).secrets == ("key", "spare")
-
-
 def _images(plan: Plan) -> list[str]:
     return [step.image for stage in plan.stages for step in stage.steps]
 
@@ -195,9 +190,10 @@ def test_an_image_that_nothing_has_is_told_as_a_warning() -> None:
     assert _images(plan) == _images(_plan())
 
 
-def test_an_image_pattern_that_cannot_be_read_is_bad_usage() -> None:
-    with pytest.raises(UsageError, match=r"--image: the pattern '\['"):
-        _adjust(images=(Replacement(pattern="[", image="new"),))
+def test_a_wildcard_means_any_text_of_an_image_also_its_slashes() -> None:
+    plan = _adjust(images=(Replacement(pattern="*", image="new"),))
+
+    assert set(_images(plan)) == {"new"}
 
 
 def test_a_pull_policy_is_that_of_everything() -> None:

@@ -173,3 +173,11 @@ def test_what_a_step_mounts_itself_takes_the_place_of_what_is_granted_there(gran
     step = _granted(_mounting(granted / "below"), volumes=(f"{granted}:/inside",))
 
     assert step.volumes == (Bind(source=f"{granted}/below", target="/inside"),)
+
+
+@pytest.mark.parametrize("target", ["/vela", "/vela/src", "/vela/src/", "/vela/outputs"])
+def test_a_volume_cannot_take_the_place_of_the_workspace(target: str) -> None:
+    plan = Plan(dialect="vela", stages=(), home="/vela", workdir="/vela/src", outputs="/vela/outputs")
+
+    with pytest.raises(UsageError, match="would hide the workspace"):
+        grant(plan, Grants.read((), (f"/:{target}",)))

@@ -1,6 +1,6 @@
 import pytest
 
-from runner.plan.images import fits
+from runner.plan.images import fits, means
 from runner.plan.match import BadPatternError
 
 DIGEST = "sha256:" + "0" * 64
@@ -58,3 +58,21 @@ def test_a_pattern_does_not_fit_what_only_looks_like_it(pattern: str, image: str
 def test_a_pattern_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(BadPatternError):
         fits("[", "docker")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "image"),
+    [
+        ("*", "a/b/c:1"),
+        ("ghcr.io/*", "ghcr.io/org/sub/tool:1"),
+        ("golang", "golang:1.22"),
+        ("golang:1.22", "golang:1.22"),
+    ],
+)
+def test_a_person_means_any_text_by_a_star(pattern: str, image: str) -> None:
+    assert means(pattern, image)
+
+
+@pytest.mark.parametrize(("pattern", "image"), [("golang:1.21", "golang:1.22"), ("go", "golang:1")])
+def test_a_person_means_no_other_image(pattern: str, image: str) -> None:
+    assert not means(pattern, image)

@@ -316,3 +316,27 @@ def test_a_service_without_a_name_or_image_is_an_error() -> None:
 def test_a_name_that_is_taken_for_our_own_is_refused() -> None:
     for name in ("@services", "@secrets"):
         assert f"nothing can be named '{name}'" in findings_of(f"version: 1\nsteps: [{{name: '{name}', image: i}}]")[0]
+
+
+def test_a_variable_that_nothing_sets_in_the_name_of_an_image_is_a_warning() -> None:
+    (warning,) = plan_of('version: 1\nsteps: [{name: s, image: "app:${TAG}"}]').warnings
+
+    assert "nothing sets TAG for the image of step 's'" in warning
+
+
+@pytest.mark.parametrize("image", ["app:${VELA_BUILD_BRANCH}", "app:${TAG}, pull: on_start", "app"])
+def test_an_image_that_can_be_known_is_silent(image: str) -> None:
+    name, _, more = image.partition(", ")
+
+    assert plan_of(f'version: 1\nsteps: [{{name: s, image: "{name}"{", " + more if more else ""}}}]').warnings == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["entrypoint: [sh, -c, 'until [ -f /vela/src/go ]; do :; done']", "environment: {A: $VELA_WORKSPACE}"]
+)
+def test_a_service_that_names_the_workspace_is_a_warning(text: str) -> None:
+    (warning,) = plan_of(
+        f"version: 1\nservices: [{{name: d, image: i, {text}}}]\nsteps: [{{name: s, image: i}}]"
+    ).warnings
+
+    assert "service 'd' names the workspace, and services see none (a step with 'detach: true' sees it)" in warning
