@@ -6,12 +6,13 @@ from pathlib import Path
 
 from runner.cli import options
 from runner.cli.faces import Look
-from runner.cli.options import OutputFormat
+from runner.cli.options import OutputFormat, SourceFilter
 from runner.cli.shell import check_terminal
 from runner.engine.backend import Source, SourceMode
 from runner.errors import UsageError
 from runner.plan.grants import Grants
 from runner.settings import Settings
+from runner.workspace.tracked import tracked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,17 +21,20 @@ class Work:
 
     directory: Path | None
     mode: SourceMode
+    source_filter: SourceFilter
     export: Path | None
 
     def source(self, repository: Path) -> Source:
         """Return the source of a run.
 
         Raises:
-            UsageError: what the run changes would be written into it.
+            UsageError: what the run changes would be written into it, or git does not tell what it tracks.
         """
         root = self.directory or repository
         if self.export is not None and self.export.resolve() == root.resolve():
             raise UsageError("--export into the source itself would write what must not change", hint="use --bind")
+        if self.source_filter is SourceFilter.TRACKED:
+            return Source(path=root, mode=SourceMode.SNAPSHOT, only=tracked(root))
         return Source(path=root, mode=self.mode)
 
 
@@ -49,6 +53,7 @@ def work(
     source: options.SourceDirectory = None,
     bind: options.Bind = False,
     snapshot: options.Snapshot = False,
+    source_filter: options.SourceFilterOption = SourceFilter.ALL,
     export: options.Export = None,
 ) -> Work:
     """Return what the options say.
@@ -58,8 +63,10 @@ def work(
     """
     if bind and (snapshot or export):
         raise UsageError("--bind goes with neither --snapshot nor --export", hint="with --bind the source is written")
+    if bind and source_filter is SourceFilter.TRACKED:
+        raise UsageError("--bind does not go with --source-filter tracked", hint="bound, the whole source is seen")
     mode = SourceMode.BIND if bind else SourceMode.SNAPSHOT if snapshot else SourceMode.LAYER
-    return Work(directory=source, mode=mode, export=export)
+    return Work(directory=source, mode=mode, source_filter=source_filter, export=export)
 
 
 def grants(*, privileged_image: options.PrivilegedImage = None, volume: options.Volume = None) -> Grants:

@@ -36,6 +36,13 @@ class Sharing(StrEnum):
     SHARED = "shared"
 
 
+class SourceFilter(StrEnum):
+    """Which files of the source a run has."""
+
+    TRACKED = "tracked"
+    ALL = "all"
+
+
 PipelineFile = Annotated[
     Path | None,
     typer.Argument(
@@ -260,6 +267,14 @@ Snapshot = Annotated[
     bool,
     typer.Option(
         "--snapshot", metavar=_FLAG, rich_help_panel=_SOURCE, help="Copy the source first, so that it may be edited."
+    ),
+]
+SourceFilterOption = Annotated[
+    SourceFilter,
+    typer.Option(
+        "--source-filter",
+        rich_help_panel=_SOURCE,
+        help="tracked: copy only the files that git tracks, as they stand, and .git.",
     ),
 ]
 Export = Annotated[

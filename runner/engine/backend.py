@@ -68,10 +68,19 @@ class SourceMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The tree that a run works on: a directory of this machine."""
+    """The tree that a run works on: a directory of this machine.
+
+    ``only`` are the paths below it that a snapshot takes, a directory without what it holds and before it; None takes
+    all. What of them is gone by then is left out.
+    """
 
     path: Path
     mode: SourceMode = SourceMode.LAYER
+    only: tuple[bytes, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.only is not None and self.mode is not SourceMode.SNAPSHOT:
+            raise ValueError(f"a source of some files only must be a snapshot, not {self.mode}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +126,9 @@ class StepSpec:
     A step with ``commands`` runs them as one script behind a gate, in the image's ``/bin/sh`` or in ``shell``. Without
     commands the image's own entrypoint and command run, or ``entrypoint``. ``alias`` asks for a container of its own on
     the run's network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise.
-    Without ``workspace`` (a service) it mounts none, and begins where its image says. ``working_dir`` is absolute, or
-    below the run's workdir. ``environment`` here is what need not be secret: an engine shows it.
+    Without ``workspace`` (a service) it mounts none, and begins where its image says; so does one of ``ORIGINS``.
+    ``working_dir`` is absolute, or below the run's workdir. ``environment`` here is what need not be secret: an engine
+    shows it.
     """
 
     address: Address
@@ -185,10 +195,14 @@ class Conflict:
 
 @dataclass(frozen=True, kw_only=True)
 class Readiness:
-    """Whether a service can be used; a ``reason`` says that it never will, or what was last seen."""
+    """Whether a service can be used; a ``reason`` says that it never will, or what was last seen.
+
+    ``hopeless`` is one that never will, ``ended`` the one of these that has ended.
+    """
 
     ready: bool
     hopeless: bool = False
+    ended: bool = False
     reason: str = ""
 
 
@@ -275,7 +289,7 @@ class Backend(Protocol):
     def probe(self, service: Address, ready: Ready | None) -> Readiness:
         """Say whether a service that was released can be used: by ``ready``, else by its image's HEALTHCHECK.
 
-        One look, which takes at most a few seconds. A service that has ended is hopeless.
+        One look, which takes at most a few seconds. A service that has ended is hopeless, and so is a sick one.
         """
 
     def outputs(self, stage: Address) -> Mapping[str, bytes]:

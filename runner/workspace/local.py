@@ -58,8 +58,13 @@ def checkout(directory: Path) -> Checkout:
     except (git.InvalidGitRepositoryError, git.NoSuchPathError):
         return outside
     except (git.GitCommandError, configparser.Error) as error:
-        said = error.stderr.strip().removeprefix("stderr: ").strip("'") if isinstance(error, git.GitError) else error
+        said = refusal(error) if isinstance(error, git.GitCommandError) else error
         raise UsageError(f"{directory}: git does not say what stands there: {said}") from error
+
+
+def refusal(error: "git.GitCommandError") -> str:
+    """Return what git wrote when it failed, without what GitPython writes around it."""
+    return error.stderr.strip().removeprefix("stderr: ").strip("'")
 
 
 def _look(repository: "git.Repo") -> Checkout:

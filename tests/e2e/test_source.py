@@ -7,6 +7,7 @@ from pathlib import Path
 
 from runner.errors import ExitCode
 from tests.support.cli import Place, place_in
+from tests.support.repositories import Repository
 
 USER = 1000
 
@@ -213,6 +214,48 @@ def test_a_snapshot_does_not_see_what_is_edited_during_the_run(place: Place) -> 
         "second/reads | old",
     ]
     assert not any("edited" in line or line.startswith("note: ") for line in lines)
+
+
+ODD = os.fsdecode(b"odd\n\xff")
+
+TRACKED = """\
+version: "1"
+steps:
+  - name: look
+    image: busybox:local
+    commands:
+      - find . -type d -o ! -path './.git/*' ! -name 'odd*' -print | sort
+      - cat .git/HEAD kept.txt odd*
+      - stat -c %a tool
+      - rm tool moved/deep/file
+      - echo changed | tee kept.txt odd* > made
+"""
+
+
+def test_tracked_files_alone_as_they_stand_are_the_source_and_what_an_export_compares_with(
+    place: Place, tmp_path: Path
+) -> None:
+    repository = Repository(place.repo)
+    fill(place.repo)
+    place.write(TRACKED)
+    (place.repo / ODD).write_text("odd\n", encoding="utf-8")
+    repository.write(".gitignore", "*.log\n")
+    repository.git("add", "--all")
+    (place.repo / "kept.txt").write_text("edited\n", encoding="utf-8")
+    (place.repo / "gone" / "one").unlink()
+    for name in ("untracked", "ignored.log", "moved/untracked"):
+        repository.write(name)
+    before = snapshot(place.repo)
+    finished = place.exec("--source-filter", "tracked", "--export", tmp_path / "out")
+    exported = {name: entry[-1] for name, entry in snapshot(tmp_path / "out").items() if entry[-1] is not None}
+
+    assert finished.code == ExitCode.SUCCESS, finished.err
+    assert finished.printed("steps/look") == [
+        *["./.gitignore", "./.vela.yml", "./gone/two", "./kept.txt", "./link", "./moved/deep/file"],
+        *["./tool", "ref: refs/heads/main", "edited", "odd", "750"],
+    ]
+    assert exported == dict.fromkeys(("kept.txt", ODD, "made"), b"changed\n")
+    assert snapshot(place.repo) == before
 
 
 def test_a_source_with_blanks_colons_and_commas_in_its_path_works(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The source of a run: the user's tree as a directory that the engine can layer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -54,7 +55,7 @@ def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None
         raise WorkspaceError(f"{run.source.path}: cannot be the source of a run: {error.strerror}") from error
     if not path.is_dir():
         raise WorkspaceError(f"{path}: cannot be the source of a run: it is no directory")
-    visible = _visible(helpers, run.id, path)
+    visible = run.source.only is None and _visible(helpers, run.id, path)
     base = Base(path=str(path), mode=status.st_mode & 0o7777, uid=status.st_uid, gid=status.st_gid)
     if run.source.mode is SourceMode.BIND:
         if not visible:
@@ -65,7 +66,8 @@ def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None
         return replace(base, writable=True)
     if run.source.mode is SourceMode.LAYER and visible:
         return base
-    fill = partial(_fill, helpers, run.id, base.mount(FROM) if visible else None, path)
+    sent = pack.stream(path, run.source.only)
+    fill = partial(_fill, helpers, run.id, base.mount(FROM) if visible else None, sent)
     volume = volumes.filled(naming.volume(run.id, "s"), run.address, fill)
     return replace(base, path=volume.path, volume=volume)
 
@@ -88,10 +90,10 @@ def _visible(helpers: Helpers, run: str, path: Path) -> bool:
     return found is not None and (found.mode, found.modified) == (status.st_mode & 0o777, modified)
 
 
-def _fill(helpers: Helpers, run: str, seen: Mount | None, path: Path, volume: Volume) -> None:
-    """Copy the source into a volume: on the engine's machine if it is there, else through its API."""
+def _fill(helpers: Helpers, run: str, seen: Mount | None, sent: Iterator[bytes], volume: Volume) -> None:
+    """Copy the source into a volume: on the engine's machine if all of it is seen there, else through its API."""
     if seen:
         copy(helpers, run, source=seen, target=volume.mount(TO))
         return
     with helpers.container(run, (volume.mount(TO),)) as container:
-        helpers.put(container, TO, pack.stream(path))
+        helpers.put(container, TO, sent)

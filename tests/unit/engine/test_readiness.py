@@ -93,7 +93,9 @@ def test_a_service_that_takes_too_long_is_an_error_of_the_run_with_what_was_seen
     result = drive(_plan(_slow(seconds=3600, ready=Ready(port=1, timeout=0.1)), service("other")), world=world)
 
     assert result.run.status is Status.ERROR
-    assert result.run.reason == "service db was not ready within 0.1 s: it is starting"
+    assert result.run.reason == (
+        "service db was not ready within 0.1 s: it is starting (a longer `timeout` in its `ready` gives it more time)"
+    )
     assert result.stages == {"s": "not_run"}
     assert result.state.unfinished() == ()
     assert leftovers(world) == ()
@@ -108,7 +110,8 @@ def test_a_service_that_never_can_be_used_is_an_error_at_once(world: World) -> N
 
     result = drive(_plan(sick, _slow("other", 3600)), world=world)
 
-    assert (result.run.status, result.run.reason) == (Status.ERROR, "service db cannot be used: no disk")
+    assert result.run.status is Status.ERROR
+    assert result.run.reason.startswith("service db cannot be used: no disk (")
     assert result.order == ["@services/db", "@services/other"]
     assert leftovers(world) == ()
 
@@ -118,7 +121,7 @@ def test_a_service_that_has_ended_before_it_was_ready_is_an_error(world: World) 
 
     result = drive(_plan(dead), world=world)
 
-    assert result.run.reason == "service db cannot be used: it ended with exit code 3"
+    assert result.run.reason == ("service db cannot be used: it ended with exit code 3 (what it printed may say why)")
     assert result.stages == {"s": "not_run"}
 
 
@@ -136,14 +139,15 @@ def test_a_service_of_which_nobody_said_when_it_is_ready_may_end(world: World) -
     assert result.state.standing(at_service("once")).status is Status.FAILURE
 
 
-def test_a_service_that_says_itself_that_it_is_sick_is_an_error_though_nothing_was_asked(
-    world: World, quick: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(readiness, "_ENDING_SECONDS", 0.05)
+def test_a_service_that_says_itself_that_it_is_sick_is_an_error_at_once_though_nothing_was_asked(world: World) -> None:
+    begun = time.monotonic()
 
     result = drive(_plan(service("db", fake=HANG | {"FAKE_UNHEALTHY": "no disk"})), world=world)
 
-    assert result.run.reason == "service db cannot be used: no disk"
+    assert result.run.reason == (
+        "service db cannot be used: no disk (a `ready` of the service counts instead of its image's HEALTHCHECK)"
+    )
+    assert time.monotonic() - begun < readiness._ENDING_SECONDS - 1
 
 
 def test_an_engine_that_gives_no_answer_is_asked_again(world: World, quick: None) -> None:
@@ -183,6 +187,28 @@ def test_a_cancel_ends_the_waiting_and_the_services_politely(world: World) -> No
     assert (result.run.status, result.stages) == (Status.CANCELLED, {"s": "cancelled"})
     assert result.state.standing(at_service("db")).exit_code == 143
     assert leftovers(world) == ()
+
+
+def test_a_look_that_hangs_delays_neither_a_cancel_nor_the_error_of_another_service(world: World) -> None:
+    hanging, looked = threading.Event(), Moment("probe", "@services/slow")
+
+    def hang(call: Call) -> None:
+        if (call.verb, call.path) == ("probe", "@services/slow"):
+            looked(call)
+            hanging.wait(DEADLINE)
+
+    of = _plan(_slow("slow"), _slow("sick"))
+    sick = _plan(_slow("slow"), service("sick", fake=HANG | {"FAKE_UNHEALTHY": "no disk"}, ready=Ready(port=1)))
+    begun = time.monotonic()
+    cancelled = Life(of, backend=HookedBackend(FakeBackend(world), before=hang)).start()
+    looked.wait()
+    cancelled.driver.cancel()
+    results = [cancelled.finish(), drive(sick, backend=HookedBackend(FakeBackend(World(scale=SCALE)), before=hang))]
+    took = time.monotonic() - begun
+    hanging.set()
+
+    assert [result.run.status for result in results] == [Status.CANCELLED, Status.ERROR]
+    assert took < DEADLINE / 2
 
 
 def test_a_service_that_took_its_time_is_told(world: World) -> None:

@@ -3,7 +3,7 @@ import os
 import socket
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,8 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def unpacked(root: Path) -> tarfile.TarFile:
-    return tarfile.open(fileobj=io.BytesIO(b"".join(pack.stream(root))), format=tarfile.PAX_FORMAT)
+def unpacked(root: Path, only: Iterable[bytes] | None = None) -> tarfile.TarFile:
+    return tarfile.open(fileobj=io.BytesIO(b"".join(pack.stream(root, only))), format=tarfile.PAX_FORMAT)
 
 
 def test_everything_below_the_directory_is_in_parents_first(root: Path) -> None:
@@ -78,6 +78,55 @@ def test_sockets_are_left_out(tmp_path: Path) -> None:
 
 def test_an_empty_directory_is_an_empty_archive(tmp_path: Path) -> None:
     assert unpacked(tmp_path).getnames() == []
+
+
+def test_only_what_was_named_is_in_a_directory_without_what_it_holds(root: Path) -> None:
+    tar = unpacked(root, [b"dir", b"dir/tool", b"to-dir"])
+
+    assert tar.getnames() == ["dir", "dir/tool", "to-dir"]
+    assert (tar.getmember("dir/tool").mode, tar.getmember("to-dir").linkname) == (0o6751, "dir")
+
+
+def test_of_two_names_of_a_file_the_one_that_was_named_has_the_content(root: Path) -> None:
+    tar = unpacked(root, [b"twin"])
+    twin = tar.extractfile("twin")
+
+    assert twin is not None
+    assert twin.read() == b"one"
+
+
+def test_named_paths_may_hold_newlines_and_bytes_that_are_no_text(tmp_path: Path) -> None:
+    name = b"a\n\xff"
+    (tmp_path / os.fsdecode(name)).touch()
+    (tmp_path / "other").touch()
+
+    assert unpacked(tmp_path, [name]).getnames() == [os.fsdecode(name)]
+
+
+def test_a_named_file_that_is_gone_by_then_is_left_out(root: Path) -> None:
+    assert unpacked(root, [b"gone", b"one", b"no/where"]).getnames() == ["one"]
+
+
+def test_a_file_that_vanishes_before_its_turn_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / name).touch()
+    original = tarfile.TarFile.gettarinfo
+
+    def then_remove(tar: tarfile.TarFile, name: Path, arcname: str) -> tarfile.TarInfo:
+        (tmp_path / "b").unlink(missing_ok=True)
+        return original(tar, name, arcname)
+
+    monkeypatch.setattr(tarfile.TarFile, "gettarinfo", then_remove)
+
+    assert unpacked(tmp_path).getnames() == ["a", "c"]
+
+
+def test_a_directory_that_vanishes_while_it_is_walked_is_passed_over(root: Path) -> None:
+    paths = pack.walk(root)
+    assert next(paths) == root / "dir"
+    (root / "dir").rename(root / "zoo")
+
+    assert [path.name for path in paths] == ["fifo", "link", "one", "to-dir", "twin"]
 
 
 def test_a_directory_that_vanished_is_an_error_that_names_it(tmp_path: Path) -> None:
