@@ -209,11 +209,11 @@ class FakeBackend:
         with self.world.lock:
             container = self.world.containers.get(service)
             if container is None:
-                return Readiness(ready=False, hopeless=True, reason="its container is gone")
+                return Readiness(ready=False, hopeless=True, ended=True, reason="its container is gone")
             behaviour = container.behaviour
             if container.exit_code is not None:
                 reason = f"it ended with exit code {container.exit_code}"
-                return Readiness(ready=False, hopeless=True, reason=reason)
+                return Readiness(ready=False, hopeless=True, ended=True, reason=reason)
             if behaviour.unhealthy:
                 return Readiness(ready=False, hopeless=True, reason=behaviour.unhealthy)
             passed = time.monotonic() - container.released_at

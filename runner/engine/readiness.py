@@ -20,8 +20,12 @@ HEALTHCHECK_SECONDS = 60.0
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.2, 1.0, 1.5
 _WORTH_TELLING = 1.0
+_OWN_READY = "a `ready` of the service counts instead of its image's HEALTHCHECK"
 _ENDING_SECONDS = 5.0
-"""How long it may take to learn that a service has ended, of which it is known that it can never be used."""
+"""How long it may take to learn how a service ended, of which it is known that it has."""
+
+_LEAVING_SECONDS = 0.5
+"""How long a look that nobody waits for any more may take, before it is left to end by itself."""
 
 
 def await_services(context: Context, services: Iterable[Service], messages: Messages) -> Stop | None:
@@ -49,12 +53,12 @@ def await_services(context: Context, services: Iterable[Service], messages: Mess
                 later.append(woken)
     over.set()
     for task in tasks:
-        task.wait()
+        task.over(_LEAVING_SECONDS)
     for woken in later:
         messages.put(woken)
-    if stop is None:
-        for task in tasks:
-            task.finish()
+    error = next((task.error for task in tasks if task.error), None)
+    if stop is None and error is not None:
+        raise error
     return stop
 
 
@@ -75,15 +79,20 @@ class _Watch:
         pause = _FIRST_PAUSE
         while not self._over.is_set():
             seen = self._look()
+            if self._over.is_set():
+                return  # nobody wants to know any more: the run may have ended by now
             if seen.ready:
                 self._tell(self._context.clock.monotonic() - begun)
                 return
-            if seen.hopeless and self._may_end():
+            if seen.ended and self._may_end():
                 return
             if seen.hopeless:
-                raise InfrastructureError(f"service {self.name} cannot be used: {seen.reason}")
+                hint = "what it printed may say why" if seen.ended else _OWN_READY
+                raise InfrastructureError(f"service {self.name} cannot be used: {seen.reason}", hint=hint)
             if deadline.passed:
-                raise InfrastructureError(f"service {self.name} was not ready within {seconds:g} s: {seen.reason}")
+                hint = _OWN_READY if ready is None else "a longer `timeout` in its `ready` gives it more time"
+                text = f"service {self.name} was not ready within {seconds:g} s: {seen.reason}"
+                raise InfrastructureError(text, hint=hint)
             self._over.wait(min(pause, deadline.remaining or 0.0))
             pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 

@@ -79,14 +79,16 @@ def test_a_service_that_says_nothing_of_itself_is_ready_while_it_runs(bench: Ben
     assert bench.backend.probe(lasting, Ready()) == OPEN
     for ready in (None, Ready(command="true"), Ready(port=1)):
         assert bench.backend.probe(ended, ready) == Readiness(
-            ready=False, hopeless=True, reason="it ended with exit code 3"
+            ready=False, hopeless=True, ended=True, reason="it ended with exit code 3"
         )
 
 
 def test_a_service_that_is_gone_is_hopeless(bench: Bench) -> None:
     address = Address(bench.run.id, SERVICES, "nobody")
 
-    assert bench.backend.probe(address, None) == Readiness(ready=False, hopeless=True, reason="its container is gone")
+    found = bench.backend.probe(address, None)
+
+    assert found == Readiness(ready=False, hopeless=True, ended=True, reason="its container is gone")
 
 
 def test_a_command_decides_in_the_service_itself(bench: Bench, start: Start) -> None:

@@ -14,6 +14,7 @@ so that a PATH among them counts, and hands it the script in a here-document tha
 """
 
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 
 from runner.errors import InfrastructureError
@@ -46,6 +47,8 @@ runner_text=$(cat) && exec </dev/null || exit 126
 eval "unset runner_text
 $runner_text"
 """
+
+_FIRST = string.ascii_letters + string.digits + "%+,-./:=@^_~"
 
 _EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IMPOSSIBLE_IN_NAME = re.compile(r"[=\0\n]")
@@ -118,12 +121,29 @@ def payload(environment: Mapping[str, str], text: str, token: str, shell: str = 
 
 def _handed_over(text: str, token: str, shell: str) -> str:
     """Return the script that lets another shell run ``text``."""
-    name = _quoted(shell)
+    name, end = _quoted(shell), _end(text, token)
     missing = _quoted(f"shell {shell}: no such program in this image (`shell` is one program, without arguments)")
     return (
         f"command -v {name} >/dev/null 2>&1 || {{ printf '%s\\n' {missing} >&2; exit {NO_SHELL}; }}\n"
-        f"exec {name} -c {_quoted(_IN_SHELL)} {name} <<'{token}'\n{text}\n{token}"
+        f"exec {name} -c {_quoted(_IN_SHELL)} {name} <<'{end}'\n{text}\n{end}"
     )
+
+
+def _end(text: str, token: str) -> str:
+    """Return the line that ends a here-document with this text.
+
+    Where a line begins as that one does, dash loses the next byte if it is no ASCII (``checkend``, up to 0.5.12). So
+    no line begins with its first character.
+
+    Raises:
+        InfrastructureError: there is no such character.
+    """
+    begun = {line[:1] for line in text.split("\n")}
+    first = next((character for character in _FIRST if character not in begun), None)
+    if first is None:
+        message = "the commands cannot be handed to another shell: their lines begin with every letter, digit and sign"
+        raise InfrastructureError(message, hint="indent those lines, or leave `shell` out")
+    return first + token
 
 
 def _exports(environment: Mapping[str, str]) -> Iterable[bytes]:

@@ -72,8 +72,9 @@ def mark(spec: StepSpec, placement: Placement) -> str:
 def config(spec: StepSpec, placement: Placement, environment: Mapping[str, str], terms: Terms) -> ContainerConfig:
     """Return what the create call takes; the engine shows ``environment`` to whoever asks.
 
-    Services keep their image's working directory, steps begin in that of the workspace, unless the spec names another:
-    the engine makes it, as root's, if it is not there. Stdin is open exactly for gated containers, and closes with its
+    Services and plugins that fetch secrets keep their image's working directory (``Prepare`` of go-vela/server
+    ``compiler/types/pipeline/build.go``), steps begin in that of the workspace, unless the spec names another: the
+    engine makes it, as root's, if it is not there. Stdin is open exactly for gated containers, and closes with its
     client (``StdinOnce``), so that one whose engine died ends by itself.
     """
     return ContainerConfig(
@@ -92,7 +93,7 @@ def config(spec: StepSpec, placement: Placement, environment: Mapping[str, str],
 
 
 def _working_dir(spec: StepSpec, placement: Placement) -> str | None:
-    if not spec.workspace and not spec.working_dir:
+    if not spec.working_dir and (not spec.workspace or spec.address.stage == naming.ORIGINS):
         return None
     return str(PurePosixPath(placement.workdir) / spec.working_dir)
 

@@ -76,10 +76,10 @@ class Probes:
 
 def _not_running(state: State | None) -> Readiness:
     if state is None or state.going:
-        return Readiness(ready=False, hopeless=True, reason="its container is gone")
+        return Readiness(ready=False, hopeless=True, ended=True, reason="its container is gone")
     if not state.started:
         return Readiness(ready=False, reason="it has not been started")
-    return Readiness(ready=False, hopeless=True, reason=f"it ended with exit code {state.exit_code}")
+    return Readiness(ready=False, hopeless=True, ended=True, reason=f"it ended with exit code {state.exit_code}")
 
 
 def _by_health(state: State) -> Readiness:

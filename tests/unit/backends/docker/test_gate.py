@@ -180,6 +180,21 @@ def test_a_script_with_here_documents_or_a_look_at_the_token_is_handed_over_whol
     assert handed(tmp_path, text).stdout.endswith(f"|{text}\n".encode())
 
 
+@pytest.mark.parametrize("ahead", ["", *(TOKEN[:size] for size in range(1, 5)), "a", "aa", "b", f"a{TOKEN}"])
+def test_what_follows_the_beginning_of_the_token_is_not_lost(tmp_path: Path, ahead: str) -> None:
+    text = "\n".join(f"{begin}{ahead}\u00e9\u0080" for begin in ("", *"abc0 #"))
+
+    assert handed(tmp_path, text).stdout.endswith(f"|{text}\n".encode())
+
+
+def test_lines_that_begin_in_every_way_are_refused_for_another_shell_alone() -> None:
+    text = "\n".join(map(chr, range(32, 127)))
+
+    with pytest.raises(InfrastructureError, match="cannot be handed to another shell"):
+        gate.payload({}, text, TOKEN, "bash")
+    assert text.encode() in gate.payload({}, text, TOKEN)
+
+
 def test_another_shell_runs_the_script_with_its_exports_and_no_input(tmp_path: Path) -> None:
     text = gate.script(["a=(x y)", 'cat; echo "$0 $# ${a[1]} $A"', "exit 7"])
     done = through(tmp_path, gate.payload({"A": "it's"}, text, TOKEN, "bash"))

@@ -9,7 +9,7 @@ from docker.types import Mount
 from runner.backends.docker import gate
 from runner.backends.docker.hostconfig import Joined, Own, Placement, Terms, config, gated, mark
 from runner.engine.backend import StepSpec
-from runner.naming import Address, Instance, cache_labels, cache_volume, container, labels
+from runner.naming import ORIGINS, Address, Instance, cache_labels, cache_volume, container, labels
 from runner.plan.model import Bind, Cache, Limits, Ulimit
 
 INSTANCE = Instance(id="i1", kind="exec", host="h", owner="o")
@@ -70,10 +70,11 @@ def test_a_gated_container_shows_nothing_of_the_specs_environment() -> None:
     assert made(replace(SPEC, environment={"A": "1"}))["Env"] == ["TINI_KILL_PROCESS_GROUP=1"]
 
 
-def test_steps_begin_in_the_workspace_and_services_where_their_image_says() -> None:
+def test_steps_begin_in_the_workspace_and_services_and_secret_plugins_where_their_image_says() -> None:
     assert made()["WorkingDir"] == "/vela/src"
     assert made(replace(SPEC, commands=()))["WorkingDir"] == "/vela/src"
     assert made(replace(SPEC, workspace=False))["WorkingDir"] is None
+    assert made(replace(SPEC, address=replace(SPEC.address, stage=ORIGINS)))["WorkingDir"] is None
 
 
 def test_the_user_is_the_specs_or_the_images() -> None:

@@ -82,7 +82,7 @@ def test_what_does_not_run_is_not_ready_and_nothing_is_run_in_it(
 ) -> None:
     scene.state = state
 
-    assert scene.look(ready) == Readiness(ready=False, hopeless=hopeless, reason=reason)
+    assert scene.look(ready) == Readiness(ready=False, hopeless=hopeless, ended=hopeless, reason=reason)
     assert scene.asked == []
 
 
