@@ -6,7 +6,8 @@
     max-parallel = 2
     env = ["A=1"]
 
-It comes with the repository, so it is somebody else's text: what reaches out of the run or grants anything is refused.
+Of the table ``exec`` every other command takes what it knows, and its own table wins. The file comes with the
+repository, so it is somebody else's text: what reaches out of the run or grants anything is refused.
 """
 
 import os.path
@@ -86,8 +87,14 @@ def _read(file: Path, context: typer.Context) -> dict[str, object]:
             near = nearest(name, _TABLES)
             hint = f"write [{near}]" if near else f"there are [{'] and ['.join(_TABLES)}]"
             raise UsageError(f"{shown}: {name}: there is no such table", hint=hint)
-    table = tables.get(context.info_name or "")
-    return _Table(file, context).read(table if isinstance(table, dict) else {})
+    exec_, own = (_table(tables, name) for name in (_TABLES[0], context.info_name or ""))
+    reader = _Table(file, context)
+    return reader.read({**{key: value for key, value in exec_.items() if reader.has(key)}, **own})
+
+
+def _table(tables: Mapping[str, object], name: str) -> Mapping[str, object]:
+    table = tables.get(name)
+    return table if isinstance(table, dict) else {}
 
 
 def _shown(file: Path) -> str:
@@ -107,6 +114,10 @@ class _Table:
             for name in option.opts
             if name.startswith("--")
         }
+
+    def has(self, key: str) -> bool:
+        """Whether the command has this option; another one may have it instead."""
+        return key in self._options
 
     def read(self, table: Mapping[str, object]) -> dict[str, object]:
         """Return the values of options by the names of their parameters."""

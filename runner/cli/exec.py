@@ -57,7 +57,7 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
 
     Defaults for most of these options can stand in the file .runner.toml of a repository, in its table "exec".
     """
-    subject = find_subject(file, given)
+    subject = find_subject(file, given, work.directory)
     plan = grant(wanted.plan(subject), grants)
     order = Order(
         plan=plan,

@@ -1,5 +1,6 @@
 """Which file a command is about, and why it runs: as options say, else a webhook's payload, else the local git."""
 
+import os.path
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -77,25 +78,33 @@ class Subject:
         return f"{self.file}: " + ", ".join(part for part in parts if part)
 
 
-def find_subject(file: Path | None, given: Given) -> Subject:
-    """Read the file and find out why it runs.
+def find_subject(file: Path | None, given: Given, directory: Path | None = None) -> Subject:
+    """Read the file and find out why it runs; the local git is that of ``directory``, if there is one, else the file's.
 
     Raises:
         UsageError: there is no such file, it cannot be read, or the facts do not fit together.
     """
     path = file or default_file()
     content = _read(path)
-    local = checkout(path.absolute().parent)
+    local = checkout(directory or path.absolute().parent)
     payload = read_payload(_read(given.event_file), str(given.event_file)) if given.event_file else None
     return Subject(file=path, content=content, checkout=local, trigger=_trigger(given, payload, local))
 
 
 def default_file() -> Path:
-    """Return the pipeline of this directory, for whoever names none. Raises UsageError when there is none."""
-    for name in _NAMES:
-        if Path(name).is_file():
-            return Path(name)
-    raise UsageError(f"there is no pipeline here: none of {', '.join(_NAMES)}", hint="name a file")
+    """Return the pipeline of this directory, or of one around it in the same repository, for whoever names none.
+
+    Raises:
+        UsageError: there is none.
+    """
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        for name in _NAMES:
+            if (folder / name).is_file():
+                return Path(os.path.relpath(folder / name))
+        if (folder / ".git").exists():
+            break
+    raise UsageError(f"there is no pipeline in {here}: none of {', '.join(_NAMES)}", hint="name a file")
 
 
 def _read(path: Path) -> bytes:

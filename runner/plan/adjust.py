@@ -74,6 +74,9 @@ def _choose(plan: Plan, choice: Choice, suggest: Suggest) -> Plan:
     def keeps(stage: Stage, step: Step) -> bool:
         return step.name in chosen[stage.name] if stage.name in chosen else stage.name in needed
 
+    alone = [name for name in chosen if not set(needs[name]) <= chosen.keys() | needed]
+    warnings = [f"stage {name} needs what was not chosen: {', '.join(needs[name])} (--needs adds it)" for name in alone]
+    plan = replace(plan, warnings=(*plan.warnings, *warnings))
     return _keep(plan, keeps, "not chosen by --step" if choice.steps else "not chosen by --stage")
 
 

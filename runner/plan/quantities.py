@@ -11,6 +11,7 @@ _MOST_ATTEMPTS = 10
 _MEMORY = re.compile(r"([0-9]{1,15})(?:([kmg]?)i?b?)?", re.IGNORECASE)
 _SCALES = {"": 0, "k": 10, "m": 20, "g": 30}
 _LEAST_MEMORY = 6 * 1024**2  # below, no engine starts a container
+_LEAST_PIDS = 3  # init, the shell, and what it starts
 _LEAST_CPUS, _MOST_CPUS = 0.01, 4096
 _RIGHT = "write seconds, or a duration such as 90s, 5m or 1h30m; 0 means no timeout"
 
@@ -76,6 +77,14 @@ def count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
         raise BadValueError(f"{text!r} is not a number above 0", "write a whole number")
     return int(text)
+
+
+def pids(text: str) -> int:
+    """Return a number of processes. Raises BadValueError for one with which no container starts."""
+    number = count(text)
+    if number < _LEAST_PIDS:
+        raise BadValueError(f"{text!r} is less than any container needs", f"write at least {_LEAST_PIDS}")
+    return number
 
 
 def port(text: str) -> int:

@@ -14,7 +14,7 @@ from runner.dialects.vela.origins import read_origins
 from runner.dialects.vela.prune import prune
 from runner.dialects.vela.secrets import read_secrets
 from runner.dialects.vela.stages import WrittenStage, read_stages
-from runner.dialects.vela.steps import HOME, read_services
+from runner.dialects.vela.steps import read_services
 from runner.dialects.vela.unknown import check_top_level
 from runner.errors import Severity
 from runner.plan import graph
@@ -22,7 +22,6 @@ from runner.plan.graph import Named
 from runner.plan.model import Plan
 from runner.plan.trigger import Trigger
 
-WORKDIR: Final = f"{HOME}/src"
 _LIKE: Final = 0.8  # names of secrets are alike without being slips: docker_password, vault_password
 _VERSION_HINT: Final = "write version: '1' at the top"
 _RECEIVERS: Final = ("steps", "services", "secrets")
@@ -41,7 +40,7 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
     pipeline = Fields(root, "the pipeline", findings, PIPELINE)
     check_top_level(root, PIPELINE, findings)
     _check_version(pipeline)
-    facts, variables = (trigger or Trigger()).facts, defaults.of_run(trigger or Trigger(), WORKDIR)
+    facts, variables = (trigger or Trigger()).facts, defaults.of_run(trigger or Trigger(), defaults.WORKDIR)
     scopes = _scopes(pipeline, trigger, variables)
     services, stages = read_services(pipeline, scopes["services"]), read_stages(pipeline, scopes["steps"])
     secrets, origins = read_secrets(pipeline), read_origins(pipeline, scopes["secrets"])
@@ -57,8 +56,8 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
         services=kept.services,
         secrets=secrets,
         facts=facts,
-        home=HOME,
-        workdir=WORKDIR,
+        home=defaults.HOME,
+        workdir=defaults.WORKDIR,
         pruned=kept.pruned,
         environment=variables,
         origins=kept.origins,

@@ -6,12 +6,14 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from runner.dialects.source import Mapping, Scalar, quoted
+from runner.dialects.vela.defaults import HOME, OUTPUTS, WORKDIR
 from runner.dialects.vela.fields import Fields
 from runner.plan import quantities
 from runner.plan.model import Bind, Cache, Limits, Ready, Ulimit
 
 _T = TypeVar("_T")
 _MODES = ("ro", "rw")
+_TAKEN = ("/", HOME, WORKDIR, OUTPUTS)
 _MOST_PARTS = 3
 _INTEGER = re.compile("-?[0-9]{1,18}")
 _UNLIMITED = -1
@@ -25,7 +27,7 @@ def read_limits(step: Fields) -> Limits:
     return Limits(
         cpus=fields.parsed("cpus", quantities.cpus, None),
         memory=fields.parsed("memory", quantities.memory, None),
-        pids=fields.parsed("pids", quantities.count, None),
+        pids=fields.parsed("pids", quantities.pids, None),
     )
 
 
@@ -71,11 +73,22 @@ def read_caches(step: Fields, repository: str) -> tuple[Cache, ...]:
         if not paths:
             fields.findings.error(fields.place("paths"), f"{fields.what} has no 'paths'", "name a directory")
         for path in paths:
-            if not path or ".." in PurePosixPath(path).parts or path.strip("/") == "" != path:
-                message = f"{quoted(path)} cannot be a directory of {fields.what}"
-                fields.findings.error(fields.place("paths"), message, "write an absolute path, or one without '..'")
+            _check_cache(fields, path, {cache.path for cache in found})
         found += (Cache(key=f"{repository}:{key}", path=path) for path in paths)
     return tuple(found)
+
+
+def _check_cache(fields: Fields, path: str, others: set[str]) -> None:
+    """Record a path where no volume can be mounted, since something else is there."""
+    full = _absolute(path)
+    if not path or ".." in full.parts or full in {*map(_absolute, (*others, *_TAKEN))}:
+        message = f"{quoted(path)} cannot be a directory of {fields.what}"
+        fields.findings.error(fields.place("paths"), message, "write an absolute path, or one without '..', each once")
+
+
+def _absolute(path: str) -> PurePosixPath:
+    full = PurePosixPath(WORKDIR) / path
+    return PurePosixPath("/", *full.parts[1:])  # two slashes at the beginning are no other directory
 
 
 def read_artifacts(step: Fields) -> tuple[str, ...]:

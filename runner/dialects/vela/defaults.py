@@ -13,7 +13,9 @@ from runner import __version__
 from runner.plan.model import Stage, Step, Told
 from runner.plan.trigger import Trigger
 
-OUTPUTS: Final = "/vela/outputs"
+HOME: Final = "/vela"
+WORKDIR: Final = f"{HOME}/src"
+OUTPUTS: Final = f"{HOME}/outputs"
 OUTPUT_FILES: Final = {
     "VELA_OUTPUTS": f"{OUTPUTS}/.env",
     "VELA_MASKED_OUTPUTS": f"{OUTPUTS}/masked.env",

@@ -24,7 +24,6 @@ from runner.plan.graph import Named
 from runner.plan.model import PullPolicy, Service, Step
 from runner.plan.substitution import BadTemplateError, escaped, names
 
-HOME = "/vela"
 _NAME = "each needs a name of its own"
 
 
@@ -144,7 +143,7 @@ def finish_late(step: Step, values: Variables[str, str], given: Variables[str, s
 
 
 def _check_image(fields: Fields, step: Step, scope: Scope) -> None:
-    """Warn of a variable in the name of an image that may come from an earlier step: Vela asks for ``on_start`` then."""
+    """Warn of a variable in an image that may come from an earlier step: Vela asks for ``on_start`` then."""
     try:
         unknown = names(step.image) - scope.reserved
     except BadTemplateError:
@@ -160,12 +159,15 @@ def _check_detached(fields: Fields, step: Step) -> None:
         if step.detach and given:
             message = f"{fields.what} is detached, and nobody waits for it: '{key}' means nothing"
             fields.findings.error(fields.place(key), message, f"leave out '{key}' or 'detach'")
+    if step.detach and step.artifacts:
+        message = f"{fields.what} is detached, and nobody waits for its artifacts"
+        fields.findings.warning(fields.place("artifacts"), message, "they are not copied out")
 
 
 def _check_workspace(service: Fields) -> None:
     """Warn of a service that waits for files which it will never see; Vela mounts the workspace there."""
     texts = (*service.texts("entrypoint"), *(variable.value for variable in read_environment(service).values()))
-    if any("VELA_WORKSPACE" in text or f"{HOME}/" in text for text in texts):
+    if any("VELA_WORKSPACE" in text or f"{defaults.HOME}/" in text for text in texts):
         message = f"{service.what} names the workspace, and services see none"
         service.findings.warning(service.place("entrypoint"), message, "a step with 'detach: true' sees it")
 

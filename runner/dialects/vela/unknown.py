@@ -6,7 +6,18 @@ from runner.dialects.definitions import Kind, Standing
 from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, nearest, quoted
 
 _FREE = ("x-", ".")
-_PARAMETERS = "parameters"
+_PARAMETERS, _COMMANDS = "parameters", "commands"
+# What other systems call it: GitHub Actions, GitLab CI, Drone and Woodpecker, Compose.
+_FOREIGN = {
+    **dict.fromkeys(("script", "run", "args", "command"), _COMMANDS),
+    **dict.fromkeys(("env", "variables"), "environment"),
+    **dict.fromkeys(("when", "rules", "only"), "ruleset"),
+    "depends_on": "needs",
+    "settings": _PARAMETERS,
+    "container": "image",
+    "timeout-minutes": "timeout",
+    "healthcheck": "ready",
+}
 
 
 def check_keys(node: Mapping, kind: Kind, what: str, findings: Findings) -> None:
@@ -37,8 +48,11 @@ def _hint(name: str, node: Mapping, kind: Kind) -> str:
     parameters = node.get(_PARAMETERS)
     if kind.get(_PARAMETERS) and isinstance(parameters, Scalar) and parameters.is_null:
         return f"does it belong under {_PARAMETERS!r}, which is empty?"
-    near = nearest(name, kind.names())
-    return f"did you mean {near!r}?" if near else "it is ignored"
+    near = _FOREIGN.get(name) or nearest(name, kind.names())
+    if near is None or kind.get(near) is None:
+        return "it is ignored"
+    idle = near == _COMMANDS and node.get(_COMMANDS) is None
+    return f"did you mean {near!r}?" + (" as it stands, the image's own command runs" if idle else "")
 
 
 def _asks_nothing(value: Node) -> bool:

@@ -15,7 +15,7 @@ RUNNER = Path(sys.executable).parent / "runner"
 GOOD = "version: '1'\nsteps: [{name: build, image: gcc}]\n"
 ODD = "version: '1'\nsteps: [{name: build, image: gcc, comands: [make]}]\n"
 BAD = "version: '1'\nsteps:\n  - image: gcc\n  - {name: test, image: gcc, pull: often, comands: [make]}\n"
-MISSPELT = "step 'build' has no key 'comands' (did you mean 'commands'?)"
+MISSPELT = "step 'build' has no key 'comands' (did you mean 'commands'? as it stands, the image's own command runs)"
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_without_a_file_anywhere_the_usage_is_wrong(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _validate(monkeypatch) == 2
-    assert "there is no pipeline here" in capsys.readouterr().err
+    assert "there is no pipeline in " in capsys.readouterr().err
 
 
 def test_a_dash_is_stdin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

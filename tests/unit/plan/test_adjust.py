@@ -213,3 +213,11 @@ def test_a_workspace_is_that_of_every_stage_that_has_one() -> None:
         "shared": Workspace.SHARED,
         "none": Workspace.NONE,
     }
+
+
+def test_a_chosen_stage_that_needs_what_is_not_chosen_is_told() -> None:
+    assert _adjust(stages=("report",)).warnings == (
+        "stage report needs what was not chosen: test, lint (--needs adds it)",
+    )
+    assert _adjust(stages=("report",), needs=True).warnings == ()
+    assert _adjust(stages=("lint",)).warnings == ()

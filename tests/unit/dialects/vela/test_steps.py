@@ -15,7 +15,7 @@ from runner.plan.model import (
     Step,
     Ulimit,
 )
-from tests.support.pipelines import findings_of, plan_of, step_findings, step_of, variables_of
+from tests.support.pipelines import findings_of, plan_of, step_findings, step_of, step_warnings, variables_of
 
 
 def _service(keys: str, top: str = "") -> Service:
@@ -144,7 +144,6 @@ def test_variables_are_put_into_every_value_of_a_step() -> None:
         limits: {cpus: "${V}", memory: "${LIMIT}"}
         ulimits: ["nofile=${V}", {name: "${NAME}", soft: "${V}"}]
         volumes: ["${DIR}:/t", {source: "${DIR}"}]
-        artifacts: {paths: "*.${NAME}"}
         privileged: ${ON}
         parameters: {tag: "v${V}"}
     """.replace("\n        ", "\n").rstrip()
@@ -164,7 +163,6 @@ def test_variables_are_put_into_every_value_of_a_step() -> None:
         limits=Limits(cpus=3, memory=64 * 1024**2),
         ulimits=(Ulimit(name="nofile", soft=3, hard=3), Ulimit(name="x", soft=3, hard=3)),
         volumes=(Bind(source="/d", target="/t"), Bind(source="/d", target="/d")),
-        artifacts=("*.x",),
         privileged=True,
         environment=variables_of(step),
     )
@@ -340,3 +338,13 @@ def test_a_service_that_names_the_workspace_is_a_warning(text: str) -> None:
     ).warnings
 
     assert "service 'd' names the workspace, and services see none (a step with 'detach: true' sees it)" in warning
+
+
+def test_artifacts_of_a_step_that_nobody_waits_for_are_a_warning() -> None:
+    (warning,) = step_warnings("detach: true\nartifacts: {paths: [a]}")
+
+    assert warning.endswith("step 's' is detached, and nobody waits for its artifacts (they are not copied out)")
+
+
+def test_variables_are_put_into_the_patterns_of_artifacts() -> None:
+    assert step_of('artifacts: {paths: "*.${VELA_BUILD_BRANCH}"}').artifacts == ("*.main",)

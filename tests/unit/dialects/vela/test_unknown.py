@@ -7,7 +7,7 @@ from runner.dialects.source import Findings, load
 from runner.dialects.source import Mapping as MappingNode
 from runner.dialects.vela import keys
 from runner.dialects.vela.unknown import check_keys, check_top_level
-from tests.support.pipelines import findings_of, step_warnings
+from tests.support.pipelines import findings_of, plan_of, step_warnings
 
 
 def _tell(text: str, kind: Kind = keys.STEP) -> list[str]:
@@ -43,7 +43,10 @@ def test_a_key_of_another_kind_is_none_of_this_one() -> None:
 
 def test_an_unknown_key_is_a_warning_with_the_nearest_one() -> None:
     assert step_warnings("comands: [ls]") == [
-        "in.yml:5:5: warning: step 's' has no key 'comands' (did you mean 'commands'?)"
+        (
+            "in.yml:5:5: warning: step 's' has no key 'comands'"
+            " (did you mean 'commands'? as it stands, the image's own command runs)"
+        )
     ]
 
 
@@ -116,3 +119,19 @@ def test_a_step_that_several_aliases_stand_for_is_told_of_once() -> None:
     text = "version: 1\nstages:\n  a: {steps: &s [{name: a, image: i, zzz: 1}]}\n  b: {steps: *s}\n  c: {steps: *s}"
 
     assert findings_of(text, strict=True) == ["in.yml:3:38: step 'a' has no key 'zzz' (it is ignored)"]
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [("script", "commands"), ("depends_on", "needs"), ("when", "ruleset"), ("variables", "environment")],
+)
+def test_a_key_of_another_system_is_told_by_its_name_here(key: str, meant: str) -> None:
+    stage = f"version: 1\nstages: {{a: {{{key}: [x], steps: [{{name: s, image: i, commands: [x], {key}: [x]}}]}}}}"
+
+    assert any(f"did you mean {meant!r}?" in warning for warning in plan_of(stage).warnings)
+
+
+def test_a_slip_in_commands_says_what_runs_instead() -> None:
+    (warning,) = step_warnings("comands: [ls]")
+
+    assert warning.endswith("(did you mean 'commands'? as it stands, the image's own command runs)")
