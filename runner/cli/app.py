@@ -1,31 +1,84 @@
 """The typer application, and the one place where errors become messages and exit codes."""
 
+import importlib
+import signal
 import sys
 import traceback
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from runner import __version__
-from runner.cli.clean import clean_command
-from runner.cli.compile import compile_command
 from runner.cli.console import say
-from runner.cli.doctor import doctor_command
-from runner.cli.exec import exec_command
-from runner.cli.schema import schema_command
-from runner.cli.validate import validate_command
 from runner.errors import ExitCode, InvalidPipelineError, RunnerError
 
+SUMMARIES: Final = {
+    "exec": "Run a pipeline in containers, on a copy-on-write layer over the repository.",
+    "compile": "Show what would run, and why the rest would not.",
+    "validate": "Say everything that is wrong in pipelines.",
+    "schema": "Print the JSON Schema of a pipeline, for editors: red underlines, completion, a line about each key.",
+    "clean": "Remove what dead runs of this user left on the engine, and what runs were told to keep.",
+    "doctor": "Look at this machine and its engine, and say what is missing or weak, and what to do about it.",
+}
+"""The commands by their names, each with the first line of what it says of itself.
+
+The command ``name`` is the function ``name_command`` of the module ``runner.cli.name``.
+"""
+
+
+class _OnDemand(TyperGroup):
+    """A group that imports a command when it is asked for: all of them would take many times as long as any of them."""
+
+    def resolve_command(
+        self,
+        ctx: Any,  # noqa: ANN401 - a context of click, whose types typer keeps to itself
+        args: list[str],
+    ) -> tuple[str | None, Any, list[str]]:
+        """Return the command that the arguments name, as it is, not as the group lists it."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and _load(str(name)), rest
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - as above
+        """Write the help of the group: in colours on a terminal, elsewhere without rich, which takes long to import."""
+        if sys.stdout.isatty():
+            super().format_help(ctx, formatter)
+            return
+        plain = ctx.make_formatter()
+        super(TyperGroup, self).format_help(ctx, plain)
+        say(plain.getvalue().rstrip())  # here, as typer does: without arguments it drops what stands in the formatter
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - as above, and as click calls it
+        """Write the summaries where there is no rich: whole, which click would cut to a line."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - a command of click, as above
+    # Until there is something to end, Ctrl-C just ends us; see cli/main.py.
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        module = importlib.import_module(f"runner.cli.{name}")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(module, f"{name}_command"))
+    return get_command(alone)
+
+
+def _listed() -> None:
+    """Stand in the group for a command that nobody has asked for."""
+
+
 app = typer.Typer(
+    cls=_OnDemand,
     help="Run pipelines whose every step is a Docker container.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.command("exec")(exec_command)
-app.command("compile")(compile_command)
-app.command("validate")(validate_command)
-app.command("schema")(schema_command)
-app.command("clean")(clean_command)
-app.command("doctor")(doctor_command)
+for _name, _summary in SUMMARIES.items():
+    app.command(_name, help=_summary)(_listed)
 
 
 @app.callback()

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from runner.cli import options
 from runner.cli.trigger import Subject
 from runner.dialects.findings import nearest
-from runner.dialects.text import to_plan
 from runner.errors import UsageError
 from runner.plan.adjust import Choice, Replacement, adjust
 from runner.plan.model import Plan, Workspace
@@ -30,6 +29,8 @@ class Wanted:
             InvalidPipelineError: with everything that is wrong in it.
             UsageError: there is no such dialect, stage or step.
         """
+        from runner.dialects.text import to_plan  # noqa: PLC0415 - --help and completion do without it
+
         file = str(subject.file)
         plan = to_plan(subject.content, file, subject.trigger, dialect=self.dialect, strict=self.strict)
         return adjust(plan, self.choice, nearest)

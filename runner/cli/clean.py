@@ -1,16 +1,16 @@
 """``runner clean``: removes what dead runs left."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runner.backends.docker.client import Engine
-from runner.backends.docker.sweep import Remnant
 from runner.cli.console import say
-from runner.dispatch.clean import clean
 from runner.errors import ExitCode
 from runner.settings import Settings
 from runner.store import instances
+
+if TYPE_CHECKING:
+    from runner.backends.docker.sweep import Remnant
 
 
 def clean_command(
@@ -22,6 +22,9 @@ def clean_command(
 
     What belongs to a run that is going on, to another user or host, or to a daemon is not touched.
     """
+    from runner.backends.docker.client import Engine  # noqa: PLC0415 - --help and completion do without the docker SDK
+    from runner.dispatch.clean import clean  # noqa: PLC0415 - as above
+
     with instances.live(Settings.read().state, instances.KIND_EXEC) as instance:
         cleaned = clean(Engine(), instance, kept=True, caches=everything)
     for remnant in cleaned.removed:
@@ -34,5 +37,5 @@ def clean_command(
         raise typer.Exit(ExitCode.INFRASTRUCTURE)
 
 
-def _described(remnant: Remnant) -> str:
+def _described(remnant: "Remnant") -> str:
     return f"cache {remnant.cache}" if remnant.cache else f"{remnant.kind} {remnant.name} of run {remnant.run}"

@@ -8,8 +8,6 @@ from typing import Final
 import typer
 
 from runner.cli.trigger import default_file
-from runner.dialects.detect import Dialect
-from runner.dialects.text import examine
 from runner.errors import UsageError
 from runner.naming import ORIGINS, SERVICES
 from runner.plan import events
@@ -28,6 +26,8 @@ def complete_event() -> list[str]:
 
 def complete_dialect() -> list[str]:
     """Return the dialects."""
+    from runner.dialects.detect import Dialect  # noqa: PLC0415 - options are offered sooner without it
+
     return list(Dialect)
 
 
@@ -57,6 +57,8 @@ def _plan(context: typer.Context) -> Plan:
 
     Nobody reads messages while a command is typed.
     """
+    from runner.dialects.text import examine  # noqa: PLC0415 - as above
+
     nothing = Plan(dialect="", stages=())
     given = context.params.get("file")
     try:

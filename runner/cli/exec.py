@@ -1,43 +1,15 @@
 """``runner exec``: the whole pipeline, here and now."""
 
-import json
-
 import typer
 
 from runner.cli import options
 from runner.cli.choice import Wanted, wanted
-from runner.cli.compile import describe
-from runner.cli.console import give_up, mute, say
 from runner.cli.exec_options import Ends, Work, ends, grants, work
-from runner.cli.faces import showing
 from runner.cli.groups import grouped
-from runner.cli.interrupts import interrupts
-from runner.cli.options import OutputFormat
-from runner.cli.printer import Printer
 from runner.cli.secrets import read_secrets, secrets_of
-from runner.cli.shell import FailureShell
-from runner.cli.syntax import explain
-from runner.cli.trigger import Given, Subject, find_subject
+from runner.cli.trigger import Given, find_subject
 from runner.cli.trigger_options import given
-from runner.dispatch.local import LocalRun, Order, local
-from runner.engine.events import Notice
-from runner.engine.journal import Entry
-from runner.engine.report import Report, report
-from runner.engine.run import default_parallel
-from runner.engine.state import RunState
-from runner.errors import ExitCode
-from runner.naming import Address
 from runner.plan.grants import Grants, grant
-from runner.plan.status import Status
-from runner.settings import Settings
-
-_EXIT_CODES = {
-    Status.SUCCESS: ExitCode.SUCCESS,
-    Status.FAILURE: ExitCode.FAILURE,
-    Status.TIMEOUT: ExitCode.TIMEOUT,
-    Status.CANCELLED: ExitCode.INTERRUPTED,
-    Status.PAUSED: ExitCode.PAUSED,
-}
 
 
 @grouped(given=given, wanted=wanted, work=work, grants=grants, ends=ends)
@@ -59,6 +31,11 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
     """
     subject = find_subject(file, given, work.directory)
     plan = grant(wanted.plan(subject), grants)
+    # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
+    from runner.cli.execution import execute  # noqa: PLC0415 - see above
+    from runner.dispatch.local import Order  # noqa: PLC0415 - see above
+    from runner.engine.run import default_parallel  # noqa: PLC0415 - see above
+
     order = Order(
         plan=plan,
         source=work.source(subject.checkout.root),
@@ -68,38 +45,4 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         export=work.export,
         artifacts=ends.artifacts,
     )
-    raise typer.Exit(_execute(subject, order, ends))
-
-
-def _execute(subject: Subject, order: Order, ends: Ends) -> int:
-    plan, look = order.plan, ends.look
-    if not plan.stages:
-        look.say(subject.describe(), *describe(plan))
-        nothing = Entry(address=Address(""), status=Status.SKIPPED, at=0.0, reason="nothing to run")
-        _document(look.output, report(RunState("", plan, [nothing])))
-        return ExitCode.SUCCESS
-    look.say(subject.describe(), *plan.warnings)
-    with local(Settings.read()) as place:
-        run = LocalRun(place, order)
-        with showing(look, run.plan, run.logs) as shown:
-            printer = Printer(run.logs, shown.face, closed=run.cancel)
-            looking = FailureShell(place.backend, printer.suspended, lambda: run.cancelled)
-            for name in run.unmasked:
-                printer.observe(Notice(f"secret {name} is too short to be masked in logs"))
-            with interrupts(lambda force: run.cancel(force=force), shown.say) as taken:
-                try:
-                    document = run.drive(printer.observe, looking if ends.shell else None)
-                finally:
-                    printer.finish()
-    if printer.failure is not None:
-        mute(printer.failure)
-        return taken.exit_code or give_up(printer.failure)
-    look.say(*(f"note: {line}" for line in explain(run.plan, document)))
-    _document(look.output, document)
-    status = Status(document["run"]["status"])
-    return taken.exit_code or _EXIT_CODES.get(status, ExitCode.INFRASTRUCTURE)
-
-
-def _document(output: OutputFormat, document: Report) -> None:
-    if output is OutputFormat.JSON:
-        say(json.dumps(document, indent=2))
+    raise typer.Exit(execute(subject, order, ends))

@@ -3,16 +3,17 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.cli import options
-from runner.cli.faces import Look
 from runner.cli.options import OutputFormat, SourceFilter
-from runner.cli.shell import check_terminal
-from runner.engine.backend import Source, SourceMode
 from runner.errors import UsageError
 from runner.plan.grants import Grants
 from runner.settings import Settings
-from runner.workspace.tracked import tracked
+
+if TYPE_CHECKING:
+    from runner.cli.faces import Look
+    from runner.engine.backend import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,29 +21,35 @@ class Work:
     """What steps work on; without a directory that is the repository of the pipeline."""
 
     directory: Path | None
-    mode: SourceMode
+    bind: bool
+    snapshot: bool
     source_filter: SourceFilter
     export: Path | None
 
-    def source(self, repository: Path) -> Source:
+    def source(self, repository: Path) -> "Source":
         """Return the source of a run.
 
         Raises:
             UsageError: what the run changes would be written into it, or git does not tell what it tracks.
         """
+        from runner.engine.backend import Source, SourceMode  # noqa: PLC0415 - --help and completion do without it
+
         root = self.directory or repository
         if self.export is not None and self.export.resolve() == root.resolve():
             raise UsageError("--export into the source itself would write what must not change", hint="use --bind")
         if self.source_filter is SourceFilter.TRACKED:
+            from runner.workspace.tracked import tracked  # noqa: PLC0415 - as above
+
             return Source(path=root, mode=SourceMode.SNAPSHOT, only=tracked(root))
-        return Source(path=root, mode=self.mode)
+        mode = SourceMode.BIND if self.bind else SourceMode.SNAPSHOT if self.snapshot else SourceMode.LAYER
+        return Source(path=root, mode=mode)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ends:
     """What is seen of a run, and what is left of it."""
 
-    look: Look
+    look: "Look"
     keep: bool
     shell: bool
     artifacts: Path | None
@@ -65,8 +72,7 @@ def work(
         raise UsageError("--bind goes with neither --snapshot nor --export", hint="with --bind the source is written")
     if bind and source_filter is SourceFilter.TRACKED:
         raise UsageError("--bind does not go with --source-filter tracked", hint="bound, the whole source is seen")
-    mode = SourceMode.BIND if bind else SourceMode.SNAPSHOT if snapshot else SourceMode.LAYER
-    return Work(directory=source, mode=mode, source_filter=source_filter, export=export)
+    return Work(directory=source, bind=bind, snapshot=snapshot, source_filter=source_filter, export=export)
 
 
 def grants(*, privileged_image: options.PrivilegedImage = None, volume: options.Volume = None) -> Grants:
@@ -94,7 +100,11 @@ def ends(  # noqa: PLR0913 - one parameter an option
     Raises:
         UsageError: they do not go together, or not without a terminal.
     """
+    from runner.cli.faces import Look  # noqa: PLC0415 - as above
+
     if shell_on_failure:
+        from runner.cli.shell import check_terminal  # noqa: PLC0415 - as above
+
         check_terminal(output)
     color = not no_color and not os.environ.get("NO_COLOR")
     look = Look(output=output, quiet=quiet, timestamps=timestamps, color=color)

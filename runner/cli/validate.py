@@ -11,7 +11,6 @@ import typer
 from runner.cli import options
 from runner.cli.console import say
 from runner.cli.trigger import default_file
-from runner.dialects.text import examine
 from runner.errors import ExitCode, Finding, Place, Severity, UsageError
 
 _STDIN = Path("-")
@@ -81,6 +80,8 @@ def check(content: bytes, name: str, *, dialect: str = "", strict: bool = False)
     Raises:
         UsageError: there is no such dialect.
     """
+    from runner.dialects.text import examine  # noqa: PLC0415 - --help and completion do without it
+
     findings = examine(content, name, None, dialect=dialect).findings
     if strict:
         findings = tuple(replace(finding, severity=Severity.ERROR) for finding in findings)

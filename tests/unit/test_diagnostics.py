@@ -22,6 +22,6 @@ def test_trouble_is_written_to_stderr_with_its_facts_and_traceback() -> None:
 
 
 def test_structlog_is_imported_only_when_there_is_something_to_say() -> None:
-    check = "import sys, runner.cli.app; sys.exit('structlog' in sys.modules)"
+    check = "import sys, runner.cli.execution; sys.exit('structlog' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -15,7 +15,7 @@ from runner import __version__
 from runner.backends.docker.client import Engine
 from runner.backends.docker.diagnosis.check import Check, bad, note, ok
 from runner.backends.docker.diagnosis.checks import Subject
-from runner.cli import app, doctor
+from runner.cli import app, fitness
 from runner.errors import EngineUnavailableError
 from runner.store import instances
 from tests.support.local import FakeSweep, remnant
@@ -41,8 +41,8 @@ class Machine:
         monkeypatch.setenv("HOME", str(folder))
         for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(doctor, "diagnose", self._diagnose)
-        monkeypatch.setattr(doctor, "Sweep", self.sweep)
+        monkeypatch.setattr(fitness, "diagnose", self._diagnose)
+        monkeypatch.setattr(fitness, "Sweep", self.sweep)
         room = SimpleNamespace(f_bavail=3 * 1024**2, f_frsize=1024, f_favail=0, f_files=0)
         monkeypatch.setattr(os, "statvfs", lambda _: room)
 
@@ -100,7 +100,7 @@ def test_the_engine_is_asked_as_an_instance_that_lives_so_long(
         alive.append(not instances.dead(subject.instance.lock))
         yield ok("source", str(subject.source))
 
-    monkeypatch.setattr(doctor, "diagnose", diagnose)
+    monkeypatch.setattr(fitness, "diagnose", diagnose)
 
     assert machine.run() == 0
     assert alive == [True]

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from runner.backends.fake import FakeBackend, World
-from runner.cli import app
-from runner.cli import exec as command
+from runner.cli import app, execution
 from runner.engine.backend import Phase, PullProgress, Release, RunSpec, SourceMode, StageSpec, StepSpec
 from runner.naming import Address
 from tests.support.local import FakeSweep, placing
@@ -74,7 +73,7 @@ class _Here:
         self._monkeypatch = monkeypatch
         monkeypatch.chdir(repository.root)
         monkeypatch.setenv("RUNNER_STATE_DIR", str(state))
-        monkeypatch.setattr(command, "local", placing(state, self.backend))
+        monkeypatch.setattr(execution, "local", placing(state, self.backend))
         FakeSweep().install(monkeypatch)
 
     def run(self, *arguments: str, pipeline: str = TWO_STEPS) -> int:
