@@ -19,7 +19,9 @@ A step that ends badly is not an error: it is a status (``plan.status``).
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_SHOWN: Final = 60
 
 
 class ExitCode(IntEnum):
@@ -34,6 +36,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     PIPE_CLOSED = 141
     TERMINATED = 143
+
+
+def quoted(text: str) -> str:
+    """Return a user's text as messages show it: in quotes, on one line, without control characters, not endless."""
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
 
 
 class Severity(StrEnum):
@@ -131,6 +138,10 @@ class ImageError(InfrastructureError):
 
 class WorkspaceError(InfrastructureError):
     """A workspace cannot be made, read or exported."""
+
+
+class UnwantedError(InfrastructureError):
+    """What was under way was left undone, because whoever asked for it does not want it any more."""
 
 
 class SupersededError(RunnerError):

@@ -30,8 +30,9 @@ from runner.engine.backend import (
     StageSpec,
     StepSpec,
     Terminal,
+    Wanted,
 )
-from runner.errors import EngineRefusedError, ImageError, InfrastructureError
+from runner.errors import EngineRefusedError, ImageError, InfrastructureError, UnwantedError
 from runner.naming import Address
 from runner.plan.model import Ready
 
@@ -230,7 +231,7 @@ class FakeBackend:
                 raise InfrastructureError(f"the outputs in {name} have more than 10 MiB")
         return files
 
-    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Write the files that steps of the stage have left, with their paths in them."""
         with self.world.lock:
             self._opened(attempt.of_stage())
@@ -239,6 +240,7 @@ class FakeBackend:
         for pattern in patterns:
             found = [path for path in files if fnmatchcase(path, f"*{pattern}") and not _hidden(path)]
             for path in found:
+                _ask(wanted)
                 (target / path).parent.mkdir(parents=True, exist_ok=True)
                 (target / path).write_text(path, encoding="utf-8")
             if not found:
@@ -267,8 +269,11 @@ class FakeBackend:
         run: RunSpec,  # noqa: ARG002 - as the next two: there are no files to export
         layers: tuple[Address, ...],  # noqa: ARG002
         target: Path,  # noqa: ARG002
+        *,
+        wanted: Wanted,
     ) -> tuple[str, ...]:
         """Do nothing: fake steps change no files."""
+        _ask(wanted)
         return ()
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:  # noqa: ARG002 - there are no volumes to keep
@@ -315,6 +320,11 @@ class FakeBackend:
                 container.stir()
             else:
                 container.end(_KILLED if behaviour.oom else behaviour.exit_code)
+
+
+def _ask(wanted: Wanted) -> None:
+    if not wanted():
+        raise UnwantedError("nobody wants it any more")
 
 
 def _hidden(path: str) -> bool:

@@ -2,24 +2,33 @@
 
 from collections.abc import Callable
 
-from runner.engine.backend import Ending
 from runner.engine.cancel import Stop
 from runner.engine.events import Notice
 from runner.engine.job import Context
 from runner.engine.start import Start, release_of
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, UnwantedError
 from runner.naming import Address, file_name
 from runner.plan.model import Step
 from runner.plan.status import Status
 
 
-def keep_artifacts(context: Context, step: Step, address: Address, ending: Ending, stop: Stop | None) -> None:
-    """Copy the files out that an attempt was to leave, unless it is not wanted any more; this changes no status."""
+def goes_on(stop: Stop | None) -> bool:
+    """Whether whoever ordered the run still wants what it leaves: time that is up does not change that."""
+    return stop is None or stop.status is Status.TIMEOUT
+
+
+def keep_artifacts(context: Context, step: Step, address: Address, asked: Callable[[], Stop | None]) -> None:
+    """Copy the files out that an attempt has left, until the stage is asked to end; this changes no status."""
     folder = context.job.artifacts
-    if folder is None or not step.artifacts or not ending.started or not _goes_on(stop):
+    if folder is None or not step.artifacts:
         return
+    into = folder / file_name(address.stage)
+    notes: tuple[str, ...]
     try:
-        notes = context.backend.collect(address, step.artifacts, folder / file_name(address.stage))
+        notes = context.backend.collect(address, step.artifacts, into, wanted=lambda: asked() is None)
+    except UnwantedError:
+        stop = asked()
+        notes = (f"its artifacts were not all copied: {stop.reason if stop else 'nobody wants them any more'}",)
     except InfrastructureError as error:
         notes = (f"its artifacts could not be kept: {error.explained}",)
     for note in notes:
@@ -33,7 +42,7 @@ def look_around(context: Context, step: Step, start: Start, stopped: Callable[[]
     if context.on_failure is None or not failed:
         return
     stop = stopped()
-    if not _goes_on(stop) or _comes_again(context, step, address, stop):
+    if not goes_on(stop) or _comes_again(context, step, address, stop):
         return
     try:
         context.on_failure(start.spec, release_of(context, start))
@@ -46,8 +55,3 @@ def _comes_again(context: Context, step: Step, address: Address, stop: Stop | No
     if stop is None and address.attempt <= step.retry:
         return True
     return not step.ruleset.proceed and address.round <= context.job.plan.stage(address.stage).retry
-
-
-def _goes_on(stop: Stop | None) -> bool:
-    """Whether whoever ordered the run still wants what it leaves: time that is up does not change that."""
-    return stop is None or stop.status is Status.TIMEOUT

@@ -37,6 +37,9 @@ from runner.plan.model import Bind, Cache, Limits, Ready, Ulimit, Workspace
 
 STDOUT, STDERR = 1, 2
 
+Wanted = Callable[[], bool]
+"""Whether somebody still wants what is under way. It is asked often, in the thread of the verb, and does not block."""
+
 
 class Output(Protocol):
     """Where the bytes of one attempt go. No method blocks or raises: a stalled reader wedges the container."""
@@ -301,7 +304,7 @@ class Backend(Protocol):
             InfrastructureError: a file has more than 10 MiB, or they cannot be read.
         """
 
-    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Copy files of the attempt's workspace out to ``target``, each under its path from the workdir.
 
         Called when the attempt has ended and its stage is still open. A pattern is that of Vela's artifacts: it
@@ -311,6 +314,7 @@ class Backend(Protocol):
 
         Raises:
             InfrastructureError: they cannot be read or written.
+            UnwantedError: ``wanted`` has said no; the files that were copied by then stay, each of them whole.
         """
 
     def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
@@ -330,13 +334,14 @@ class Backend(Protocol):
         something of it goes on writing. Returns the paths that the stages below this one changed side by side.
         """
 
-    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
+    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Apply to ``target`` what these stages changed in the source: files written, and files deleted.
 
         Returns the paths that were left out, because a directory of a user cannot hold them (devices).
 
         Raises:
             WorkspaceError: it cannot be read or written.
+            UnwantedError: ``wanted`` has said no; what was applied by then stays.
         """
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:

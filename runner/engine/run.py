@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Container, Iterable
+from pathlib import Path
 
 from runner.clock import Clock, SystemClock
 from runner.engine.assemble import assemble
@@ -18,7 +19,7 @@ from runner.engine.outputs import Outputs
 from runner.engine.readiness import await_services
 from runner.engine.stage import StageDriver, write_off
 from runner.engine.state import Standing
-from runner.errors import InfrastructureError, SupersededError
+from runner.errors import InfrastructureError, SupersededError, UnwantedError
 from runner.naming import ORIGINS, SERVICES, Address
 from runner.plan.model import Service, Stage
 from runner.plan.status import Status
@@ -66,9 +67,11 @@ class Driver:
         self._live: dict[str, tuple[StageDriver, Task]] = {}
         self._cancelled: Stop | None = None
         self._aborted: Stop | None = None
+        self._forced = False
 
     def cancel(self, *, force: bool = False) -> None:
         """End the run before its time: politely, or with ``force`` at once."""
+        self._forced = self._forced or force  # before the message, which nobody reads during an export
         self._messages.put(
             Stop(status=Status.CANCELLED, reason="it was cancelled", grace=0.0 if force else self._job.grace)
         )
@@ -123,10 +126,16 @@ class Driver:
             return Status.CANCELLED, self._cancelled.reason
         outcome = self._ledger.ask(lambda state: state.run_outcome())
         if self._job.export is not None and outcome is not Status.ERROR:
-            layers = self._ledger.ask(all_layers)
-            for path in self._context.backend.export(self._job.spec, layers, self._job.export):
-                self._ledger.tell(Notice(f"{path} was not exported: it is a device"))
+            try:
+                self._export(self._job.export)
+            except UnwantedError:
+                return Status.CANCELLED, "it was cancelled before all changes were exported"
         return outcome, self._ledger.ask(lambda state: state.run_reason(outcome))
+
+    def _export(self, target: Path) -> None:
+        layers = self._ledger.ask(all_layers)
+        for path in self._context.backend.export(self._job.spec, layers, target, wanted=lambda: not self._forced):
+            self._ledger.tell(Notice(f"{path} was not exported: it is a device"))
 
     def _fetched(self) -> bool:
         """Whether the secrets are there, if some had to be fetched."""

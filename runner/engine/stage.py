@@ -84,6 +84,7 @@ class StageDriver:
             inbox=self._inbox,
             limits=limits,
             stopped=lambda: self._look(limits),
+            asked=lambda: self._asked,
             untimed=self._watch.held,
         )
         for step in self._stage.steps:

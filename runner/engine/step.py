@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from runner import naming
 from runner.clock import Deadline
-from runner.engine.aftermath import keep_artifacts, look_around
+from runner.engine.aftermath import goes_on, keep_artifacts, look_around
 from runner.engine.backend import Ending, Phase, Release, StepSpec
 from runner.engine.cancel import Inbox, Ladder, Limit, Stop, Wake, await_ending
 from runner.engine.events import Notice, Printing, Pulling
@@ -32,6 +32,8 @@ class Scope:
     limits: tuple[Limit, ...]
     stopped: Callable[[], Stop | None]
     """Says whether the stage is to end; a message in the inbox alone could be taken by an attempt that just ended."""
+    asked: Callable[[], Stop | None]
+    """Says whether the stage was told to end from outside, whatever else has ended it before."""
     untimed: Callable[[], AbstractContextManager[None]]
     """Makes a block in which the time of the stage stands still."""
 
@@ -177,8 +179,9 @@ def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[],
     except InfrastructureError as error:
         fail(context, address, error)
         return None
-    # Before the end is written: after a crash in between, they are kept again.
-    keep_artifacts(context, step, address, ending, stop)
+    if ending.started and goes_on(stop):
+        # Before the end is written: after a crash in between, they are kept again.
+        keep_artifacts(context, step, address, scope.asked)
     settle(context, address, ending, stop, before=lambda: _pause(scope, step, start))
     return None if limit and stop is limit.stop else stop
 

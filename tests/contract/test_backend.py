@@ -11,7 +11,7 @@ import pytest
 from runner.backends.fake import FakeBackend
 from runner.engine.backend import Ending, Phase, PullProgress, Readiness, Release, RunSpec, Signal, StageSpec
 from runner.engine.job import Task
-from runner.errors import ImageError, InfrastructureError
+from runner.errors import ImageError, InfrastructureError, UnwantedError
 from runner.naming import Address, new_run_id
 from runner.plan.model import Ready, Service, Step
 from tests.support.backends import MISSING, PLACES, Bench, Desk, Listener, Place
@@ -444,11 +444,26 @@ def test_files_that_match_are_copied_out_with_their_paths(bench: Bench, tmp_path
 
     for number, (pattern, expected) in enumerate(KEPT.items()):
         target = tmp_path / str(number)
-        notes = bench.backend.collect(address, (pattern,), target)
+        notes = bench.backend.collect(address, (pattern,), target, wanted=lambda: True)
 
         kept = sorted(str(file.relative_to(target)) for file in target.rglob("*") if file.is_file())
         assert kept == expected, pattern
         assert any(pattern in note for note in notes) is not bool(expected), pattern
+
+
+def test_files_that_nobody_wants_any_more_are_left_where_they_are(bench: Bench, place: Place, tmp_path: Path) -> None:
+    leaving = Step(name="a", image=IMAGE, commands=("echo >a.xml",), environment={"FAKE_FILES": "a.xml"})
+    address, listener = bench.released(leaving)
+    bench.ending(address, listener)
+    before = set(place.left(bench.run.id))
+
+    with pytest.raises(UnwantedError):
+        bench.backend.collect(address, ("*.xml",), tmp_path / "kept", wanted=lambda: False)
+    with pytest.raises(UnwantedError):
+        bench.backend.export(bench.run, (bench.stage,), tmp_path / "exported", wanted=lambda: False)
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert set(place.left(bench.run.id)) == before
 
 
 def test_a_person_looks_around_until_the_shell_ends_and_it_leaves_nothing(bench: Bench, place: Place) -> None:

@@ -1,14 +1,16 @@
 """Files of a workspace that are kept after the run."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from runner import naming
 from runner.backends.docker import artifacts
+from runner.backends.docker.helper import ROLE, Helpers
 from runner.engine.backend import SourceMode
-from runner.errors import WorkspaceError
+from runner.errors import UnwantedError, WorkspaceError
 from runner.plan.model import Workspace
 from tests.support.workspaces import WORKDIR, Bench, bench
 
@@ -32,10 +34,14 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "artifacts"
 
 
+def always() -> bool:
+    return True
+
+
 def collect(run: Bench, name: str, script: str, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
     opened = run.open(name)
     run.step(name, script)
-    return run.workspaces.collect(opened, run.address(name), patterns, target)
+    return run.workspaces.collect(opened, run.run.id, patterns, target, always)
 
 
 def kept(target: Path) -> dict[str, str]:
@@ -111,29 +117,71 @@ def test_no_link_of_the_target_is_written_through(run: Bench, target: Path, tmp_
     assert not (tmp_path / "old.xml").exists()
 
 
+def test_a_copy_that_fails_in_the_middle_leaves_no_helper_behind(run: Bench, target: Path) -> None:
+    target.mkdir()
+    (target / "lib").symlink_to(target)
+
+    with pytest.raises(WorkspaceError, match="lib: cannot be written"):
+        collect(run, "half", "truncate -s 20M lib/old.xml", ("*.xml",), target)
+
+    assert run.engine.api.containers(all=True, filters={"label": f"{naming.LABEL_RUN}={run.run.id}"}) == []
+
+
 def test_a_file_that_turns_into_something_else_meanwhile_is_left_out(
     run: Bench, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = run.open("turning")
     run.step("turning", "mkdir out; for n in 1 2 3 4; do echo $n >out/$n; done")
-    give = run.workspaces._helpers.give
+    give = Helpers.give
 
-    def turn(container: str, inputs: dict[str, bytes]) -> None:
+    def turn(helpers: Helpers, container: str, inputs: dict[str, bytes]) -> None:
         run.step("turning", "cd out; rm 1 2 3; ln -s /etc/passwd 1; mkfifo 2; mkdir 3; echo more >>4")
-        give(container, inputs)
+        give(helpers, container, inputs)
 
-    monkeypatch.setattr(run.workspaces._helpers, "give", turn)
+    monkeypatch.setattr(Helpers, "give", turn)
     begun = time.perf_counter()
 
-    assert run.workspaces.collect(opened, run.address("turning"), ("out/*",), target) == ()
+    assert run.workspaces.collect(opened, run.run.id, ("out/*",), target, always) == ()
     assert kept(target) == {"out/4": "4\nmore\n"}
     assert time.perf_counter() - begun < 20
+
+
+class Unwanted:
+    """Wanted until a moment has come."""
+
+    def __init__(self, come: Callable[[], bool]) -> None:
+        self._come = come
+        self.since = 0.0
+
+    def __call__(self) -> bool:
+        if not self.since and self._come():
+            self.since = time.perf_counter()
+        return not self.since
+
+
+def test_what_nobody_wants_any_more_is_left_at_once_and_leaves_no_part_of_a_file(run: Bench, target: Path) -> None:
+    opened = run.open("large")
+    run.step("large", "echo first >a; truncate -s 90M b")
+    labels = [f"{naming.LABEL_RUN}={run.run.id}", f"{naming.LABEL_ROLE}={ROLE}"]
+    moments = (
+        lambda: bool(run.engine.api.containers(filters={"label": labels})),
+        lambda: any(path.name.startswith(".runner-") for path in target.glob("*")),
+    )
+
+    for come in moments:
+        unwanted = Unwanted(come)
+        with pytest.raises(UnwantedError):
+            run.workspaces.collect(opened, run.run.id, ("[ab]",), target, unwanted)
+        assert time.perf_counter() - unwanted.since < 5
+
+    assert kept(target) == {"a": "first\n"}
+    assert run.engine.api.containers(all=True, filters={"label": f"{naming.LABEL_RUN}={run.run.id}"}) == []
 
 
 def test_a_stage_without_a_workspace_has_no_artifacts(run: Bench, target: Path) -> None:
     opened = run.open("none", workspace=Workspace.NONE)
 
-    notes = run.workspaces.collect(opened, run.address("none"), ("*",), target)
+    notes = run.workspaces.collect(opened, run.run.id, ("*",), target, always)
 
     assert notes == ("no artifacts were kept: the stage has no workspace",)
     assert not target.exists()

@@ -20,6 +20,7 @@ from runner.engine.backend import (
     StageSpec,
     StepSpec,
     Terminal,
+    Wanted,
 )
 from runner.naming import Address
 from runner.plan.model import Ready
@@ -140,9 +141,9 @@ class HookedBackend:
         with self._around("outputs", stage):
             return self.inner.outputs(stage)
 
-    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         with self._around("collect", attempt):
-            return self.inner.collect(attempt, patterns, target)
+            return self.inner.collect(attempt, patterns, target, wanted=wanted)
 
     def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
         with self._around("shell", step.address):
@@ -152,9 +153,9 @@ class HookedBackend:
         with self._around("close_stage", stage):
             return self.inner.close_stage(stage, needed=needed)
 
-    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
+    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         with self._around("export", run.address):
-            return self.inner.export(run, layers, target)
+            return self.inner.export(run, layers, target, wanted=wanted)
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
         with self._around("close_run", run.address):

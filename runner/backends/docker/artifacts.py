@@ -11,7 +11,7 @@ from docker.types import Mount
 
 from runner.backends.docker.helper import COPYING_SECONDS, Helpers
 from runner.backends.docker.listing import TO
-from runner.engine.backend import RunSpec
+from runner.engine.backend import RunSpec, Wanted
 from runner.workspace.exporting import Target
 
 FILE_BYTES, RUN_BYTES = 100_000_000, 500_000_000
@@ -90,24 +90,28 @@ class Artifacts:
         self._helpers = helpers
         self._rooms: defaultdict[str, _Room] = defaultdict(_Room)
 
-    def collect(self, run: RunSpec, files: Mount, patterns: Sequence[str], target: Path) -> tuple[str, ...]:
+    def collect(
+        self, run: RunSpec, files: Mount, patterns: Sequence[str], target: Path, wanted: Wanted
+    ) -> tuple[str, ...]:
         """Copy what matches out of the tree ``files``, mounted at ``FROM``, and return notes; see ``Backend.collect``.
 
         Raises:
             WorkspaceError: it cannot be read or written.
+            UnwantedError: ``wanted`` has said no.
         """
+        helpers = self._helpers.asking(wanted)
         expressions = [expression(pattern, run.workdir) for pattern in patterns]
         command = ("sh", "-c", _SCRIPT, "helper", str(LISTED_BYTES), *expressions)
         choice = _Choice(room=self._rooms[run.id])
-        with self._helpers.container(run.id, (files,), command) as container:
-            listed = parse(self._helpers.finish(container, COPYING_SECONDS))
+        with helpers.container(run.id, (files,), command) as container:
+            listed = parse(helpers.finish(container, COPYING_SECONDS))
             found = {path: size for part in listed for path, size in part.files.items()}
             chosen = [path for path, size in sorted(found.items()) if choice.offer(path, size)]
             if chosen:
-                self._helpers.give(container, {"chosen": b"".join(b"./" + path + b"\0" for path in chosen)})
-                self._helpers.finish(container, COPYING_SECONDS)
-                with Target(target) as place:
-                    place.receive(self._helpers.get(container, TO), choice.offer)
+                helpers.give(container, {"chosen": b"".join(b"./" + path + b"\0" for path in chosen)})
+                helpers.finish(container, COPYING_SECONDS)
+                with Target(target) as place, helpers.get(container, TO) as tar:
+                    place.receive(tar, choice.offer)
         return (*_unmatched(dict(zip(patterns, listed, strict=True))), *choice.notes())
 
     def forget(self, run: str) -> None:

@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ import requests
 
 from runner.backends.docker.client import endpoint, translated
 from runner.backends.docker.frames import Chunks
+from runner.clock import Deadline
 from runner.errors import EngineTimeoutError, EngineUnavailableError
 
 _POLL_SECONDS = 0.1
@@ -189,8 +190,10 @@ def connect(  # noqa: PLR0913  # the parts of an HTTP request
         return Connection(response)
 
 
-def pieces(connection: Connection, stall: float | None) -> Iterator[memoryview]:
+def pieces(connection: Connection, stall: float | None, look: Callable[[], None] | None = None) -> Iterator[memoryview]:
     """Yield a connection's body until its end, for a thread that does nothing else meanwhile.
+
+    ``look`` is called before each read and all the while nothing comes; it may raise.
 
     Raises:
         EngineTimeoutError: nothing came for ``stall`` seconds.
@@ -200,8 +203,10 @@ def pieces(connection: Connection, stall: float | None) -> Iterator[memoryview]:
     poll = select.poll()
     poll.register(connection, select.POLLIN)
     while not connection.complete:
-        if not connection.pending and not poll.poll(None if stall is None else stall * 1000):
-            raise EngineTimeoutError(f"nothing came for {stall:g} seconds")
+        if look is not None:
+            look()
+        if not connection.pending:
+            _await(poll, stall, look)
         try:
             data = connection.receive(buffer)
         except OSError as error:
@@ -210,6 +215,22 @@ def pieces(connection: Connection, stall: float | None) -> Iterator[memoryview]:
             if not data:
                 return
             yield from connection.body(data)
+
+
+def _await(poll: select.poll, stall: float | None, look: Callable[[], None] | None) -> None:
+    """Wait until there is something to read."""
+    deadline = Deadline(stall)
+    longest = None if look is None else _POLL_SECONDS
+    while not poll.poll(_milliseconds(deadline.remaining, longest)):
+        if deadline.passed:
+            raise EngineTimeoutError(f"nothing came for {stall:g} seconds")
+        if look is not None:
+            look()
+
+
+def _milliseconds(*waits: float | None) -> float | None:
+    """Return the shortest of these waits, of which None has no end."""
+    return min((wait * 1000 for wait in waits if wait is not None), default=None)
 
 
 def _read_ahead(buffered: Any) -> bytes:  # noqa: ANN401  # io.BufferedReader behind an untyped library

@@ -36,6 +36,7 @@ from runner.engine.backend import (
     StageSpec,
     StepSpec,
     Terminal,
+    Wanted,
 )
 from runner.engine.job import Task
 from runner.errors import InfrastructureError
@@ -169,9 +170,10 @@ class DockerBackend:
         opened = self._opened(stage)
         return self._outputs.read(stage.run, opened.sandbox.id) if self._runs[stage.run].outputs else {}
 
-    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path) -> tuple[str, ...]:
+    def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Copy files of an attempt's workspace out."""
-        return self._workspaces.collect(self._opened(attempt.of_stage()).workspace, attempt, patterns, target)
+        opened = self._opened(attempt.of_stage()).workspace
+        return self._workspaces.collect(opened, attempt.run, patterns, target, wanted)
 
     def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
         """Let a person look around where an attempt ran."""
@@ -190,9 +192,9 @@ class DockerBackend:
             self._workspaces.freeze(stage)
         return opened.workspace.conflicts
 
-    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
+    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Apply to a directory what stages changed in the source."""
-        return self._workspaces.export(run, layers, target)
+        return self._workspaces.export(run, layers, target, wanted)
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
         """Remove the containers of a run, then its network, then its volumes."""

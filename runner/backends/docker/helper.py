@@ -7,7 +7,7 @@ import base64
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +22,8 @@ from runner import naming
 from runner.backends.docker.attach import attach, pieces
 from runner.backends.docker.client import CONFLICT, GONE, Engine, endpoint, tolerating, translated
 from runner.backends.docker.frames import Frames
-from runner.engine.backend import STDOUT
-from runner.errors import WorkspaceError
+from runner.engine.backend import STDOUT, Wanted
+from runner.errors import UnwantedError, WorkspaceError
 from runner.naming import Address, Instance
 
 ROLE = "helper"
@@ -45,16 +45,25 @@ class PathStat:
 
 
 class Helpers:
-    """Makes helper containers of the sandbox image, for use from any thread."""
+    """Makes helper containers of the sandbox image, for use from any thread.
 
-    def __init__(self, engine: Engine, instance: Instance, image: str) -> None:
+    With ``wanted``, whatever lasts ends by ``UnwantedError`` once it says no, and no further container is made.
+    """
+
+    def __init__(self, engine: Engine, instance: Instance, image: str, wanted: Wanted | None = None) -> None:
         self._engine = engine
         self._instance = instance
         self._image = image
+        self._wanted = wanted
+
+    def asking(self, wanted: Wanted) -> "Helpers":
+        """Return helpers like these that ask whether anybody still wants what they do."""
+        return Helpers(self._engine, self._instance, self._image, wanted)
 
     @contextmanager
     def container(self, run: str, mounts: Sequence[Mount], command: Sequence[str] = ("true",)) -> Iterator[str]:
         """Create a container that mounts these volumes, and remove it in the end; yields its id."""
+        self._ask()
         api = self._engine.api
         with translated("creating a helper container"):
             host = api.create_host_config(mounts=list(mounts), network_mode="none", log_config=LogConfig(type="none"))
@@ -92,6 +101,7 @@ class Helpers:
         Raises:
             WorkspaceError: it failed; the message has what it wrote to stderr.
             EngineTimeoutError: it wrote nothing for ``seconds``.
+            UnwantedError: nobody wants it any more; it may go on until the container is removed.
         """
         api = self._engine.api
         output: dict[int, list[bytes]] = {}
@@ -99,7 +109,7 @@ class Helpers:
         with closing(attach(api, container, stdin=False)) as connection:
             with translated("starting a helper container"):
                 api.start(container)
-            for piece in pieces(connection, seconds):
+            for piece in pieces(connection, seconds, self._ask if self._wanted else None):
                 for stream, data in frames.feed(piece):
                     output.setdefault(stream, []).append(data)
         with translated("waiting for a helper container"):
@@ -115,11 +125,16 @@ class Helpers:
         with translated("writing into a volume"):
             self._engine.api.put_archive(container, path, archive)
 
-    def get(self, container: str, path: str) -> Iterator[bytes]:
-        """Return a directory of a container as a tar, its members below the directory's own name."""
+    @contextmanager
+    def get(self, container: str, path: str) -> Iterator[Iterator[bytes]]:
+        """Read a directory of a container as a tar, its members below the directory's own name.
+
+        The engine keeps hold of the container until this is left: only then can it be removed.
+        """
         with translated("reading from a volume"):
             pieces_of_tar, _ = self._engine.api.get_archive(container, path)
-            yield from pieces_of_tar
+        with closing(self._asked(pieces_of_tar)) as asked:
+            yield asked
 
     def stat(self, container: str, path: str) -> PathStat | None:
         """Return what a path is, without starting the container; None when it is not there."""
@@ -132,6 +147,16 @@ class Helpers:
             found = self._engine.api.containers(all=True, filters={"label": wanted})
         for raw in found:
             _remove(self._engine, raw["Id"])
+
+    def _asked(self, pieces_of_tar: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
+        with closing(pieces_of_tar), translated("reading from a volume"):
+            for piece in pieces_of_tar:
+                self._ask()
+                yield piece
+
+    def _ask(self) -> None:
+        if self._wanted is not None and not self._wanted():
+            raise UnwantedError("nobody wants it any more")
 
 
 def stat(engine: Engine, container: str, path: str) -> PathStat | None:

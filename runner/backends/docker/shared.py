@@ -34,15 +34,22 @@ def arranged(layers: Sequence[Address], beside: Sequence[Pair], shared: frozense
     """Put the layer of one tree in the place of those of the stages that worked in it.
 
     It lies where the first of them lay: whatever stands on one of them stays above it. So a layer that stands on any of
-    them is above what the tree has got since, too, and the two are no pair.
+    them is above what the tree has got since, too, and the two are no pair. They are one where a shared stage needs
+    that layer, for it does not see it; even if the layer stands on another shared stage, and has changed a file of that
+    one on purpose: rather told once too often than lost. Only the layer below all stages is seen in the tree.
     """
     order = tuple(dict.fromkeys(tree if layer in shared else layer for layer in layers))
     apart = {frozenset(pair) for pair in beside}
+
+    def unseen(layer: Address) -> bool:
+        """Whether a stage of the tree needs this layer, or none of them is below it."""
+        standing = [stage for stage in shared if frozenset((layer, stage)) not in apart]
+        return not standing or any(layers.index(stage) > layers.index(layer) for stage in standing)
+
     with_tree = [
         (lower, upper)
         for lower, upper in combinations(order, 2)
-        if tree in (lower, upper)
-        and all(frozenset((lower if upper == tree else upper, other)) in apart for other in shared)
+        if tree in (lower, upper) and unseen(own := lower if upper == tree else upper) and own.stage != naming.ORIGINS
     ]
     return Order(layers=order, beside=(*(pair for pair in beside if shared.isdisjoint(pair)), *with_tree))
 

@@ -22,7 +22,7 @@ from runner.backends.docker.shared import Order, Shared, arranged
 from runner.backends.docker.sources import Base, open_source
 from runner.backends.docker.trees import Plot, Trees
 from runner.backends.docker.volumes import Volume, Volumes, remove_volumes
-from runner.engine.backend import Conflict, RunSpec, SourceMode, StageSpec
+from runner.engine.backend import Conflict, RunSpec, SourceMode, StageSpec, Wanted
 from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.plan.model import Workspace
@@ -146,27 +146,32 @@ class Workspaces:
             for _, plot in run.plots():
                 run.trees.freeze(plot, stage, stage)
 
-    def collect(self, opened: Opened, attempt: Address, patterns: Sequence[str], target: Path) -> tuple[str, ...]:
+    def collect(
+        self, opened: Opened, run: str, patterns: Sequence[str], target: Path, wanted: Wanted
+    ) -> tuple[str, ...]:
         """Copy files of an open stage's working directory out; see ``Backend.collect``.
 
         Raises:
             WorkspaceError: they cannot be read or written.
+            UnwantedError: ``wanted`` has said no.
         """
         if opened.files is None:
             return ("no artifacts were kept: the stage has no workspace",)
-        return self._artifacts.collect(self._run(attempt.run).spec, opened.files, patterns, target)
+        return self._artifacts.collect(self._run(run).spec, opened.files, patterns, target, wanted)
 
-    def export(self, run: RunSpec, layers: Sequence[Address], target: Path) -> tuple[str, ...]:
+    def export(self, run: RunSpec, layers: Sequence[Address], target: Path, wanted: Wanted) -> tuple[str, ...]:
         """Apply to a directory what these stages changed in the source; returns the devices, which were left out.
 
         Raises:
             WorkspaceError: it cannot be read or written.
+            UnwantedError: ``wanted`` has said no.
         """
         opened = self._run(run.id)
         order = arranged(layers, (), opened.shared.among(layers), opened.shared.tree)
         for _, plot in opened.plots():
             if plot.kind == _WORKDIR:
-                return self._exporter.export(plot, opened.trees, order.layers, target)
+                differences = opened.trees.differences(plot, order.layers)
+                return self._exporter.export(run.address, differences, target, wanted)
         return ()
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:

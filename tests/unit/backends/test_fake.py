@@ -171,7 +171,7 @@ def test_only_a_run_with_outputs_has_any(backend: FakeBackend) -> None:
 
 
 def test_what_needs_an_open_stage_is_refused_without_one(backend: FakeBackend, tmp_path: Path) -> None:
-    for verb in (lambda: backend.outputs(at("s")), lambda: backend.collect(A, ("*",), tmp_path)):
+    for verb in (lambda: backend.outputs(at("s")), lambda: backend.collect(A, ("*",), tmp_path, wanted=bool)):
         with pytest.raises(InfrastructureError, match="is not open"):
             verb()
 

@@ -30,6 +30,7 @@ CODES = {
     "EngineRefusedError": 3,
     "ImageError": 3,
     "WorkspaceError": 3,
+    "UnwantedError": 3,
     "SupersededError": 3,
 }
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Release, StepSpec
+from runner.engine.backend import Release, StepSpec, Wanted
 from runner.errors import InfrastructureError, WorkspaceError
+from runner.naming import Address
 from runner.plan.model import Plan, Step
 from runner.plan.status import Status
 from tests.support.engine import SCALE, Life, ManualClock, Result, VaryingBackend, at, drive
@@ -113,6 +114,43 @@ def test_artifacts_of_a_step_that_took_too_long_are_kept_and_those_of_a_cancelle
     life.finish()
 
     assert _kept(tmp_path) == ["late/s/a.xml", "stage/s/a.xml"]
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["once", "at once"])
+@pytest.mark.parametrize("late", [False, True], ids=["in time", "took too long"])
+def test_artifacts_are_left_where_they_are_when_the_run_is_cancelled_while_they_are_copied(
+    world: World, tmp_path: Path, *, force: bool, late: bool
+) -> None:
+    copying, cancelled = threading.Event(), threading.Event()
+
+    class Slow(FakeBackend):
+        def collect(
+            self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted
+        ) -> tuple[str, ...]:
+            assert wanted()
+            copying.set()
+            assert cancelled.wait(DEADLINE)
+            return super().collect(attempt, patterns, target, wanted=wanted)
+
+    fields: dict[str, Any] = {
+        "artifacts": ("*.xml",),
+        "fake": {"FAKE_FILES": "a.xml", **({"FAKE_HANG": "1"} if late else {})},
+    }
+    of = plan(
+        stage("s", step("a", **fields), step("b"), timeout=0.5 if late else None),
+        stage("later", step("c"), needs=("s",)),
+    )
+    life = Life(of, backend=Slow(world), artifacts=tmp_path).start()
+    assert copying.wait(DEADLINE)
+    life.driver.cancel(force=force)
+    life.until_status(at("later"), Status.CANCELLED)
+    cancelled.set()
+    result = life.finish()
+
+    assert result.notices == ["its artifacts were not all copied: it was cancelled"]
+    assert _kept(tmp_path) == []
+    assert result.statuses == {"s/a": "timeout" if late else "success", "s/b": "cancelled", "later/c": "cancelled"}
+    assert leftovers(world) == ()
 
 
 class Person:

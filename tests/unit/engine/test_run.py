@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import RunSpec
+from runner.engine.backend import RunSpec, Wanted
 from runner.engine.events import Changed
 from runner.engine.journal import Entry, Memory, Writer
 from runner.engine.run import default_parallel
@@ -265,9 +265,9 @@ class _Exporting(FakeBackend):
         super().__init__(World(scale=SCALE))
         self.exports: list[tuple[tuple[Address, ...], Path]] = []
 
-    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path) -> tuple[str, ...]:
+    def export(self, run: RunSpec, layers: tuple[Address, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         self.exports.append((layers, target))
-        return ()
+        return super().export(run, layers, target, wanted=wanted)
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -286,6 +286,33 @@ def test_nothing_is_exported_after_an_error_or_unless_asked(tmp_path: Path) -> N
     drive(steps_only(step("a")), backend=backend)
 
     assert backend.exports == []
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        (1, (Status.SUCCESS, "")),
+        (2, (Status.CANCELLED, "it was cancelled before all changes were exported")),
+    ],
+    ids=["once", "twice"],
+)
+def test_an_export_goes_on_when_the_run_is_cancelled_once_and_ends_when_twice(
+    tmp_path: Path, times: int, expected: tuple[Status, str]
+) -> None:
+    def interrupt(call: Call) -> None:
+        if call.verb == "export":
+            for number in range(times):
+                life.driver.cancel(force=number > 0)
+
+    world = World(scale=SCALE)
+    backend = HookedBackend(FakeBackend(world), before=interrupt)
+    life = Life(steps_only(step("a")), backend=backend, export=tmp_path)
+
+    result = life.start().finish()
+
+    assert (result.run.status, result.run.reason) == expected
+    assert result.stages == {"s": "success"}
+    assert leftovers(world) == ()
 
 
 class _BugError(Exception):

@@ -98,5 +98,5 @@ def _look(helpers: Helpers, container: str) -> str:
     try:
         return "" if helpers.stat(container, TO) else "the mount does not show"
     except EngineRefusedError:
-        next(helpers.get(container, TO), b"")  # a refusal to look has no words, one to read has
-        raise
+        with helpers.get(container, TO):  # a refusal to look has no words, one to read has
+            raise

@@ -129,6 +129,43 @@ def test_a_silent_connection_is_given_up_in_time() -> None:
     engine.close()
 
 
+class _EnoughError(Exception):
+    """It is to end."""
+
+
+def test_a_reader_looks_up_before_each_piece_and_while_nothing_comes() -> None:
+    def take() -> None:
+        for piece in pieces(connection, 20, enough):
+            found.append(bytes(piece))  # noqa: PERF401 - what was found by then is looked at meanwhile
+
+    def enough() -> None:
+        looks.append(len(found))
+        if len(looks) == 5:
+            raise _EnoughError
+
+    looks: list[int] = []
+    found: list[bytes] = []
+    connection, engine = connection_pair(ahead=b"first")
+    engine.sendall(b"second")
+    with pytest.raises(_EnoughError):
+        take()
+    connection.close()
+    engine.close()
+
+    assert (looks, found) == ([0, 1, 2, 2, 2], [b"first", b"second"])
+
+
+def test_a_silent_connection_is_given_up_in_time_by_a_reader_that_looks_up_too() -> None:
+    connection, engine = connection_pair()
+    looks: list[None] = []
+    with pytest.raises(EngineTimeoutError, match=r"0\.25 seconds"):
+        list(pieces(connection, 0.25, lambda: looks.append(None)))
+    connection.close()
+    engine.close()
+
+    assert len(looks) == 3
+
+
 def test_much_is_sent_while_the_other_side_reads_slowly() -> None:
     connection, engine = connection_pair()
     data = bytes(range(256)) * 20_000

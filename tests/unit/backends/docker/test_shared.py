@@ -52,6 +52,30 @@ def test_a_stage_that_stands_on_a_shared_one_is_not_beside_the_tree() -> None:
     assert (order.layers, order.beside) == ((TREE, X), ())
 
 
+@pytest.mark.parametrize(
+    ("layers", "beside", "expected"),
+    [
+        ((A, X, B), (), (TREE, X)),
+        ((X, B), (), (X, TREE)),
+        ((A, X, B), ((A, X),), (TREE, X)),
+        ((A, X, B, C), ((X, B),), (TREE, X)),
+    ],
+    ids=["between two", "below the tree", "needed only", "beside another"],
+)
+def test_a_stage_that_a_shared_one_needs_lies_beside_the_tree_that_does_not_see_it(
+    layers: tuple[Address, ...], beside: tuple[tuple[Address, Address], ...], expected: tuple[Address, Address]
+) -> None:
+    assert arranged(layers, beside, frozenset({A, B, C}) & {*layers}, TREE).beside == (expected,)
+
+
+def test_what_the_tree_sees_because_it_is_below_all_stages_is_not_beside_it() -> None:
+    origins = at(naming.ORIGINS)
+
+    order = arranged((origins, A, X, B), ((X, B),), frozenset({A, B}), TREE)
+
+    assert (order.layers, order.beside) == ((origins, TREE, X), ())
+
+
 def test_stages_of_their_own_stay_beside_each_other() -> None:
     assert arranged((X, A, Y), ((X, Y), (X, A)), frozenset({A}), TREE).beside == ((X, Y), (X, TREE))
 
