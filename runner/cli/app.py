@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from runner import __version__
-from runner.cli.console import say
+from runner.cli.console import escaped, say
 from runner.errors import ExitCode, InvalidPipelineError, RunnerError
 
 SUMMARIES: Final = {
@@ -95,18 +95,31 @@ def run() -> int:
     try:
         app()
     except SystemExit as end:
-        # typer ends with 1 when a question is answered with Ctrl-C; 1 means that the pipeline failed.
-        return ExitCode.INTERRUPTED if isinstance(end.__context__, typer.Abort) else int(end.code or 0)
+        return _code_of(end)
     except InvalidPipelineError as error:
-        sys.stderr.write(f"{error.message}\n")  # each line begins with its place, as editors and programs expect it
+        _tell(error.message)  # each line begins with its place, as editors and programs expect it
         return error.exit_code
     except RunnerError as error:
-        sys.stderr.write(f"runner: {error.message}\n")
+        _tell(f"runner: {error.message}")
         if error.hint:
-            sys.stderr.write(f"        {error.hint}\n")
+            _tell(f"        {error.hint}")
         return error.exit_code
     except Exception:  # noqa: BLE001 - whatever it is, Python's exit code 1 would mean that the pipeline failed
         traceback.print_exc()
         sys.stderr.write("runner: this is an error of the runner itself\n")
         return ExitCode.INFRASTRUCTURE
     return ExitCode.SUCCESS
+
+
+def _code_of(end: SystemExit) -> int:
+    """Return the exit code; typer's own ends are 1 in two cases, which here means that the pipeline failed."""
+    match end.__context__:
+        case typer.Abort():  # a question was answered with Ctrl-C
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError():  # nobody reads the help
+            return ExitCode.PIPE_CLOSED
+    return int(end.code or 0)
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{escaped(text)}\n")  # it may hold what a file says

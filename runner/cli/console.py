@@ -8,20 +8,26 @@ import typer
 
 from runner.errors import ExitCode, InfrastructureError
 
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_BIDIRECTIONAL = "\u202a-\u202e\u2066-\u2069"  # makes a terminal show another order than was written
+_UNSAFE = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDIRECTIONAL}]")
+
+
+def escaped(text: str) -> str:
+    """Return words of others (a file, a commit) without what could move a cursor, or cannot be encoded."""
+    return _UNSAFE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
 def say(text: str, *, err: bool = False) -> None:
     """Write lines to stdout, or with ``err`` to stderr.
 
-    They may hold the words of others (a file, a commit): what could move a cursor, or cannot be encoded, is escaped.
+    They may hold the words of others: they are ``escaped``.
 
     Raises:
         typer.Exit: nobody reads them.
         InfrastructureError: they cannot be written.
     """
     try:
-        typer.echo(_UNSAFE.sub(lambda found: repr(found[0])[1:-1], text), err=err)
+        typer.echo(escaped(text), err=err)
     except OSError as error:
         raise typer.Exit(give_up(error)) from error
 

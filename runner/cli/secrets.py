@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from runner.cli.console import escaped
 from runner.cli.inputs import read_files
 from runner.errors import UsageError
 from runner.plan.model import Plan
@@ -74,7 +75,7 @@ def _found(name: str, listed: Mapping[str, str]) -> str | None:
         (os.environ[form] for form in (name, name.upper()) if form not in _EVERYBODYS and os.environ.get(form)), ""
     )
     if not found and sys.stdin.isatty():
-        found = typer.prompt(f"secret {name}", hide_input=True, err=True)
+        found = typer.prompt(f"secret {escaped(name)}", hide_input=True, err=True)
     return found or None
 
 
@@ -82,5 +83,7 @@ def _read(name: str, file: Path) -> str:
     try:
         # As bytes: `read_text` would change the line ends of a key.
         return file.read_bytes().decode().removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"secret {name}: cannot read {file}: {error}") from error
+    except OSError as error:
+        raise UsageError(f"--secret {name}=@{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--secret {name}=@{file}: this is not UTF-8", hint="save the file as UTF-8") from error

@@ -11,7 +11,7 @@ from typing import Final
 
 import yaml
 
-from runner.dialects.findings import Findings, nearest, quoted
+from runner.dialects.findings import Findings, quoted
 from runner.dialects.nodes import Entry, Mapping, Node, Scalar, Sequence
 from runner.errors import Place
 
@@ -215,7 +215,7 @@ class Composer:
             self._reach(depth + anchor.height)
             return anchor.node
         if anchor is None:
-            near = nearest(name, self._anchors)
+            near = self._findings.nearest(name, self._anchors)
             hint = f"did you mean '*{near}'?" if near else "an anchor ('&name') must stand above its aliases"
             self._findings.error(self.here, f"unknown anchor {quoted(name)}", hint)
         else:

@@ -4,14 +4,17 @@ A graph is a mapping from each stage, in the order of the file, to the stages th
 """
 
 import graphlib
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from runner.errors import Finding, Place, Severity
 
 Graph = Mapping[str, Sequence[str]]
-Suggest = Callable[[str, Iterable[str]], str | None]
+Suggest = Callable[[str, Collection[str]], str | None]
 """The known name nearest to an unknown one, if any is near."""
+
+_MOST_SHOWN = 16  # names of a circle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,55 +130,84 @@ def _unknown(node: Node, need: Named, near: str | None) -> Finding:
 
 def _cycles(nodes: Sequence[Node]) -> list[Finding]:
     """Return one error for each set of stages that wait for each other, at a need that closes the circle."""
-    graph: dict[str, list[Named]] = {}
+    known = {node.name for node in nodes}
+    graph: dict[str, list[Named]] = {name: [] for name in known}
     for node in nodes:  # of two with one name, either may be the one that stays
-        graph.setdefault(node.name, []).extend(need for need in node.needs if need.name != node.name)
-    graph = _peeled(graph)
+        graph[node.name] += (need for need in node.needs if need.name != node.name and need.name in known)
+    member = {name: circle for circle in _circles(graph) for name in circle}
     findings: list[Finding] = []
     told: set[str] = set()
-    for name in graph:
-        path = _way_back(graph, name)
-        if path and told.isdisjoint(need.name for need in path):
-            told.update(need.name for need in path)
-            circle = " -> ".join([name, *(need.name for need in path)])
+    for node in nodes:
+        circle = member.get(node.name, frozenset())
+        if circle and node.name not in told:
+            told |= circle
+            path = _way_back(graph, node.name)
             findings.append(
                 Finding(
                     place=path[-1].place,
-                    message=f"stages wait for each other: {circle}",
+                    message=f"stages wait for each other: {_shown([node.name, *(need.name for need in path)])}",
                     hint="remove one of these needs",
                 )
             )
     return findings
 
 
-def _peeled(graph: Mapping[str, Sequence[Named]]) -> dict[str, list[Named]]:
-    """Return the graph without the stages that wait for no circle, which of a graph without circles leaves nothing."""
-    left = {name: {need.name for need in needs if need.name in graph} for name, needs in graph.items()}
-    waiting: dict[str, list[str]] = {}
-    for name, needs in left.items():
+def _shown(circle: Sequence[str]) -> str:
+    if len(circle) > _MOST_SHOWN:
+        circle = (*circle[: _MOST_SHOWN - 2], f"({len(circle) - _MOST_SHOWN + 1} more)", circle[-1])
+    return " -> ".join(circle)
+
+
+def _circles(graph: Mapping[str, Sequence[Named]]) -> list[frozenset[str]]:
+    """Return the sets of names that all need each other, directly or not, in linear time (Kosaraju's algorithm)."""
+    needed_by: dict[str, list[str]] = {name: [] for name in graph}
+    for name, needs in graph.items():
         for need in needs:
-            waiting.setdefault(need, []).append(name)
-    free = [name for name, needs in left.items() if not needs]
-    while free:
-        name = free.pop()
-        del left[name]
-        for other in waiting.get(name, ()):
-            left[other].remove(name)
-            if not left[other]:
-                free.append(other)
-    return {name: [need for need in graph[name] if need.name in left] for name in graph if name in left}
+            needed_by[need.name].append(name)
+    taken: set[str] = set()
+    circles: list[frozenset[str]] = []
+    for name in reversed(_depth_first(graph)):
+        if name not in taken:
+            circle, open_ends = {name}, [name]
+            while open_ends:
+                others = {other for other in needed_by[open_ends.pop()] if other not in taken and other not in circle}
+                circle |= others
+                open_ends += others
+            taken |= circle
+            circles += [frozenset(circle)] if len(circle) > 1 else []
+    return circles
+
+
+def _depth_first(graph: Mapping[str, Sequence[Named]]) -> list[str]:
+    """Return all names in the order in which a depth-first search is done with them."""
+    seen: set[str] = set()
+    done: list[str] = []
+    for start in graph:
+        way = [] if start in seen else [(start, iter(graph[start]))]
+        seen.add(start)
+        while way:
+            need = next((need.name for need in way[-1][1] if need.name not in seen), None)
+            if need is None:
+                done.append(way.pop()[0])
+            else:
+                seen.add(need)
+                way.append((need, iter(graph[need])))
+    return done
 
 
 def _way_back(graph: Mapping[str, Sequence[Named]], start: str) -> tuple[Named, ...]:
-    """Return the shortest way over needs from a stage to itself; empty if there is none."""
-    ways: list[tuple[Named, ...]] = [(need,) for need in graph[start]]
-    seen: set[str] = set()
-    while ways:
-        way = ways.pop(0)
-        last = way[-1].name
-        if last == start:
-            return way
-        if last in graph and last not in seen:
-            seen.add(last)
-            ways += [(*way, need) for need in graph[last]]
-    return ()
+    """Return the shortest way over needs from a stage of a circle to itself."""
+    came_by: dict[str, tuple[str, Named]] = {}  # from which stage, by which of its needs
+    ends = deque([start])
+    while start not in came_by:
+        name = ends.popleft()
+        for need in graph[name]:
+            if need.name not in came_by:
+                came_by[need.name] = (name, need)
+                ends.append(need.name)
+    way: list[Named] = []
+    name = start
+    while not way or name != start:
+        name, need = came_by[name]
+        way.append(need)
+    return tuple(reversed(way))

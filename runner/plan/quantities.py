@@ -2,6 +2,8 @@
 
 import re
 
+from runner.errors import quoted
+
 _UNITS = {"h": 3600, "m": 60, "s": 1}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _SECONDS = re.compile(_NUMBER)
@@ -34,9 +36,9 @@ def timeout(text: str) -> float | None:
     elif text and (parts := _WITH_UNITS.fullmatch(text)):
         seconds = sum(float(part) * unit for part, unit in zip(parts.groups("0"), _UNITS.values(), strict=True))
     else:
-        raise BadValueError(f"{text!r} is not a duration", _RIGHT)
+        raise BadValueError(f"{quoted(text)} is not a duration", _RIGHT)
     if seconds > _LONGEST:
-        raise BadValueError(f"{text!r} is longer than a year", _RIGHT)
+        raise BadValueError(f"{quoted(text)} is longer than a year", _RIGHT)
     return seconds or None
 
 
@@ -47,7 +49,7 @@ def retry(text: str) -> int:
     """
     if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > _MOST_ATTEMPTS:
         hint = f"write how often to try again: 0 to {_MOST_ATTEMPTS}"
-        raise BadValueError(f"{text!r} is not a number of further attempts", hint)
+        raise BadValueError(f"{quoted(text)} is not a number of further attempts", hint)
     return int(text)
 
 
@@ -58,24 +60,26 @@ def memory(text: str) -> int:
     """
     found = _MEMORY.fullmatch(text)
     if found is None:
-        raise BadValueError(f"{text!r} is not an amount of memory", "write bytes, or an amount such as 512m or 2g")
+        raise BadValueError(
+            f"{quoted(text)} is not an amount of memory", "write bytes, or an amount such as 512m or 2g"
+        )
     size = int(found[1]) << _SCALES[(found[2] or "").lower()]
     if size < _LEAST_MEMORY:
-        raise BadValueError(f"{text!r} is less than any container needs", "write at least 6m")
+        raise BadValueError(f"{quoted(text)} is less than any container needs", "write at least 6m")
     return size
 
 
 def cpus(text: str) -> float:
     """Return a number of processors, such as 1.5. Raises BadValueError for anything else, and for none at all."""
     if not _SECONDS.fullmatch(text) or not _LEAST_CPUS <= float(text) <= _MOST_CPUS:
-        raise BadValueError(f"{text!r} is not a number of processors", "write a number such as 2 or 0.5")
+        raise BadValueError(f"{quoted(text)} is not a number of processors", "write a number such as 2 or 0.5")
     return float(text)
 
 
 def count(text: str) -> int:
     """Return a number that is at least 1. Raises BadValueError for anything else."""
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) < 1:
-        raise BadValueError(f"{text!r} is not a number above 0", "write a whole number")
+        raise BadValueError(f"{quoted(text)} is not a number above 0", "write a whole number")
     return int(text)
 
 
@@ -83,12 +87,12 @@ def pids(text: str) -> int:
     """Return a number of processes. Raises BadValueError for one with which no container starts."""
     number = count(text)
     if number < _LEAST_PIDS:
-        raise BadValueError(f"{text!r} is less than any container needs", f"write at least {_LEAST_PIDS}")
+        raise BadValueError(f"{quoted(text)} is less than any container needs", f"write at least {_LEAST_PIDS}")
     return number
 
 
 def port(text: str) -> int:
     """Return the number of a TCP port. Raises BadValueError for anything else."""
     if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:  # noqa: PLR2004 - ports have 16 bits
-        raise BadValueError(f"{text!r} is not a port", "write a number from 1 to 65535")
+        raise BadValueError(f"{quoted(text)} is not a port", "write a number from 1 to 65535")
     return int(text)

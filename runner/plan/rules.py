@@ -9,6 +9,7 @@ holds for an expression (``eval``) where the environment is not known.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from runner.errors import quoted
 from runner.plan import expressions
 from runner.plan.match import matches
 from runner.plan.model import Facts, Operator, Rules, Ruleset
@@ -30,8 +31,6 @@ _STATUS_WORDS: Mapping[Status, tuple[str, ...]] = {
     Status.CANCELLED: ("cancelled", "canceled"),
 }
 _STOPPING = (Status.FAILURE, Status.ERROR, Status.TIMEOUT, Status.LOST)
-
-_SHOWN = 60  # characters of a fact, which may be a whole comment
 
 _Values = Mapping[str, tuple[str, ...]]
 
@@ -193,7 +192,7 @@ def _expression(text: str, environment: Mapping[str, str] | None) -> _Outcome:
     if environment is None:
         return _Outcome(holds=None)
     holds = expressions.holds(text, environment)
-    return _Outcome(holds=holds, why=f"eval {_shown(text)} is {str(holds).lower()}")
+    return _Outcome(holds=holds, why=f"eval {quoted(text)} is {str(holds).lower()}")
 
 
 def _rule(name: str, asked: tuple[str, ...], values: tuple[str, ...], rules: Rules) -> _Outcome:
@@ -201,20 +200,16 @@ def _rule(name: str, asked: tuple[str, ...], values: tuple[str, ...], rules: Rul
     for value in values:
         for pattern in asked:
             if matches(rules.matcher, pattern, value):
-                return _Outcome(holds=True, why=f"{noun} {_shown(value)} matches {pattern!r}")
+                return _Outcome(holds=True, why=f"{noun} {quoted(value)} matches {quoted(pattern)}")
     told = values[:1] if name == STATUS else values
     return _Outcome(holds=False, why=_mismatch(noun, asked, told))
 
 
 def _mismatch(noun: str, asked: tuple[str, ...], values: tuple[str, ...]) -> str:
-    wanted = ", ".join(repr(pattern) for pattern in asked)
+    wanted = ", ".join(quoted(pattern) for pattern in asked)
     if not any(values):
         return f"there is no {noun} to match {wanted}"
     if len(values) > 1:
         return f"none of the {len(values)} {noun}s matches {wanted}"
     verb = "does not match" if len(asked) == 1 else "matches none of"
-    return f"{noun} {_shown(values[0])} {verb} {wanted}"
-
-
-def _shown(value: str) -> str:
-    return repr(value if len(value) <= _SHOWN else value[: _SHOWN - 3] + "...")
+    return f"{noun} {quoted(values[0])} {verb} {wanted}"

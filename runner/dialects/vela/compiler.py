@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from runner.dialects.source import Findings, Mapping, Node, nearest, quoted
+from runner.dialects.source import Findings, Mapping, Node, quoted
 from runner.dialects.vela import defaults
 from runner.dialects.vela.deployment import check_deployment
 from runner.dialects.vela.environment import Scope
@@ -46,7 +46,7 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
     secrets, origins = read_secrets(pipeline), read_origins(pipeline, scopes["secrets"])
     _check_needs(stages, findings)
     uses = [use for stage in stages for step in stage.steps for use in step.secrets]
-    _check_secrets([*uses, *(use for origin in origins for use in origin.secrets)], secrets, findings)
+    _check_secrets([*uses, *(use for origin in origins for use in origin.secrets)], frozenset(secrets), findings)
     check_deployment(pipeline, trigger)
     kept = prune(stages, services, origins, facts if trigger else None, findings)
     findings.raise_if_errors()
@@ -100,15 +100,18 @@ def _read_receivers(pipeline: Fields) -> tuple[str, ...]:
 
 
 def _check_needs(stages: Sequence[WrittenStage], findings: Findings) -> None:
-    for finding in graph.check([stage.node for stage in stages], nearest):
+    for finding in graph.check([stage.node for stage in stages], findings.nearest):
         record = findings.error if finding.severity is Severity.ERROR else findings.warning
         record(finding.place, finding.message, finding.hint)
 
 
-def _check_secrets(uses: Iterable[Named], declared: Sequence[str], findings: Findings) -> None:
+def _check_secrets(uses: Iterable[Named], declared: frozenset[str], findings: Findings) -> None:
     """Warn of secrets that no ``secrets`` at the top declares: Vela's steps silently do without them."""
-    for use in {use.name: use for use in reversed([*uses])}.values():  # the first of each name
+    first: dict[str, Named] = {}
+    for use in uses:
+        first.setdefault(use.name, use)
+    for use in first.values():
         if use.name not in declared:
-            near = nearest(use.name, declared, _LIKE)
+            near = findings.nearest(use.name, declared, _LIKE)
             hint = f"did you mean {near!r}?" if near else "declare it under 'secrets' at the top"
             findings.warning(use.place, f"the secret {quoted(use.name)} is not declared", hint)

@@ -18,6 +18,8 @@ from runner.plan.substitution import BadTemplateError
 
 _KEY: Final = "environment"
 _PARAMETERS: Final = "parameters"
+_PER_EXPANSION: Final = 256
+"""How many characters can be copied in the time in which one ``${...}`` is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class Environment:
 
     def early(self, text: str) -> str:
         """Put the variables into a text of the file; one that nobody knows yet is left as it stands."""
-        return self.work.done(substitution.early(text, self.known))
+        return self.work.done(text, substitution.early(text, self.known))
 
     def early_again(self, text: str) -> str:
         """Do so in a text that is looked at again before the start.
@@ -55,7 +57,7 @@ class Environment:
         What comes from outside, such as the message of a commit, must not be read as a variable then. What could not be
         read then fails now.
         """
-        found = self.work.done(substitution.early(text, self.known, self._outside))
+        found = self.work.done(text, substitution.early(text, self.known, self._outside))
         return readable(found) if "$" in found else found
 
     @cached_property
@@ -66,7 +68,7 @@ class Environment:
         """Put the variables into a text that is not looked at again; one that nobody knows is empty."""
         if not self.complete:
             return self.early(text)
-        return self.work.done(substitution.late(text, self.known))
+        return self.work.done(text, substitution.late(text, self.known))
 
     def early_values(self, fields: Fields) -> dict[str, str]:
         """Return the values of the file, as ``early_again`` leaves them."""
@@ -108,11 +110,11 @@ class Work:
     characters: int = 64 * 1024 * 1024
     variables: int = 1_000_000  # of all containers together
 
-    def done(self, text: str) -> str:
-        """Count a text in which variables were put, and return it; raises ``BadTemplateError`` when it is too much."""
-        self.characters -= len(text)
+    def done(self, template: str, text: str) -> str:
+        """Count what has become of a text of the file, and return it; raises ``BadTemplateError`` at too much."""
+        self.characters -= len(text) + template.count("${") * _PER_EXPANSION
         if self.characters < 0:
-            raise BadTemplateError(text, "makes the pipeline too long", "pass so much data in a file")
+            raise BadTemplateError(template, "makes the pipeline too long", "pass so much data in a file")
         return text
 
     def given(self, scope: "Scope", fields: Fields) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from runner.dialects.source import Findings, Scalar, nearest, quoted
+from runner.dialects.source import Findings, Scalar, quoted
 from runner.dialects.vela.fields import Fields
 from runner.errors import Place
 from runner.plan import expressions, rules
@@ -34,6 +34,7 @@ _WORDS: Final = {
     ),
     "status": ("success", "failure", "error", "canceled", "cancelled", "killed", "timeout", "lost"),
 }
+_BAD_PATTERN: Final = 20_000  # the work of reading one until it turns out to be too large
 _WILDCARDS: Final = frozenset("*?[\\")
 
 
@@ -119,6 +120,7 @@ def judge(written: WrittenRuleset, facts: Facts | None, findings: Findings, vari
     elsewhere Vela never notices it, and here it is a warning. Without ``facts`` it stays, and all of it must be right.
     """
     reached = ""
+    unreadable = _unreadable(written, findings)
     if not _readable(written, findings):
         return Verdict(holds=True)
     try:
@@ -130,15 +132,24 @@ def judge(written: WrittenRuleset, facts: Facts | None, findings: Findings, vari
         findings.error(place, str(error), error.hint)
         verdict = Verdict(holds=True)
     again = rules.has_status_rule(written.ruleset)
+    for pattern, fault in unreadable:
+        if again or facts is None or pattern.text == reached:
+            findings.error(pattern.place, str(fault), fault.hint)
+        else:
+            findings.warning(pattern.place, f"{fault}; this run does not come to it", fault.hint)
+    return verdict
+
+
+def _unreadable(written: WrittenRuleset, findings: Findings) -> list[tuple[WrittenPattern, BadPatternError]]:
+    """Return the patterns that cannot be read. Ends the reading where a file has too many, or too complex ones."""
+    found: list[tuple[WrittenPattern, BadPatternError]] = []
     for pattern in written.patterns:
         try:
-            check(pattern.matcher, pattern.text)
+            findings.work(pattern.place, check(pattern.matcher, pattern.text))
         except BadPatternError as error:
-            if again or facts is None or pattern.text == reached:
-                findings.error(pattern.place, str(error), error.hint)
-            else:
-                findings.warning(pattern.place, f"{error}; this run does not come to it", error.hint)
-    return verdict
+            findings.work(pattern.place, _BAD_PATTERN)
+            found.append((pattern, error))
+    return found
 
 
 def _readable(written: WrittenRuleset, findings: Findings) -> bool:
@@ -146,7 +157,7 @@ def _readable(written: WrittenRuleset, findings: Findings) -> bool:
     well = True
     for expression in written.expressions:
         try:
-            expressions.check(expression.text)
+            findings.work(expression.place, expressions.check(expression.text))
         except BadExpressionError as error:
             findings.error(expression.place, str(error), error.hint)
             well = False
@@ -186,7 +197,7 @@ def _read_rules(fields: Fields, settings: _Settings) -> dict[str, tuple[Scalar, 
         for name, words in _WORDS.items():
             for item in found[name]:
                 if item.text not in words and _WILDCARDS.isdisjoint(item.text):
-                    near = nearest(item.text, words)
+                    near = fields.findings.nearest(item.text, words)
                     hint = f"did you mean {near!r}?" if near else f"known: {', '.join(words)}"
                     fields.findings.warning(item.place, f"there is no {name} {quoted(item.text)}", hint)
     return {name: items for name, items in found.items() if items}

@@ -15,7 +15,7 @@ def read_secrets(pipeline: Fields) -> tuple[str, ...]:
     Where a store of secrets keeps them (``key``, ``engine``, ``type``) and when it is asked (``pull``) is checked, and
     means nothing without that store. Those with an ``origin`` are read by ``origins``.
     """
-    names: list[str] = []
+    names: dict[str, None] = {}
     for node in pipeline.items("secrets"):
         if not isinstance(node, Mapping):
             pipeline.wrong_kind("secrets", node, "a list of maps, each with a 'name'")
@@ -24,7 +24,7 @@ def read_secrets(pipeline: Fields) -> tuple[str, ...]:
         if name in names:
             pipeline.findings.warning(node.place, f"the secret {quoted(name)} is declared twice", "remove one")
         elif name:
-            names.append(name)
+            names[name] = None
     return tuple(names)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from runner.dialects.definitions import Kind, Standing
-from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, nearest, quoted
+from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, quoted
 
 _FREE = ("x-", ".")
 _PARAMETERS, _COMMANDS = "parameters", "commands"
@@ -30,7 +30,7 @@ def check_keys(node: Mapping, kind: Kind, what: str, findings: Findings) -> None
         name = entry.key.text
         key = kind.get(name)
         if key is None and not name.startswith(_FREE):
-            findings.warning(entry.key.place, f"{what} has no key {quoted(name)}", _hint(name, node, kind))
+            findings.warning(entry.key.place, f"{what} has no key {quoted(name)}", _hint(name, node, kind, findings))
         elif key is not None and key.standing is Standing.LATER and not _asks_nothing(entry.value):
             findings.error(entry.key.place, f"{quoted(name)} in {what} is not supported yet", key.instead)
 
@@ -44,11 +44,11 @@ def check_top_level(root: Mapping, kind: Kind, findings: Findings) -> None:
     check_keys(Mapping(entries=checked, place=root.place), kind, f"a {kind.name}", findings)
 
 
-def _hint(name: str, node: Mapping, kind: Kind) -> str:
+def _hint(name: str, node: Mapping, kind: Kind, findings: Findings) -> str:
     parameters = node.get(_PARAMETERS)
     if kind.get(_PARAMETERS) and isinstance(parameters, Scalar) and parameters.is_null:
         return f"does it belong under {_PARAMETERS!r}, which is empty?"
-    near = _FOREIGN.get(name) or nearest(name, kind.names())
+    near = _FOREIGN.get(name) or findings.nearest(name, kind.names())
     if near is None or kind.get(near) is None:
         return "it is ignored"
     idle = near == _COMMANDS and node.get(_COMMANDS) is None

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runner.plan.expressions.checker import check as _check_kinds
+from runner.plan.expressions.checker import work
 from runner.plan.expressions.evaluation import evaluate
 from runner.plan.expressions.folding import fold
 from runner.plan.expressions.parser import parse
@@ -45,10 +46,15 @@ class _Expression:
     folded: Node
 
 
-def check(text: str) -> None:
-    """Raise BadExpressionError for an expression that is wrong in every environment."""
+def check(text: str) -> int:
+    """Return how much work its patterns are, as ``match.check``.
+
+    Raises BadExpressionError for an expression that is wrong in every environment.
+    """
     try:
-        _check_kinds(_read(text).written, None)
+        written = _read(text).written
+        _check_kinds(written, None)
+        return work(written)
     except FaultError as fault:
         raise BadExpressionError(text, fault) from fault
 

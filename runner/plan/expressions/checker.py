@@ -169,6 +169,24 @@ class _Checker:
         return result
 
 
+def work(root: Node) -> int:
+    """Return how much work the patterns of an expression are, as ``match.check``; ``check`` has found nothing wrong."""
+    total = 0
+    open_ends = [root]
+    while open_ends:
+        node = open_ends.pop()
+        pattern = _pattern(node)
+        total += 0 if pattern is None else patterns.check(Matcher.REGEXP, pattern)
+        open_ends += children(node)
+    return total
+
+
+def _pattern(node: Node) -> str | None:
+    if isinstance(node, Binary) and node.operator == "matches" and isinstance(node.right, Literal):
+        return node.right.value if isinstance(node.right.value, str) else None
+    return None
+
+
 def _check_in(node: Binary, left: Type, right: Type) -> None:
     if right.element is not None:
         if not comparable(left, right.element):
@@ -183,9 +201,10 @@ def _check_text(node: Binary, left: Type, right: Type) -> None:
     if not (left.may_be(Kind.STRING) and right.may_be(Kind.STRING)):
         reason = f"applies {node.operator} to {left.kind.value} and {right.kind.value}"
         raise FaultError(node.column, reason, f"{node.operator} stands between strings")
-    if node.operator == "matches" and isinstance(node.right, Literal) and isinstance(node.right.value, str):
+    pattern = _pattern(node)
+    if pattern is not None:
         try:
-            patterns.check(Matcher.REGEXP, node.right.value)
+            patterns.check(Matcher.REGEXP, pattern)
         except patterns.BadPatternError as error:
             raise FaultError(node.right.column, f"has a bad pattern: {error}", error.hint) from error
 

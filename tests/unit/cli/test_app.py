@@ -1,4 +1,5 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,15 @@ def test_an_error_is_a_line_on_stderr_with_the_next_action_below(
     assert capsys.readouterr() == ("", "runner: it is broken\n        mend it\n")
 
 
+def test_a_message_that_holds_what_a_file_says_cannot_move_the_cursor(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _raising(monkeypatch, RunnerError("no key \x1b[2J", hint="write \r"))
+    _raising(monkeypatch, InvalidPipelineError([Finding(place=Place(file="\x9b.yml"), message="\x07")]))
+
+    assert capsys.readouterr().err == "runner: no key \\x1b[2J\n        write \\r\n\\x9b.yml:1:1: \\x07\n"
+
+
 def test_findings_begin_with_their_places(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     findings = [
         Finding(place=Place(file="p.yml", line=7, column=3), message="no image", hint="name one"),
@@ -108,6 +118,16 @@ def test_an_error_of_our_own_does_not_look_like_a_failed_pipeline(
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort()], ids=repr)
 def test_ctrl_c_before_the_run_is_130(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     assert _raising(monkeypatch, error) == 130
+
+
+def test_help_that_nobody_reads_is_no_failed_pipeline() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{{ {shlex.quote(str(RUNNER))} exec --help; echo $? >&2; }} | true"],
+        capture_output=True,
+        check=True,
+    )
+
+    assert done.stderr.split()[-1:] == [b"141"]
 
 
 @pytest.mark.parametrize("code", ExitCode)

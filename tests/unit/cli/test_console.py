@@ -40,6 +40,7 @@ def test_lines_go_to_stdout_or_where_they_are_told(capsys: pytest.CaptureFixture
         ("a\rb", "a\\rb"),
         ("\x9b\x00\x7f", "\\x9b\\x00\\x7f"),
         ("\ud800", "\\ud800"),
+        ("rm \u202e# x", "rm \\u202e# x"),
         ("tab\tand é 漢 stay", "tab\tand é 漢 stay"),
     ],
     ids=ascii,

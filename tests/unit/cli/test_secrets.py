@@ -118,12 +118,14 @@ def test_a_secret_without_a_name_is_refused(text: str) -> None:
         read_secrets([text], [])
 
 
-@pytest.mark.parametrize(("content", "trouble"), [(None, "No such file"), (b"\xff\xfe", "invalid start byte")])
+@pytest.mark.parametrize(
+    ("content", "trouble"), [(None, "No such file or directory"), (b"\xff\xfe", "this is not UTF-8")]
+)
 def test_a_file_that_cannot_be_read_is_bad_usage(tmp_path: Path, content: bytes | None, trouble: str) -> None:
     if content is not None:
         (tmp_path / "file").write_bytes(content)
 
-    with pytest.raises(UsageError, match=f"secret token: cannot read {tmp_path}/file: .*{trouble}"):
+    with pytest.raises(UsageError, match=f"^--secret token=@{tmp_path}/file: {trouble}$"):
         read_secrets([f"token=@{tmp_path}/file"], [])
 
 
@@ -133,6 +135,13 @@ def test_whoever_sits_at_the_terminal_is_asked_for_what_is_missing(monkeypatch: 
 
     assert read_secrets([], ["token", "key"]) == {"token": "t", "key": "typed"}
     assert keyboard.asked == ["secret key"]
+
+
+def test_a_name_that_could_move_the_cursor_is_asked_for_without_doing_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    keyboard = _Keyboard(monkeypatch, {"secret a\\x1b[2J": "value"})
+
+    assert read_secrets([], ["a\x1b[2J"]) == {"a\x1b[2J": "value"}
+    assert keyboard.asked == ["secret a\\x1b[2J"]
 
 
 def test_a_secret_comes_from_a_list_before_it_comes_from_a_variable(

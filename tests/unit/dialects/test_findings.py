@@ -1,6 +1,6 @@
 import pytest
 
-from runner.dialects.findings import MAX_ERRORS, Findings, nearest, quoted
+from runner.dialects.findings import MAX_ERRORS, MAX_WARNINGS, Findings, nearest, quoted
 from runner.errors import InvalidPipelineError, Place, Severity
 
 
@@ -98,6 +98,39 @@ def test_endless_errors_end_with_a_note_that_says_so() -> None:
     errors = [finding for finding in caught.value.findings if finding.severity is Severity.ERROR]
     assert len(errors) == MAX_ERRORS
     assert "the rest of the file was not read" in caught.value.message
+
+
+def test_endless_warnings_end_with_a_note_but_the_reading_goes_on() -> None:
+    findings = Findings()
+    for line in range(1, 2 * MAX_WARNINGS):
+        findings.warning(at(line), "odd")
+    findings.error(at(1), "wrong")
+
+    assert len(findings.items) == MAX_WARNINGS + 2
+    assert [finding.message for finding in findings.items[-2:]] == [f"{MAX_WARNINGS} warnings; there are more", "wrong"]
+
+
+def test_a_warning_that_is_told_again_does_not_count() -> None:
+    findings = Findings()
+    for _ in range(2 * MAX_WARNINGS):
+        findings.warning(at(1), "odd")
+
+    assert len(findings.items) == 1
+
+
+def test_names_are_compared_until_it_is_too_much_for_one_file() -> None:
+    findings, known = Findings(), [f"name{n}" for n in range(9000)]
+
+    assert [findings.nearest("name1x", known) is None for _ in range(3)] == [False, False, True]
+    assert Findings().nearest("name1x", known) is not None
+
+
+def test_too_much_work_ends_the_reading_where_it_is() -> None:
+    findings = Findings()
+    findings.work(at(1), 4_000_000)
+
+    with pytest.raises(InvalidPipelineError, match=r"^pipeline\.yml:2:3: the patterns up to here are too much work"):
+        findings.work(at(2), 1)
 
 
 @pytest.mark.parametrize(

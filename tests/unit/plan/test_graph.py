@@ -58,6 +58,28 @@ def test_two_separate_cycles_are_two_errors() -> None:
     ]
 
 
+def test_circles_that_meet_are_one_error() -> None:
+    (message,) = _messages({"a": ["b"], "b": ["a", "c"], "c": ["b"]})
+
+    assert message.endswith("a -> b -> a (remove one of these needs)")
+
+
+def test_a_stage_between_two_circles_is_in_neither() -> None:
+    found = _messages({"a": ["b"], "b": ["a", "x"], "x": ["c"], "c": ["d"], "d": ["c"]})
+
+    assert [message.split(": ")[-1] for message in found] == [
+        "a -> b -> a (remove one of these needs)",
+        "c -> d -> c (remove one of these needs)",
+    ]
+
+
+def test_of_a_long_circle_the_middle_is_left_out() -> None:
+    (message,) = _messages({f"s{n}": [f"s{(n + 1) % 40}"] for n in range(40)})
+
+    assert "other: s0 -> s1 -> " in message
+    assert message.endswith(" -> s13 -> (26 more) -> s0 (remove one of these needs)")
+
+
 def test_a_cycle_is_told_even_where_a_name_is_taken_twice() -> None:
     first, *others = _nodes({"a": ["b"], "b": ["a"], "a again": []})
     nodes = [first, others[0], Node(name="a", place=others[1].place)]
