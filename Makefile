@@ -5,12 +5,12 @@ ROUNDS ?= 5
 STAMP := .venv/.installed
 SAMPLE := tests/samples/shop
 # What tests need beside an engine and Python.
-TEST_PACKAGES := apache2-utils docker-registry
+TEST_PACKAGES := apache2-utils docker-registry iproute2
 
-.PHONY: help setup images run check test bench golden clean
+.PHONY: help setup images run check test integration-all bench golden clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
 
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/ensure-packages python3-venv
@@ -31,9 +31,13 @@ run: setup ## run the sample pipeline
 check: $(STAMP) ## lint, format, types, import rules, size budget
 	@scripts/check
 
-test: setup check ## check, then all tests (PARTS="unit contract": only these parts)
+test: setup check ## check, then all tests (PARTS="unit contract": only these parts; SEED=7: the sample of that run)
 	@scripts/ensure-packages $(TEST_PACKAGES)
 	@scripts/test $(PARTS)
+
+integration-all: setup ## run the integration tests with every case, not a sample
+	@scripts/ensure-packages $(TEST_PACKAGES)
+	@scripts/test --all integration
 
 bench: setup ## measure against plain Docker (ROUNDS=5)
 	@.venv/bin/python scripts/bench --rounds $(ROUNDS)

@@ -7,27 +7,44 @@ import pytest
 
 from runner import naming
 from runner.backends.docker.hostconfig import Own
-from runner.backends.docker.inspection import inspect
+from runner.backends.docker.inspection import inspect, remove
 from runner.engine.backend import Ending, Phase, Release, Signal
 from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address
 from tests.support.attempts import BUSYBOX, Recorder, Stand, build_images, wait_for
 
 
-@pytest.fixture
-def stand() -> Iterator[Stand]:
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Stand]:
     build_images()
     with Stand() as found:
         yield found
-        assert [left["Names"] for left in found.ours() if left["Labels"]["io.runner.role"] == "step"] == []
 
 
-@pytest.fixture
-def logged() -> Iterator[Stand]:
+@pytest.fixture(scope="module")
+def shared_logged() -> Iterator[Stand]:
     build_images()
     with Stand(log_driver="json-file") as found:
         yield found
-        assert [left["Names"] for left in found.ours() if left["Labels"]["io.runner.role"] == "step"] == []
+
+
+@pytest.fixture
+def stand(shared: Stand) -> Iterator[Stand]:
+    yield from lent(shared)
+
+
+@pytest.fixture
+def logged(shared_logged: Stand) -> Iterator[Stand]:
+    yield from lent(shared_logged)
+
+
+def lent(stand: Stand) -> Iterator[Stand]:
+    """Lend a stand; a test that leaves a container fails, and the next one does not see it."""
+    yield stand
+    left = [found for found in stand.ours() if found["Labels"]["io.runner.role"] == "step"]
+    for found in left:
+        remove(stand.client.engine, found["Id"])
+    assert [found["Names"] for found in left] == []
 
 
 def resume(stand: Stand, address: Address) -> tuple[Ending, Recorder]:

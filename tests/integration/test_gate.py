@@ -30,7 +30,7 @@ def built() -> Iterator[Stand]:
     found.api.remove_image(BASH)
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=[pytest.param(image, marks=pytest.mark.sampled) for image in SHELLS])
 def stand(built: Stand, request: pytest.FixtureRequest) -> Stand:
     built.image = request.param
     return built

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.backends.docker import pulls
 from runner.backends.docker.client import Engine
 from runner.backends.docker.images import Images
 from runner.engine.backend import PullProgress
@@ -96,6 +97,12 @@ def guarded(engine: Engine, closed: Registry, request: pytest.FixtureRequest) ->
         yield from scene_of(engine, closed, line, request)
 
 
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let attempts follow each other quickly."""
+    monkeypatch.setattr(pulls, "PAUSES", tuple(pause / 10 for pause in pulls.PAUSES))
+
+
 def test_an_absent_image_is_pulled_with_progress_to_the_last_byte(scene: Scene) -> None:
     expected = scene.publish(size=BIG, changes=('CMD ["/tool"]', "USER 7", "ENV A=b"))
     images = scene.images()
@@ -135,7 +142,7 @@ def test_always_sees_a_new_image_behind_the_same_tag(scene: Scene) -> None:
     assert first != second
 
 
-def test_always_does_not_fall_back_on_what_is_there(scene: Scene) -> None:
+def test_always_does_not_fall_back_on_what_is_there(scene: Scene, hurried: None) -> None:
     scene.publish()
     scene.pull(always=True)
     scene.line.mode = Mode(manner=Manner.CUT)
@@ -291,7 +298,7 @@ def test_a_download_cut_in_the_middle_is_finished_when_the_line_heals(scene: Sce
     assert images.describe(scene.name).id == expected
 
 
-def test_a_registry_that_comes_back_between_two_attempts_is_enough(scene: Scene) -> None:
+def test_a_registry_that_comes_back_between_two_attempts_is_enough(scene: Scene, hurried: None) -> None:
     expected = scene.publish()
     scene.line.mode = Mode(manner=Manner.CUT)
     images = scene.images()
@@ -332,7 +339,7 @@ def test_a_registry_that_is_down_is_tried_three_times(scene: Scene) -> None:
     assert "reachable" in caught.value.hint
 
 
-def test_a_rate_limit_is_named_and_tried_again(scene: Scene) -> None:
+def test_a_rate_limit_is_named_and_tried_again(scene: Scene, hurried: None) -> None:
     seen: list[str] = []
 
     with (
@@ -347,7 +354,7 @@ def test_a_rate_limit_is_named_and_tried_again(scene: Scene) -> None:
 
 def test_threads_that_want_one_image_see_one_pull(scene: Scene) -> None:
     scene.publish(size=BIG)
-    scene.line.mode = Mode(manner=Manner.DELAY, seconds=0.05)
+    scene.line.mode = Mode(manner=Manner.DELAY, seconds=0.02)
     images, together = scene.images(), threading.Barrier(4)
 
     def fetch() -> list[PullProgress]:

@@ -124,7 +124,7 @@ stages:
         image: busybox:local
         environment: {{"PARAMETER_DRY-RUN": "it is", QUOTED: "a'b\\"c $HOME \\\\ `x`", EMPTY: ""}}
         commands:
-          - tr '\\0' '\\n' < /proc/$$/environ | grep DRY-RUN
+          - tr '\\0' '\\n' < /proc/$$$$/environ | grep DRY-RUN
           - printf '%s|%s\\n' "$QUOTED" "$${{EMPTY-unset}}"
       - {{name: reads nothing, image: "busybox:local", commands: [wc -c, pwd, echo "$-" | grep -c e]}}
 """

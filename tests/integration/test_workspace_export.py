@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import WorkspaceError
-from tests.support.workspaces import DEBIAN, Bench, bench
+from tests.support.workspaces import DEBIAN, WAYS, Bench, bench
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def target(tmp_path: Path, source: Path) -> Path:
     return Path(shutil.copytree(source, tmp_path / "target", symlinks=True))
 
 
-@pytest.fixture(params=["overlay", "copy"])
+@pytest.fixture(params=WAYS)
 def run(request: pytest.FixtureRequest, source: Path) -> Iterator[Bench]:
-    with bench(source, overlays=request.param == "overlay") as made:
+    with bench(source, overlays=request.param) as made:
         yield made
 
 

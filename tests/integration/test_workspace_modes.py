@@ -11,7 +11,7 @@ import pytest
 from runner.engine.backend import SourceMode
 from runner.naming import ORIGINS
 from runner.plan.model import Workspace
-from tests.support.workspaces import WORKDIR, Bench, bench, workspaces
+from tests.support.workspaces import WAYS, WORKDIR, Bench, bench, workspaces
 
 SHARED, NONE = Workspace.SHARED, Workspace.NONE
 
@@ -31,9 +31,9 @@ def run(source: Path) -> Iterator[Bench]:
         yield made
 
 
-@pytest.fixture(params=["overlay", "copy"])
+@pytest.fixture(params=WAYS)
 def either(request: pytest.FixtureRequest, source: Path) -> Iterator[Bench]:
-    with bench(source, overlays=request.param == "overlay", home=WORKDIR) as made:
+    with bench(source, overlays=request.param, home=WORKDIR) as made:
         yield made
 
 

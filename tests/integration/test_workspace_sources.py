@@ -9,7 +9,7 @@ import pytest
 
 from runner.engine.backend import SourceMode
 from runner.errors import WorkspaceError
-from tests.support.workspaces import DEBIAN, SANDBOX, WORKDIR, bench, photos
+from tests.support.workspaces import DEBIAN, SANDBOX, WAYS, WORKDIR, bench, photos
 
 USER = 1000
 
@@ -45,7 +45,7 @@ def test_home_and_working_directory_can_be_one(source: Path) -> None:
         assert run.step("a", "cat one") == "source one\n"
 
 
-@pytest.mark.parametrize("overlays", [True, False])
+@pytest.mark.parametrize("overlays", WAYS)
 def test_a_snapshot_does_not_see_later_edits(source: Path, *, overlays: bool) -> None:
     with bench(source, SourceMode.SNAPSHOT, overlays=overlays) as run:
         (source / "one").write_text("edited\n")
@@ -127,7 +127,7 @@ def test_a_bound_directory_of_root_stays_roots(source: Path) -> None:
     assert (source / "made").stat().st_uid == 5
 
 
-@pytest.mark.parametrize("overlays", [True, False])
+@pytest.mark.parametrize("overlays", WAYS)
 def test_the_root_of_the_workspace_has_mode_and_owner_of_the_source(source: Path, *, overlays: bool) -> None:
     owned_by_user(source)
     source.chmod(0o750)
@@ -138,7 +138,7 @@ def test_the_root_of_the_workspace_has_mode_and_owner_of_the_source(source: Path
         assert run.step("b", "stat -c '%a %u %g' . ..") == "750 1000 1000\n755 0 0\n"
 
 
-@pytest.mark.parametrize("overlays", [True, False])
+@pytest.mark.parametrize("overlays", WAYS)
 def test_a_user_who_is_not_root_can_write_in_the_workspace(source: Path, *, overlays: bool) -> None:
     with bench(source, overlays=overlays) as run:
         run.open("a", users=("1000:1000", "root"))

@@ -9,6 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from docker.types import Mount
 
 from runner import naming
@@ -22,6 +23,8 @@ from runner.settings import DockerSettings
 SANDBOX, DEBIAN = "runner-sandbox:1", "debian:local"
 HOME, WORKDIR = "/vela", "/vela/src"
 INSTANCE = Instance(id="test-workspaces", kind="test", host="here", owner="0")
+WAYS = (pytest.param(True, id="overlay"), pytest.param(False, id="copy", marks=pytest.mark.sampled))
+"""The values of ``overlays`` for which a claim is shown. Copies take several times as long: they are sampled."""
 
 
 def workspaces(engine: Engine, *, overlays: bool = True) -> Workspaces:
@@ -86,7 +89,7 @@ class Bench:
             api.remove_container(made["Id"], force=True)
 
     def export(self, names: Sequence[str], target: Path) -> tuple[str, ...]:
-        return self.workspaces.export(self.run, tuple(map(self.address, names)), target)
+        return self.workspaces.export(self.run, tuple(map(self.address, names)), target, lambda: True)
 
 
 @contextmanager
