@@ -55,6 +55,7 @@ def leaks(text: str) -> list[str]:
     return [form for form in forms if form in text]
 
 
+@pytest.mark.sampled
 @pytest.mark.parametrize("output", ["text", "json", "events"])
 def test_a_secret_is_masked_everywhere_however_it_is_printed(place: Place, files: list[str], output: str) -> None:
     place.write(PIPELINE)
