@@ -7,6 +7,7 @@ from typing import Final
 
 import typer
 
+from runner.cli.files import read
 from runner.cli.trigger import default_file
 from runner.errors import UsageError
 from runner.naming import ORIGINS, SERVICES
@@ -63,7 +64,7 @@ def _plan(context: typer.Context) -> Plan:
     given = context.params.get("file")
     try:
         file = Path(given) if given else default_file()
-        content = file.read_bytes() if file.is_file() else b""
+        content = read(file) if file.is_file() else b""
     except (OSError, UsageError):
         return nothing
     return examine(content, str(file), Trigger()).plan or nothing

@@ -19,6 +19,7 @@ from typing import Final
 import typer
 from typer.core import TyperOption
 
+from runner.cli.files import read
 from runner.cli.trigger import default_file
 from runner.dialects.findings import nearest
 from runner.errors import UsageError
@@ -77,8 +78,8 @@ def _top(directory: Path) -> Path:
 def _read(file: Path, context: typer.Context) -> dict[str, object]:
     shown = _shown(file)
     try:
-        tables: dict[str, object] = tomllib.loads(file.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        tables: dict[str, object] = tomllib.loads(read(file).decode())
+    except (ValueError, RecursionError) as error:  # of Python's own too: a number of thousands of digits
         raise UsageError(f"{shown}: this is not TOML: {error}") from error
     except OSError as error:
         raise UsageError(f"{shown}: {error.strerror}") from error

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from runner.cli.files import read
 from runner.engine.envfile import BadLineError, parse
 from runner.errors import UsageError
 
@@ -31,7 +32,7 @@ def read_files(option: str, files: Iterable[Path]) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in files:
         try:
-            found |= parse(file.read_bytes().decode())
+            found |= parse(read(file).decode())
         except BadLineError as error:
             raise UsageError(f"{option} {file}:{error.line}: this line {error.message}", hint=error.hint) from error
         except OSError as error:

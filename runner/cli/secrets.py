@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from runner.cli.console import escaped
+from runner.cli.files import read
 from runner.cli.inputs import read_files
 from runner.errors import UsageError
 from runner.plan.model import Plan
@@ -82,7 +83,7 @@ def _found(name: str, listed: Mapping[str, str]) -> str | None:
 def _read(name: str, file: Path) -> str:
     try:
         # As bytes: `read_text` would change the line ends of a key.
-        return file.read_bytes().decode().removesuffix("\n").removesuffix("\r")
+        return read(file).decode().removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise UsageError(f"--secret {name}=@{file}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from runner.cli.files import read
 from runner.dialects.findings import nearest
 from runner.errors import UsageError
 from runner.plan import events
@@ -109,7 +110,7 @@ def default_file() -> Path:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
 

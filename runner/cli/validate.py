@@ -10,6 +10,7 @@ import typer
 
 from runner.cli import options
 from runner.cli.console import say
+from runner.cli.files import read, read_all
 from runner.cli.trigger import default_file
 from runner.errors import ExitCode, Finding, Place, Severity, UsageError
 
@@ -67,7 +68,7 @@ def check_file(file: Path, *, dialect: str = "", strict: bool = False) -> Checke
     """Read and check a file; ``-`` is stdin. One that cannot be read has that as its only finding."""
     name = _STDIN_NAME if file == _STDIN else str(file)
     try:
-        content = sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()
+        content = read_all(sys.stdin.buffer) if file == _STDIN else read(file)
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         return Checked(file=name, findings=(Finding(place=Place(file=name), message=message),))

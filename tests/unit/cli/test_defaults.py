@@ -132,6 +132,7 @@ def test_without_a_pipeline_the_file_of_this_directory_counts(tmp_path: Path, mo
     [
         ("[exec\n", ".runner.toml: this is not TOML: ", ""),
         ("a = " + "[" * 100_000, ".runner.toml: this is not TOML: ", ""),
+        ("a = " + "9" * 5000, ".runner.toml: this is not TOML: ", ""),
         ("[exce]\n", ".runner.toml: exce: there is no such table", "write [exec]"),
         ("branch = 'x'\n", ".runner.toml: branch: there is no such table", "there are [exec] and [compile]"),
         ("exec = 1\n", ".runner.toml: exec: there is no such table", "write [exec]"),
