@@ -40,6 +40,7 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
     pipeline = Fields(root, "the pipeline", findings, PIPELINE)
     check_top_level(root, PIPELINE, findings)
     _check_version(pipeline)
+    pipeline.text("name")  # means nothing yet, and must still be one
     facts, variables = (trigger or Trigger()).facts, defaults.of_run(trigger or Trigger(), defaults.WORKDIR)
     scopes = _scopes(pipeline, trigger, variables)
     services, stages = read_services(pipeline, scopes["services"]), read_stages(pipeline, scopes["steps"])
