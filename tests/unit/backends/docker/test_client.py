@@ -67,7 +67,10 @@ def made(kind: type[Exception]) -> Exception:
     return kind(*(fitting.get(each.name, each.name) for each in wanted))
 
 
-ALL = sorted({kind for module in MODULES for kind in exceptions_of(module)}, key=lambda kind: kind.__qualname__)
+ALL = sorted(
+    {kind for module in MODULES for kind in exceptions_of(module)},
+    key=lambda kind: (kind.__qualname__, kind.__module__),
+)
 
 
 def test_the_list_of_foreign_exceptions_is_not_empty_by_mistake() -> None:
