@@ -127,7 +127,7 @@ class LocalRun:
             sweeping.finish()
         if watch is not None and (text := watch.edited()):
             tell(text)
-        if self._artifacts.is_dir():
+        if self._artifacts.is_dir() and any(step.artifacts for stage in self.plan.stages for step in stage.steps):
             tell(f"artifacts are in {self._artifacts}")
         return report(RunState(self.id, self.plan, journal.read()))
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping as Variables
 from dataclasses import dataclass
 
-from runner.dialects.source import Mapping, Scalar, quoted
+from runner.dialects.source import Mapping
 from runner.dialects.vela import defaults
 from runner.dialects.vela.environment import Scope, readable
-from runner.dialects.vela.fields import Fields
+from runner.dialects.vela.fields import Fields, title
 from runner.dialects.vela.parameters import read_parameters
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.secrets import read_uses
@@ -33,9 +33,10 @@ def read_origins(pipeline: Fields, scope: Scope) -> tuple[WrittenOrigin, ...]:
     """
     found: list[WrittenOrigin] = []
     for node in pipeline.items("secrets"):
-        if isinstance(node, Mapping) and node.get("origin") is not None:
+        origin = node.get("origin") if isinstance(node, Mapping) else None
+        if isinstance(node, Mapping) and origin is not None:
             secret = Fields(node, "a secret", pipeline.findings, pipeline.kind_in("secrets"))
-            fields = secret.inner("origin", _title(node))
+            fields = secret.inner("origin", title(origin, "plugin") if isinstance(origin, Mapping) else "a plugin")
             found += [_read_origin(fields, scope)] if fields else []
     return tuple(found)
 
@@ -58,12 +59,3 @@ def _read_origin(fields: Fields, scope: Scope) -> WrittenOrigin:
         secrets=tuple(source for _, source in uses),
         variables=environment.compared(fields) if ruleset.expressions else {},
     )
-
-
-def _title(secret: Mapping) -> str:
-    """Return how messages name the plugin of a secret."""
-    origin = secret.get("origin")
-    name = origin.get("name") if isinstance(origin, Mapping) else None
-    if isinstance(name, Scalar) and name.text and not name.is_null:
-        return f"the origin {quoted(name.text)}"
-    return "an origin"

@@ -74,18 +74,18 @@ def test_what_is_given_reaches_an_origin_as_it_is() -> None:
 def test_a_substitution_that_could_not_be_made_at_the_start_is_an_error_now() -> None:
     told = findings_of(_with("{name: v, image: 'i:${A[0]}', environment: {B: '${B[0]}'}, parameters: {c: '${C[0]}'}}"))
 
-    assert [line.split(": ")[1] for line in told] == ["'image' of the origin 'v'", "variable B", "variable PARAMETER_C"]
+    assert [line.split(": ")[1] for line in told] == ["'image' of plugin 'v'", "variable B", "variable PARAMETER_C"]
 
 
 @pytest.mark.parametrize(
     ("origin", "told"),
     [
-        ("{image: i}", "an origin has no 'name' (each needs a name of its own)"),
-        ("{name: v}", "the origin 'v' has no 'image' (name the image of the plugin)"),
+        ("{image: i}", "a plugin has no 'name' (each needs a name of its own)"),
+        ("{name: v}", "plugin 'v' has no 'image' (name the image of the plugin)"),
         ("[v]", "'origin' of a secret is a list (it must be a map)"),
         ("v", "'origin' of a secret is a single value (it must be a map)"),
         ("{name: '@secrets', image: i}", "nothing can be named '@secrets' (choose another name)"),
-        ("{name: v, image: i, secrets: {a: b}}", "'secrets' of the origin 'v' is a map (it must be a list)"),
+        ("{name: v, image: i, secrets: {a: b}}", "'secrets' of plugin 'v' is a map (it must be a list)"),
     ],
 )
 def test_an_origin_that_cannot_be_says_what_would_be_right(origin: str, told: str) -> None:
@@ -97,7 +97,7 @@ def test_an_origin_that_cannot_be_says_what_would_be_right(origin: str, told: st
 def test_an_unknown_key_of_an_origin_is_a_warning() -> None:
     (warning,) = plan_of(_with("{name: v, image: i, commands: [a]}")).warnings
 
-    assert "the origin 'v' has no key 'commands'" in warning
+    assert "plugin 'v' has no key 'commands'" in warning
 
 
 def test_a_secret_that_an_origin_asks_for_must_be_declared() -> None:
