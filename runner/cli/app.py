@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from runner import __version__
 from runner.cli.console import escaped, say
+from runner.diagnostics import redacted
 from runner.errors import ExitCode, InvalidPipelineError, RunnerError
 
 SUMMARIES: Final = {
@@ -105,8 +106,7 @@ def run() -> int:
             _tell(f"        {error.hint}")
         return error.exit_code
     except Exception:  # noqa: BLE001 - whatever it is, Python's exit code 1 would mean that the pipeline failed
-        traceback.print_exc()
-        sys.stderr.write("runner: this is an error of the runner itself\n")
+        _tell(traceback.format_exc() + "runner: this is an error of the runner itself")
         return ExitCode.INFRASTRUCTURE
     return ExitCode.SUCCESS
 
@@ -122,4 +122,4 @@ def _code_of(end: SystemExit) -> int:
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(f"{escaped(text)}\n")  # it may hold what a file says
+    sys.stderr.write(f"{escaped(redacted(text))}\n")  # it may hold what a file says, or a secret

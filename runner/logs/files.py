@@ -6,9 +6,9 @@ from pathlib import Path
 from threading import Condition, Lock
 
 from runner.clock import Clock, SystemClock
-from runner.logs.forms import forms
 from runner.logs.index import RECORD_SIZE, Record, Stream, extent, index_file, log_file
-from runner.logs.mask import Mask, Masker
+from runner.logs.markers import MARKER, Redactor
+from runner.logs.mask import SHORTEST, Mask
 from runner.naming import file_name
 
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
@@ -49,7 +49,8 @@ class StepLog:
         self.problem: str | None = None
         self._lock = Lock()
         self._mask = mask
-        self._maskers: dict[int, Masker] = {stream: Masker(mask) for stream in Stream}
+        self._redactors: dict[int, Redactor] = {stream: Redactor(mask) for stream in Stream}
+        self._refused = False
         self._changes = changes
         self._clock = clock
         self._offset = 0
@@ -62,26 +63,29 @@ class StepLog:
     def write(self, stream: int, data: bytes) -> None:
         """Keep a chunk of ``Stream.STDOUT`` or ``Stream.STDERR``.
 
-        It can be followed when this returns, but for an end that may become a secret.
+        It can be followed when this returns, but for an end that may become a secret, or announces one (``Redactor``).
         """
         with self._lock:
-            self._append(stream, self._maskers[stream].feed(data))
+            redactor = self._redactors[stream]
+            self._append(stream, redactor.feed(data))
+            self._refuse(redactor)
 
     def gap(self, reason: str) -> None:
         """State, in a line of our own, that output is missing here."""
         with self._lock:
-            for stream, masker in self._maskers.items():
-                self._append(stream, masker.cut())
+            for stream, redactor in self._redactors.items():
+                self._append(stream, redactor.cut())
             words = " ".join(self._mask.redact(reason).split())
-            self._append(Stream.NOTICE, f"runner: output is missing here: {words}\n".encode("utf-8", "replace"))
+            self._notice(f"output is missing here: {words}")
 
     def close(self) -> None:
         """Write what was held back, and end the log; closing twice is closing once."""
         with self._lock:
             if self.closed:
                 return
-            for stream, masker in self._maskers.items():
-                self._append(stream, masker.finish())
+            for stream, redactor in self._redactors.items():
+                self._append(stream, redactor.finish())
+                self._refuse(redactor)
             while self._files:
                 try:
                     os.close(self._files.pop())
@@ -89,6 +93,15 @@ class StepLog:
                     self._stop(error)
             self.closed = True
         self._changes.bump()
+
+    def _refuse(self, redactor: Redactor) -> None:
+        """Say once that a step has announced a secret that is not masked."""
+        if redactor.refused and not self._refused:
+            self._refused = True
+            self._notice(f"a value of {MARKER.decode()} is too short to be masked: it has less than {SHORTEST} bytes")
+
+    def _notice(self, words: str) -> None:
+        self._append(Stream.NOTICE, f"runner: {words}\n".encode("utf-8", "replace"))
 
     def _resume(self) -> None:
         """Open both files; what an earlier writer left is kept, and made whole where it died in the middle."""
@@ -161,10 +174,7 @@ class LogBook:
 
     def hide(self, value: str) -> bool:
         """Mask a secret from now on, in every form in which it may be printed; False for one that is too short."""
-        data = value.encode("utf-8", "surrogateescape")
-        for form in forms(data):
-            self._mask.add(form)
-        return self._mask.add(data)
+        return self._mask.hide(value.encode("utf-8", "surrogateescape"))
 
     def opened(self, since: int = 0) -> list[StepLog]:
         """Return the logs in the order in which they were opened, without the first ``since``."""

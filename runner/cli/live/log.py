@@ -1,6 +1,7 @@
-"""The lines that steps print, as blocks for a terminal: prefixed, safe, in groups."""
+"""The lines that steps print, as blocks for a terminal: prefixed, safe, in groups, with their messages in colour."""
 
 import re
+from collections.abc import Iterator
 
 from rich.color import ColorSystem
 from rich.style import Style
@@ -15,8 +16,27 @@ _COLOURS = ("cyan", "magenta", "blue", "yellow", "green", "bright_cyan", "bright
 _OTHERS = "bright_black"
 _RESET = "\x1b[0m"
 _INDENT = "  "
-_MARKER = re.compile(r"^::(?:group::(?P<name>.*)|endgroup::.*)\n", re.MULTILINE)
-"""The markers of IBM's pipelines; groups do not nest, a new one ends the last."""
+_LEVELS = {
+    "error": "red",
+    "warning": "yellow",
+    "notice": "bold",
+    "info": "blue",
+    "debug": "dim",
+    "trace": "dim",
+}
+_MARKER = re.compile(
+    rf"""
+    ^:: (?: group:: (?P<group>.*)
+          | (?P<endgroup> endgroup:: ) .*
+          | (?P<level> {"|".join(_LEVELS)} ) (?: [ ] (?P<facts>.*?) )? :: (?P<text>.*)
+        ) \n
+    """,
+    re.MULTILINE | re.VERBOSE,
+)
+"""The markers of IBM's pipelines; groups do not nest, a new one ends the last.
+
+Messages may have the facts of GitHub's, as in ``::error file=main.c,line=3::unused``.
+"""
 
 
 class Log:
@@ -30,9 +50,9 @@ class Log:
         self._grouped: set[Address] = set()
 
     def format(self, address: Address, block: Block) -> str:
-        """Return lines as ``stage/step | line``; what is inside a group is indented.
+        """Return lines as ``stage/step | line``; what is inside a group is indented, messages are in colour.
 
-        No work is done for each line, as long as there are no groups. A line's colours end with the line.
+        No work is done for each line, as long as there are no markers. A line's colours end with the line.
         """
         text = safe(decode(block.data))
         if not self._color and "\x1b" in text:
@@ -42,18 +62,25 @@ class Log:
         for marker in _MARKER.finditer(text) if "::" in text else ():
             pieces.append(self._prefixed(address, prefix, text[end : marker.start()]))
             end = marker.end()
-            name = marker["name"]
-            if name is None:
-                self._grouped.discard(address)
-            else:
-                self._grouped.add(address)
-                pieces.append(f"{prefix}{self._styled(f'{self._signs.group} {one_line(name)}', 'bold')}\n")
+            pieces.append(self._marked(address, prefix, marker))
         pieces.append(self._prefixed(address, prefix, text[end:]))
         return "".join(pieces)
 
     def words(self, text: str, style: str) -> str:
         """Return words of ours, in which there may be words of others, as a line."""
         return self._styled(one_line(text), style) + "\n"
+
+    def _marked(self, address: Address, prefix: str, marker: re.Match[str]) -> str:
+        """Return what is shown of a line with a marker."""
+        if marker["level"]:
+            words = ": ".join(part for part in (marker["level"], *_facts(marker["facts"]), marker["text"]) if part)
+            return self._prefixed(address, prefix, self._styled(words, _LEVELS[marker["level"]]) + "\n")
+        self._grouped.discard(address)
+        if marker["endgroup"]:
+            return ""
+        self._grouped.add(address)
+        heading = f"{self._signs.group} {one_line(marker['group'])}"
+        return f"{prefix}{self._styled(heading, 'bold')}\n"
 
     def _prefixed(self, address: Address, prefix: str, text: str) -> str:
         if not text:
@@ -70,3 +97,10 @@ class Log:
 
     def _styled(self, text: str, style: str) -> str:
         return Style.parse(style).render(text, color_system=ColorSystem.STANDARD) if self._color and style else text
+
+
+def _facts(text: str | None) -> Iterator[str]:
+    """Yield the place and the title of a message."""
+    facts = dict(fact.split("=", 1) for fact in (text or "").split(",") if "=" in fact)
+    yield ":".join(facts[name] for name in ("file", "line") if facts.get(name))
+    yield facts.get("title", "")

@@ -122,6 +122,15 @@ def test_in_a_pipe_bytes_stay_as_they_are() -> None:
     assert _shown(lines=hostile) == b"build/test | " + hostile
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_markers_stay_as_they_are_printed_for_programs_that_read_them(terminal: bool) -> None:  # noqa: FBT001 - a case
+    lines = b"::group::A\n::error file=a.c,line=1::x\n::endgroup::\n"
+
+    shown = _shown(terminal=terminal, lines=lines)
+
+    assert shown == b"".join(b"build/test | " + line for line in lines.splitlines(keepends=True))
+
+
 def test_on_a_terminal_lines_can_colour_and_nothing_else() -> None:
     shown = _shown(terminal=True, lines=b"\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\xff\n")
 

@@ -175,7 +175,7 @@ def test_what_the_system_takes_in_pieces_is_written_whole(book: LogBook, monkeyp
     log = book.open("build")
     write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: write(file, memoryview(data)[:RECORD_SIZE]))
-    data = os.urandom(10 * RECORD_SIZE + 1)
+    data = bytes(number % 256 for number in range(10 * RECORD_SIZE + 1))
     log.write(Stream.STDOUT, data)
     monkeypatch.undo()
 
@@ -381,3 +381,59 @@ def test_what_is_hidden_is_masked_in_every_form_from_then_on(tmp_path: Path) -> 
 @pytest.mark.parametrize(("value", "hidden"), [("", True), ("abc", False), ("abcd", True)])
 def test_what_is_too_short_to_be_hidden_is_told(tmp_path: Path, value: str, *, hidden: bool) -> None:
     assert LogBook(tmp_path, Mask()).hide(value) is hidden
+
+
+def test_a_line_that_announces_a_secret_is_in_no_log_and_holds_in_all(book: LogBook) -> None:
+    first, second = book.open("a"), book.open("b")
+    first.write(Stream.STDERR, b"out\n::add-mask::gehe")
+    first.write(Stream.STDOUT, b"between\n")
+    first.write(Stream.STDERR, b"imnis\ngeheimnis\n")
+    second.write(Stream.STDOUT, b"Z2VoZWltbmlz\n")
+
+    assert kept(first) == b"out\nbetween\n***\n"
+    assert kept(second) == b"***\n"
+
+
+def test_an_announced_value_that_is_too_short_is_told_once_in_a_line_of_our_own(book: LogBook) -> None:
+    log = book.open("a")
+    log.write(Stream.STDOUT, b"a\n::add-mask::xyz\nxyz\n")
+    log.write(Stream.STDERR, b"::add-mask::z\n")
+    log.close()
+
+    notice = b"runner: a value of ::add-mask:: is too short to be masked: it has less than 4 bytes\n"
+    assert kept(log) == b"a\nxyz\n" + notice
+    assert [record.stream for record in indexed(log)] == [Stream.STDOUT, Stream.NOTICE]
+
+
+def test_a_short_value_at_the_end_of_a_log_is_told_too(book: LogBook) -> None:
+    log = book.open("a")
+    log.write(Stream.STDOUT, b"::add-mask::xyz")
+    log.close()
+
+    assert kept(log).startswith(b"runner: a value of ::add-mask:: is too short")
+
+
+def test_the_trace_of_a_command_that_announces_is_a_line_with_a_mask(book: LogBook) -> None:
+    log = book.open("a")
+    log.write(Stream.STDOUT, b"$ echo ::add-mask::$X\n::add-mask::geheimnis\n$ echo $X\ngeheimnis\n")
+
+    assert kept(log) == b"$ echo ***\n$ echo $X\n***\n"
+
+
+def test_an_announcement_that_a_gap_cuts_off_is_not_shown(book: LogBook) -> None:
+    log = book.open("a")
+    log.write(Stream.STDOUT, b"::add-mask::geheim")
+    log.gap("the stream broke")
+    log.write(Stream.STDOUT, b"::add-mask::another\nanother geheim\n")
+
+    assert kept(log) == b"runner: output is missing here: the stream broke\n*** ***\n"
+
+
+def test_what_looks_like_a_marker_to_its_end_is_kept_when_a_log_is_closed(book: LogBook) -> None:
+    log = book.open("a")
+    log.write(Stream.STDOUT, b"Password:")
+    assert kept(log) == b"Password"
+
+    log.close()
+
+    assert kept(log) == b"Password:"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runner.logs.mask import MASK, Mask, Masker
 
 # Two letters make needles overlap, nest and begin like each other all the time.
-NEEDLE = st.text(alphabet="ab\n", min_size=4, max_size=14).map(str.encode)
+NEEDLE = st.text(alphabet="ab\n", min_size=4, max_size=40).map(str.encode)
 NEEDLES = st.lists(NEEDLE, min_size=1, max_size=6)
 
 
@@ -23,7 +23,7 @@ def streams(draw: st.DrawFn) -> tuple[list[bytes], bytes]:
     """Needles, and data that is made of them, of pieces of them, and of other text."""
     needles = draw(NEEDLES)
     whole = st.sampled_from(needles)
-    piece = st.builds(lambda needle, end: needle[:end], whole, st.integers(1, 13))
+    piece = st.builds(lambda needle, end: needle[:end], whole, st.integers(1, 39))
     other = st.binary(max_size=6) | st.text(alphabet="abc\n", max_size=8).map(str.encode)
     return needles, b"".join(draw(st.lists(whole | piece | other, max_size=12)))
 
@@ -76,7 +76,7 @@ def test_no_secret_is_in_the_output(stream: tuple[list[bytes], bytes], cuts: lis
     assert not [needle for needle in needles if needle in shown]
 
 
-@given(needles=NEEDLES, data=st.text(alphabet="xyz*\n").map(str.encode), cuts=st.lists(st.integers(0, 50)))
+@given(needles=NEEDLES, data=st.text(alphabet="xyz*").map(str.encode), cuts=st.lists(st.integers(0, 50)))
 def test_bytes_without_a_secret_are_unchanged(needles: list[bytes], data: bytes, cuts: list[int]) -> None:
     assert masked(needles, split(data, cuts)) == data
 
@@ -226,6 +226,39 @@ def test_many_threads_add_while_another_masks() -> None:
         adder.join()
 
     assert masker.feed(b" ".join(values) + b"\n") == b" ".join([MASK] * len(values)) + b"\n"
+
+
+@pytest.mark.parametrize("secret", [b"hunter22", b"  hunter22\r\n"])
+def test_a_secret_is_hidden_with_and_without_the_space_around_it_and_in_its_forms(secret: bytes) -> None:
+    mask = Mask()
+
+    assert mask.hide(secret)
+
+    assert mask.redact("<hunter22> aHVudGVyMjI= 68756e7465723232") == "<***> ***I= ***"
+    assert mask.redact(f"<{secret.decode()}>") == "<***>"
+
+
+def test_a_short_secret_is_hidden_without_the_newline_of_its_file() -> None:
+    mask = Mask()
+
+    assert mask.hide(b"abcd\n")
+    assert mask.redact("abcd.") == "***."
+
+
+@pytest.mark.parametrize("secret", [b"abc", b" abc\n", b"a\n  \n"])
+def test_a_secret_that_is_too_short_without_its_space_is_refused_in_every_form(secret: bytes) -> None:
+    mask = Mask()
+
+    assert not mask.hide(secret)
+    assert mask.redact(f"<{secret.decode()}> YWJj") == f"<{secret.decode()}> YWJj"
+
+
+@pytest.mark.parametrize("secret", [b"", b"    ", b"\n\n\n\n"])
+def test_nothing_but_space_is_nothing_to_hide(secret: bytes) -> None:
+    mask = Mask()
+
+    assert mask.hide(secret)
+    assert mask.redact("a      b\n\n\n\n\n") == "a      b\n\n\n\n\n"
 
 
 @pytest.mark.parametrize("count", [1, 8, 500])

@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 
@@ -101,7 +102,7 @@ def test_a_group_belongs_to_one_attempt() -> None:
     assert log.format(Address("0badcafe", "build", "one", 1, 2), block(b"c\n")) == "build/one | c\n"
 
 
-@pytest.mark.parametrize("line", ["$ echo ::group::A", "a::endgroup::", "std::vector", "::groups::A", "::warning::x"])
+@pytest.mark.parametrize("line", ["$ echo ::group::A", "a::endgroup::", "std::vector", "::groups::A", "::warnings::x"])
 def test_what_only_looks_like_a_marker_is_a_line(line: str) -> None:
     assert _shown(_log(), f"{line}\n") == [f"build/one | {line}"]
 
@@ -115,6 +116,71 @@ def test_colours_inside_a_group_end_with_their_line() -> None:
 
     assert shown[0].endswith("\x1b[1m▸ A\x1b[0m")
     assert shown[1].endswith("  \x1b[31mred\x1b[0m")
+
+
+@pytest.mark.parametrize("level", ["error", "warning", "notice", "info", "debug", "trace"])
+def test_a_message_is_shown_with_its_word_instead_of_its_marker(level: str) -> None:
+    assert _shown(_log(), f"a\n::{level}::some: text\nb\n") == [
+        "build/one | a",
+        f"build/one | {level}: some: text",
+        "build/one | b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("level", "style"), [("error", 31), ("warning", 33), ("notice", 1), ("info", 34), ("debug", 2), ("trace", 2)]
+)
+def test_a_message_is_coloured_by_its_weight_and_the_colour_ends_with_it(level: str, style: int) -> None:
+    message, after = _shown(_log(color=True), f"::{level}::text\nb\n")
+
+    assert f"\x1b[{style}m{level}: text\x1b[0m" in message
+    assert after.endswith("\x1b[0mb")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("::error file=src/main.c,line=3::unused", "error: src/main.c:3: unused"),
+        ("::error file=main.c,line=3,endLine=4,col=1,title=A title::x", "error: main.c:3: A title: x"),
+        ("::warning title=C:\\x::y", "warning: C:\\x: y"),
+        ("::notice line=3::x::y", "notice: 3: x::y"),
+        ("::debug ,=,nothing::x", "debug: x"),
+        ("::info::", "info"),
+        ("::error::  indented", "error:   indented"),
+    ],
+)
+def test_a_message_may_say_of_which_place_it_speaks(line: str, shown: str) -> None:
+    assert _shown(_log(), f"{line}\n") == [f"build/one | {shown}"]
+
+
+def test_a_message_inside_a_group_is_indented() -> None:
+    assert _shown(_log(), "::group::A\n::error::x\n", "::warning::y\n") == [
+        "build/one | ▸ A",
+        "build/one |   error: x",
+        "build/one |   warning: y",
+    ]
+
+
+def test_a_message_can_colour_but_not_move_the_cursor() -> None:
+    shown = _shown(_log(color=True), "::error::a\x1b[2J\x1b[32mb\x1b]0;t\x07\nc\n")
+
+    assert shown[0].endswith("\x1b[31merror: a\x1b[32mb\x1b[0m\x1b[0m")
+    assert shown[1].endswith("\x1b[0mc")
+
+
+@pytest.mark.parametrize(
+    "line", ["a ::error::x", "::error:x", "::errorfile=a::x", "::ERROR::x", "::fatal::x", "::error"]
+)
+def test_what_only_looks_like_a_message_is_a_line(line: str) -> None:
+    assert _shown(_log(), f"{line}\n") == [f"build/one | {line}"]
+
+
+def test_lines_full_of_colons_cost_little() -> None:
+    text = "::error " * 100_000 + "\n" + "::error a:b\n" * 10_000
+    begun = time.process_time()
+
+    assert len(_shown(_log(), text)) == 10_001
+    assert time.process_time() - begun < 1  # 0.02 s on a calm machine
 
 
 def test_words_of_ours_are_one_line() -> None:
