@@ -1,0 +1,104 @@
+"""Where the values of a run lie, and how they are named: what the shim and this side agree on.
+
+**The store** is one directory of the run (``VALUES``), open to every user, of layout ``VERSION``. Each value is one
+file, written under a name of its own that begins with a dot and put in place by rename or by link, so nobody sees half
+of one. Its name is ``<kind>.<key>``, or ``<kind>.<key>,<property>``:
+
+====  ====================================================================  =========================
+kind  what                                                                  content
+====  ====================================================================  =========================
+e     a value of ``set_env``                                                text
+c     a constant of ``set_envc``; counts before ``e``                       text
+x     ``export_env`` has marked this key                                    nothing
+p     what the runner itself answers ``get_env`` with, after ``e``          text
+r     a repository (``r.<key>``), a property of one (``r.<key>,<prop>``)    nothing; text
+a     an artifact, likewise                                                 nothing; text
+d     a property of ``put_data``; also the results of stages                text
+f     a file of ``save_file``                                               its bytes
+t     a file of ``save_result``: key is the stage, property the file        its bytes
+j     an asset, named by the SHA-256 of its pairs                           an entry
+v     an evidence, likewise                                                 an entry
+n     a call of ``collect-evidence``, named by a UUID                       a JSON object
+k     the key that a hashed name stands for                                 its bytes
+====  ====================================================================  =========================
+
+*Names.* In a key or property the bytes ``A-Z a-z 0-9 _ - .`` stand for themselves and every other byte is ``%XX``, in
+capitals. Where that takes more than ``LONGEST_NAME`` bytes, the name is ``~`` and the SHA-256 of the plain bytes in
+hexadecimal digits, and a file ``k.~<digits>`` holds them. A key has 1 to ``LONGEST_KEY`` bytes, without NUL.
+
+*Text* is the value and one newline, which does not belong to it; up to ``LONGEST_VALUE`` bytes without the newline.
+
+*An entry* is a line with its pairs (``name=value`` encoded as above but never hashed, sorted by bytes, joined by
+``&``), a line with the beginning of a JSON object that ends in ``"blob":``, and the blob as it was given; the object
+lacks only its ``}``. The first line, without its newline, is what is hashed for the name.
+
+**Secrets** of ``set_secret`` are files of kind ``s``, text as above, in ``SECRETS``: memory that ends with the run. The
+engine never reads them; it hears of them by ``::add-mask::``.
+
+**Configuration**: ``CONFIG`` holds a file for each property and parameter of the run, without a newline; secure ones
+stand in ``secure-properties`` as well, the others in ``environment-properties``. It is memory, too, and read-only.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from urllib.parse import quote, unquote_to_bytes
+
+VERSION = 1
+
+HOME = "/opt/runner"
+"""Where steps see the shim; ``ONE_PIPELINE_PATH``."""
+
+COMMANDS = f"{HOME}/bin"
+"""What stands first on their PATH."""
+
+STATE = "/run/runner"
+"""Where they see the volume of the run's values."""
+
+VALUES = f"{STATE}/values"
+SECRETS = "/run/runner-secrets"
+CONFIG = "/config"
+
+LONGEST_NAME, LONGEST_KEY, LONGEST_VALUE = 100, 1024, 1 << 20
+
+_FILE_NAME_BYTES = 255
+_SECURE, _PLAIN = "secure-properties", "environment-properties"
+_HASHED = re.compile(r"~[0-9a-f]{64}")
+
+
+def encoded(key: bytes) -> str:
+    """Return how a key or property stands in a file name."""
+    name = quote(key, safe="").replace("~", "%7E")
+    return name if len(name) <= LONGEST_NAME else f"~{hashlib.sha256(key).hexdigest()}"
+
+
+def decoded(name: str, store: Mapping[str, bytes]) -> bytes | None:
+    """Return the key that a part of a file name stands for; None if the store has no file that tells."""
+    return store.get(f"k.{name}") if _HASHED.fullmatch(name) else unquote_to_bytes(name)
+
+
+def text(value: str) -> bytes:
+    """Return a value as the content of its file."""
+    return value.encode("utf-8", "surrogateescape") + b"\n"
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a property of this name can be a file of ``CONFIG``."""
+    size = len(name.encode("utf-8", "surrogateescape"))
+    return (
+        name not in ("", ".", "..", _SECURE, _PLAIN)
+        and not any(sign in name for sign in "/\0")
+        and size <= _FILE_NAME_BYTES
+    )
+
+
+def configuration(properties: Mapping[str, str], secure: Mapping[str, str]) -> dict[PurePosixPath, bytes]:
+    """Return the files of ``CONFIG`` by their paths below it; a secure property wins over one of the same name."""
+    plain = {name: value for name, value in properties.items() if name not in secure}
+    files: dict[PurePosixPath, bytes] = {}
+    for folder, values in ((_PLAIN, plain), (_SECURE, secure)):
+        for name, value in values.items():
+            content = value.encode("utf-8", "surrogateescape")
+            files[PurePosixPath(name)] = files[PurePosixPath(folder, name)] = content
+    return files
