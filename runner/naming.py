@@ -23,9 +23,10 @@ LABEL_STEP = f"{LABEL}.step"
 LABEL_ATTEMPT = f"{LABEL}.attempt"
 LABEL_ROLE = f"{LABEL}.role"  # "step", "service", "sandbox", "workspace", ...
 LABEL_CACHE = f"{LABEL}.cache"  # of a cache: its key and path, for people
+LABEL_SHIM = f"{LABEL}.shim"  # of a volume with the commands of steps: the digest of what it holds
 
-CACHE = "cache"
-"""The role of what lives between runs."""
+CACHE, SHIM = LASTING = "cache", "shim"
+"""The roles of what lives between runs."""
 
 _SLUG = 24
 _LONGEST_FILE_NAME = 200
@@ -138,20 +139,22 @@ def layer(stage: Address, what: str) -> str:
 
 def cache_volume(instance: Instance, key: str, path: str) -> str:
     """Return the name of the volume of a cache; all instances of one kind, host and owner share it."""
-    parts = (instance.kind, instance.host, instance.owner, key, path)
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
-    return f"runner-cache-{base64.b32encode(digest[:10]).decode().lower()}"
+    return f"runner-cache-{_owned(instance, key, path)}"
 
 
 def cache_labels(instance: Instance, key: str, path: str) -> dict[str, str]:
     """Return the labels of a cache: whose it is, but no run or process with which it would go."""
-    return {
-        LABEL_KIND: instance.kind,
-        LABEL_HOST: instance.host,
-        LABEL_OWNER: instance.owner,
-        LABEL_ROLE: CACHE,
-        LABEL_CACHE: f"{key} at {path}",
-    }
+    return {**_owner_labels(instance), LABEL_ROLE: CACHE, LABEL_CACHE: f"{key} at {path}"}
+
+
+def shim_volume(instance: Instance, digest: str) -> str:
+    """Return the name of the volume of the commands of steps; shared as a cache is. ``digest`` is of what it holds."""
+    return f"runner-shim-{_owned(instance, digest)}"
+
+
+def shim_labels(instance: Instance, digest: str) -> dict[str, str]:
+    """Return the labels of such a volume, which goes with no run or process."""
+    return {**_owner_labels(instance), LABEL_ROLE: SHIM, LABEL_SHIM: digest}
 
 
 def log(address: Address) -> str:
@@ -167,6 +170,17 @@ def file_name(name: str) -> str:
         # "%~" stands in no encoded name.
         return f"{encoded[:_LONGEST_FILE_NAME]}%~{_digest(name)}"
     return encoded
+
+
+def _owned(instance: Instance, *names: str) -> str:
+    """Return 80 bits that stand for these names of one kind, host and owner."""
+    parts = (instance.kind, instance.host, instance.owner, *names)
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()
+    return base64.b32encode(digest[:10]).decode().lower()
+
+
+def _owner_labels(instance: Instance) -> dict[str, str]:
+    return {LABEL_KIND: instance.kind, LABEL_HOST: instance.host, LABEL_OWNER: instance.owner}
 
 
 def _slug(name: str) -> str:

@@ -15,6 +15,7 @@ The environment of a step or service may hold
 ``FAKE_OUTPUT=A=1``       a line that it adds to ``.env`` of the run's outputs; so do
                           ``FAKE_MASKED_OUTPUT``, ``FAKE_BASE64_OUTPUT`` and
                           ``FAKE_MASKED_BASE64_OUTPUT`` with their files
+``FAKE_SET_ENV=K=V``      a value that it leaves for later steps, as ``set_env K V`` does
 ``FAKE_FILES=a/b:c``      files that it leaves in the workspace, below the workdir
 ``FAKE_READY_AFTER=2``    when it can be used, in seconds of the world's scale (default 0)
 ``FAKE_UNHEALTHY=why``    it can never be used
@@ -23,6 +24,8 @@ The environment of a step or service may hold
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from runner.pipelinectl import layout
 
 _OUTPUTS = {
     "FAKE_OUTPUT": ".env",
@@ -34,7 +37,7 @@ _OUTPUTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What a fake step does once it is released; ``outputs`` are lines by file."""
+    """What a fake step does once it is released; ``outputs`` are lines by file, ``values`` files of the store."""
 
     exit_code: int = 0
     seconds: float = 0.0
@@ -45,6 +48,7 @@ class Behaviour:
     oom: bool = False
     drop_stream: bool = False
     outputs: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, bytes] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     ready_after: float = 0.0
     unhealthy: str = ""
@@ -62,7 +66,13 @@ class Behaviour:
             oom="FAKE_OOM" in environment,
             drop_stream="FAKE_DROP_STREAM" in environment,
             outputs={file: environment[name] for name, file in _OUTPUTS.items() if name in environment},
+            values=_values(environment.get("FAKE_SET_ENV", "")),
             files=tuple(path for path in environment.get("FAKE_FILES", "").split(":") if path),
             ready_after=float(environment.get("FAKE_READY_AFTER", "0")),
             unhealthy=environment.get("FAKE_UNHEALTHY", ""),
         )
+
+
+def _values(pair: str) -> dict[str, bytes]:
+    key, equals, value = pair.partition("=")
+    return {f"e.{layout.encoded(key.encode())}": layout.text(value)} if equals else {}

@@ -34,6 +34,7 @@ from runner.engine.backend import (
 )
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, UnwantedError
 from runner.naming import Address
+from runner.pipelinectl.values import Store
 from runner.plan.model import Ready
 
 _KILLED, _TERMINATED, _UNRELEASED = 137, 143, 125
@@ -71,8 +72,8 @@ class World:
     """What exists, apart from whoever drives: it goes on when a driver dies.
 
     ``scale`` is how many real seconds a second of a step takes. ``starts`` counts, for each step, how often something
-    of its own ran. ``outputs`` are files by run, ``files`` those of the workspaces by stage, ``shells`` where a person
-    looked around.
+    of its own ran. ``outputs`` are files by run and so are ``values``, ``files`` those of the workspaces by stage,
+    ``shells`` where a person looked around.
     """
 
     scale: float = 1.0
@@ -84,6 +85,7 @@ class World:
     starts: Counter[Address] = field(default_factory=Counter)
     fetched: list[tuple[str, bool]] = field(default_factory=list)
     outputs: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    values: dict[str, dict[str, bytes]] = field(default_factory=dict)
     files: dict[Address, list[str]] = field(default_factory=dict)
     shells: list[Address] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -113,6 +115,7 @@ class FakeBackend:
         """Note the run."""
         with self.world.lock:
             self.world.runs.add(run.id)
+            self.world.values.setdefault(run.id, dict(run.values))
             if run.outputs:
                 self.world.outputs.setdefault(run.id, {})
         return ()
@@ -231,6 +234,17 @@ class FakeBackend:
                 raise InfrastructureError(f"the outputs in {name} have more than 10 MiB")
         return files
 
+    def values(self, run: str) -> Store:
+        """Return what is there of a store."""
+        with self.world.lock:
+            files = dict(self._store(run))
+        return Store(contents=files)
+
+    def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
+        """Put files into a store."""
+        with self.world.lock:
+            self._store(run).update(files)
+
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Write the files that steps of the stage have left, with their paths in them."""
         with self.world.lock:
@@ -281,6 +295,7 @@ class FakeBackend:
         with self.world.lock:
             self.world.runs.discard(run.id)
             self.world.outputs.pop(run.id, None)
+            self.world.values.pop(run.id, None)
             self._forget(self.world.stages, run.id)
             self._forget(self.world.files, run.id)
             for address in [a for a in self.world.containers if a.run == run.id]:
@@ -295,11 +310,17 @@ class FakeBackend:
         if stage not in self.world.stages:
             raise InfrastructureError(f"{stage}: is not open")
 
+    def _store(self, run: str) -> dict[str, bytes]:
+        if run not in self.world.values:
+            raise InfrastructureError(f"the values of run {run} cannot be reached: it is not open")
+        return self.world.values[run]
+
     def _leave(self, address: Address, behaviour: Behaviour) -> None:
         outputs = self.world.outputs.get(address.run)
         if outputs is not None:
             for name, line in behaviour.outputs.items():
                 outputs[name] = outputs.get(name, b"") + line.encode("utf-8", "surrogateescape") + b"\n"
+        self.world.values.get(address.run, {}).update(behaviour.values)
         self.world.files.setdefault(address.of_stage(), []).extend(behaviour.files)
 
     def _at(self, address: Address) -> _Container:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def clean_command(
     everything: Annotated[  # noqa: FBT002 - typer makes a flag of it
-        bool, typer.Option("--all", help="Also the caches that steps keep between runs, if no container uses them.")
+        bool,
+        typer.Option(
+            "--all", help="Also what is kept between runs (caches, the commands of steps), if no container uses it."
+        ),
     ] = False,
 ) -> None:
     """Remove what dead runs of this user left on the engine, and what runs were told to keep.
@@ -26,7 +29,7 @@ def clean_command(
     from runner.dispatch.clean import clean  # noqa: PLC0415 - as above
 
     with instances.live(Settings.read().state, instances.KIND_EXEC) as instance:
-        cleaned = clean(Engine(), instance, kept=True, caches=everything)
+        cleaned = clean(Engine(), instance, kept=True, lasting=everything)
     for remnant in cleaned.removed:
         say(f"removed {_described(remnant)}")
     for remnant in cleaned.left:
@@ -38,4 +41,8 @@ def clean_command(
 
 
 def _described(remnant: "Remnant") -> str:
-    return f"cache {remnant.cache}" if remnant.cache else f"{remnant.kind} {remnant.name} of run {remnant.run}"
+    if remnant.cache:
+        return f"cache {remnant.cache}"
+    if remnant.shim:
+        return f"commands of steps, version {remnant.shim}"
+    return f"{remnant.kind} {remnant.name} of run {remnant.run}"

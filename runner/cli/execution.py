@@ -12,6 +12,7 @@ from runner.cli.printer import Printer
 from runner.cli.shell import FailureShell
 from runner.cli.syntax import explain
 from runner.cli.trigger import Subject
+from runner.diagnostics import redact_by
 from runner.dispatch.local import LocalRun, Order, local
 from runner.engine.events import Notice
 from runner.engine.journal import Entry
@@ -19,6 +20,7 @@ from runner.engine.report import Report, report
 from runner.engine.state import RunState
 from runner.errors import ExitCode
 from runner.naming import Address
+from runner.pipelinectl.values import Store, values_of
 from runner.plan.status import Status
 from runner.settings import Settings
 
@@ -42,12 +44,12 @@ def execute(subject: Subject, order: Order, ends: Ends) -> int:
     if not plan.stages:
         look.say(subject.describe(), *describe(plan))
         nothing = Entry(address=Address(""), status=Status.SKIPPED, at=0.0, reason="nothing to run")
-        _document(look.output, report(RunState("", plan, [nothing])))
+        _document(look.output, report(RunState("", plan, [nothing]), values_of(Store())))
         return ExitCode.SUCCESS
     look.say(subject.describe(), *plan.warnings)
     with local(Settings.read()) as place:
         run = LocalRun(place, order)
-        with showing(look, run.plan, run.logs) as shown:
+        with redact_by(run.redact), showing(look, run.plan, run.logs) as shown:
             printer = Printer(run.logs, shown.face, closed=run.cancel)
             looking = FailureShell(place.backend, printer.suspended, lambda: run.cancelled)
             for name in run.unmasked:

@@ -1,4 +1,4 @@
-"""Removes what processes of ``exec`` that are no more have left on the engine; on request also caches."""
+"""Removes what dead processes of ``exec`` have left on the engine; on request also what lives between runs."""
 
 from dataclasses import dataclass
 
@@ -18,11 +18,11 @@ class Cleaned:
     left: tuple[Remnant, ...]
 
 
-def clean(engine: Engine, instance: Instance, *, kept: bool, caches: bool = False) -> Cleaned:
+def clean(engine: Engine, instance: Instance, *, kept: bool, lasting: bool = False) -> Cleaned:
     """Remove what dead instances like this one (same kind, host and user) left behind.
 
     Only with ``kept`` also the volumes that a run was told to keep; its containers and networks go in any case. Only
-    with ``caches`` also the caches of such instances, dead or not, which no container uses.
+    with ``lasting`` also the caches and the commands of steps of such instances, dead or not, which no container uses.
 
     Raises:
         InfrastructureError: the engine does not answer, or refuses.
@@ -36,7 +36,7 @@ def clean(engine: Engine, instance: Instance, *, kept: bool, caches: bool = Fals
     left = sweep.remove(wanted) if kept else sweep.remove(wanted, tries=_TRIES_OF_A_RUN)
     for lock in dead - spared - {remnant.lock for remnant in left}:
         instances.forget(lock)
-    if caches:
-        found = sweep.caches(instance)  # only now, as what is removed has used some of them
+    if lasting:
+        found = sweep.lasting(instance)  # only now, as what is removed has used some of them
         wanted, left = (*wanted, *found), (*left, *sweep.remove(found, tries=1))
     return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)

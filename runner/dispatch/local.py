@@ -11,6 +11,7 @@ from runner.backends.docker.client import Engine
 from runner.dispatch.clean import clean
 from runner.engine.backend import Backend, Source, SourceMode
 from runner.engine.events import Notice, Observer
+from runner.engine.inputs import Inputs
 from runner.engine.job import Job, LookAround, Task
 from runner.engine.origins import unfold
 from runner.engine.report import Report, report
@@ -20,6 +21,7 @@ from runner.errors import InfrastructureError
 from runner.logs.files import LogBook
 from runner.logs.mask import Mask
 from runner.naming import Instance, new_run_id
+from runner.pipelinectl.values import values_of
 from runner.plan.model import Plan
 from runner.settings import Settings
 from runner.store import instances
@@ -40,6 +42,7 @@ class Order:
     plan: Plan
     source: Source
     secrets: Mapping[str, str] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
     max_parallel: int = field(default_factory=default_parallel)
     keep: bool = False
     export: Path | None = None
@@ -86,7 +89,10 @@ class LocalRun:
         self._artifacts = order.artifacts or self._folder.artifacts
         self._mask = Mask()
         self.logs = LogBook(self._folder.logs, self._mask)
-        self.unmasked = tuple(name for name, value in order.secrets.items() if not self.logs.hide(value))
+        secrets = {**order.inputs.secure, **order.secrets}
+        self.redact = self._mask.redact
+        """Returns a text as it may be shown: without the secrets."""
+        self.unmasked = tuple(name for name, value in secrets.items() if not self.logs.hide(value))
         """The secrets that are too short to be masked."""
         self._driver: Driver | None = None
         self._cancelled = False
@@ -129,7 +135,7 @@ class LocalRun:
             tell(text)
         if self._artifacts.is_dir() and any(step.artifacts for stage in self.plan.stages for step in stage.steps):
             tell(f"artifacts are in {self._artifacts}")
-        return report(RunState(self.id, self.plan, journal.read()))
+        return report(RunState(self.id, self.plan, journal.read()), values_of(self._driver.store, self._mask.redact))
 
     def cancel(self, *, force: bool = False) -> None:
         """End the run before its time; safe in a signal handler, also before ``drive``."""
@@ -144,6 +150,7 @@ class LocalRun:
             plan=self.plan,
             source=order.source,
             secrets=order.secrets,
+            inputs=order.inputs,
             max_parallel=order.max_parallel,
             grace=self._place.settings.grace,
             keep=order.keep,

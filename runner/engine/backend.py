@@ -29,10 +29,11 @@ The life of an attempt::
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from runner.naming import Address
+from runner.pipelinectl.values import Store
 from runner.plan.model import Bind, Cache, Limits, Ready, Ulimit, Workspace
 
 STDOUT, STDERR = 1, 2
@@ -88,13 +89,19 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSpec:
-    """What a run needs before its first stage. ``home``, ``workdir`` and ``outputs`` are those of the plan."""
+    """What a run needs before its first stage. ``home``, ``workdir`` and ``outputs`` are those of the plan.
+
+    ``values`` are the first files of the store, ``config`` those of the configuration, by their paths; what they are is
+    said in ``pipelinectl.layout``. Steps see no configuration where there is none.
+    """
 
     id: str
     home: str
     workdir: str
     source: Source | None = None
     outputs: str = ""
+    values: Mapping[str, bytes] = field(default_factory=dict)
+    config: Mapping[PurePosixPath, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def address(self) -> Address:
@@ -131,7 +138,7 @@ class StepSpec:
     the run's network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise.
     Without ``workspace`` (a service) it mounts none, and begins where its image says; so does one of ``ORIGINS``.
     ``working_dir`` is absolute, or below the run's workdir. ``environment`` here is what need not be secret: an engine
-    shows it.
+    shows it. ``defaults`` are variables that count where neither it nor the image sets them.
     """
 
     address: Address
@@ -139,6 +146,7 @@ class StepSpec:
     commands: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     alias: str = ""
     workspace: bool = True
@@ -302,6 +310,20 @@ class Backend(Protocol):
 
         Raises:
             InfrastructureError: a file has more than 10 MiB, or they cannot be read.
+        """
+
+    def values(self, run: str) -> Store:
+        """Return the store of an open run's values (``pipelinectl.layout``) as it is now.
+
+        Raises:
+            InfrastructureError: it is too large, or cannot be read.
+        """
+
+    def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
+        """Put files into the store of an open run's values, over those of the same name; steps never see half of one.
+
+        Raises:
+            InfrastructureError: they cannot be written.
         """
 
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:

@@ -8,8 +8,10 @@ from typing import Protocol
 
 from runner.clock import Clock
 from runner.engine.backend import Backend, Output, Release, RunSpec, Source, StepSpec
+from runner.engine.inputs import Inputs
 from runner.engine.ledger import Ledger
 from runner.engine.outputs import Outputs
+from runner.engine.values import Values
 from runner.plan.model import Plan
 
 
@@ -39,6 +41,7 @@ class Job:
     plan: Plan
     source: Source | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
     max_parallel: int = 4
     grace: float = 10.0
     keep: bool = False
@@ -53,7 +56,15 @@ class Job:
     def spec(self) -> RunSpec:
         """What the backend is told of the run."""
         plan = self.plan
-        return RunSpec(id=self.id, home=plan.home, workdir=plan.workdir, source=self.source, outputs=plan.outputs)
+        return RunSpec(
+            id=self.id,
+            home=plan.home,
+            workdir=plan.workdir,
+            source=self.source,
+            outputs=plan.outputs,
+            values=self.inputs.store(),
+            config=self.inputs.config(),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +77,7 @@ class Context:
     logs: Logs
     clock: Clock
     outputs: Outputs
+    values: Values
     on_failure: LookAround | None = None
 
 

@@ -4,6 +4,7 @@ from typing import TypedDict
 
 from runner.engine.state import RunState, Standing
 from runner.naming import Address
+from runner.pipelinectl.values import Values
 from runner.plan.model import Stage
 
 
@@ -55,10 +56,11 @@ class Report(TypedDict):
     run: RunReport
     stages: list[StageReport]
     children: list[ChildReport]
+    values: Values
 
 
-def report(state: RunState) -> Report:
-    """Return the document of a run as it stands."""
+def report(state: RunState, values: Values) -> Report:
+    """Return the document of a run as it stands, with what its steps have left."""
     whole = state.standing(Address(state.run))
     return {
         "run": {
@@ -70,6 +72,7 @@ def report(state: RunState) -> Report:
         },
         "stages": [_stage(state, stage) for stage in state.plan.stages],
         "children": [],
+        "values": values,
     }
 
 

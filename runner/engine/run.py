@@ -19,8 +19,10 @@ from runner.engine.outputs import Outputs
 from runner.engine.readiness import await_services
 from runner.engine.stage import StageDriver, write_off
 from runner.engine.state import Standing
+from runner.engine.values import Values
 from runner.errors import InfrastructureError, SupersededError, UnwantedError
 from runner.naming import ORIGINS, SERVICES, Address
+from runner.pipelinectl.values import Store
 from runner.plan.model import Service, Stage
 from runner.plan.status import Status
 
@@ -60,6 +62,7 @@ class Driver:
             logs=logs,
             clock=clock,
             outputs=Outputs(backend, logs.hide, self._ledger.tell),
+            values=Values(backend, job.id, self._ledger.tell),
             on_failure=on_failure,
         )
         self._messages = Messages()
@@ -68,6 +71,9 @@ class Driver:
         self._cancelled: Stop | None = None
         self._aborted: Stop | None = None
         self._forced = False
+        self._assembled = False
+        self.store = Store()
+        """What the steps have left, as far as it could be read before everything was removed."""
 
     def cancel(self, *, force: bool = False) -> None:
         """End the run before its time: politely, or with ``force`` at once."""
@@ -105,6 +111,8 @@ class Driver:
             self._end_all("an error of the runner itself")
             self._close()
             raise
+        if self._assembled:
+            self.store = self._context.values.read()
         self._close()
         self._write_off(Status.NOT_RUN, outcome[1])
         self._write_off_beside()
@@ -113,6 +121,7 @@ class Driver:
     def _work(self) -> tuple[Status, str]:
         stages = self._job.plan.stages
         self._cancelled = assemble(self._context, self._messages)
+        self._assembled = True
         if self._cancelled is None:
             self._schedule(stage for stage in stages if stage.name == ORIGINS)
         if self._cancelled is None and self._fetched():

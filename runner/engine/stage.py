@@ -74,6 +74,8 @@ class StageDriver:
         except InfrastructureError as error:
             status, reason = Status.ERROR, error.explained  # others would stand on what is not there
         write_off(self._context, self._stage, address, reason or f"the stage ended as {status}")
+        if not tried_again(status, address.round, self._stage.retry):
+            self._context.values.stage_ended(self._stage.name, status)
         self._ledger.record(address, status, reason=reason)
 
     def _run_steps(self, address: Address) -> None:

@@ -102,6 +102,7 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
         commands=step.commands,
         entrypoint=step.entrypoint,
         environment={**context.job.plan.environment, **step.environment},
+        defaults=context.job.inputs.variables(address.run, address.stage, context.job.plan.workdir),
         user=step.user,
         alias=step.name if step.detach else "",
         shell=step.shell,

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -13,6 +13,7 @@ from runner.engine.backend import Ending, Phase, PullProgress, Readiness, Releas
 from runner.engine.job import Task
 from runner.errors import ImageError, InfrastructureError, UnwantedError
 from runner.naming import Address, new_run_id
+from runner.pipelinectl.values import Store
 from runner.plan.model import Ready, Service, Step
 from tests.support.backends import MISSING, PLACES, Bench, Desk, Listener, Place
 from tests.support.hooked import DEADLINE
@@ -502,3 +503,56 @@ def test_what_ran_when_its_client_died_can_be_followed_by_a_new_one_that_does_no
 def test_what_is_not_there_cannot_be_followed(bench: Bench) -> None:
     with pytest.raises(InfrastructureError):
         bench.backend.follow(replace(bench.stage, step="never"), Listener(), lambda: None)
+
+
+@pytest.fixture
+def valued(place: Place) -> Iterator[Bench]:
+    """Return a bench whose run begins with a value and a configuration."""
+    config = {PurePosixPath("given"): b"1", PurePosixPath("secure-properties/given"): b"1"}
+    found = Bench(place, RunSpec(id=new_run_id(), home="/w", workdir="/w", values={"p.first": b"1\n"}, config=config))
+    yield found
+    found.close()
+    assert place.left(found.run.id) == ()
+
+
+def _setting(key: str, value: str) -> Step:
+    commands = (f"set_env {key} '{value}'", f'[ "$(get_env {key})" = "{value}" ]')
+    return Step(name=key, image=IMAGE, commands=commands, environment={"FAKE_SET_ENV": f"{key}={value}"})
+
+
+def test_values_are_those_that_the_run_began_with_that_steps_have_set_and_that_were_put(valued: Bench) -> None:
+    run = valued.run.id
+    assert valued.backend.values(run) == Store(contents={"p.first": b"1\n"})
+
+    assert valued.ending(*valued.released(_setting("a", "x y"))).exit_code == 0
+    valued.backend.put_values(run, {"p.first": b"2\n", "p.late": b"3\n"})
+
+    assert valued.backend.values(run).contents == {"p.first": b"2\n", "p.late": b"3\n", "e.a": b"x y\n"}
+
+
+def test_values_outlive_the_stage_and_the_client_and_are_not_reset(valued: Bench) -> None:
+    valued.ending(*valued.released(_setting("a", "1")))
+    valued.backend.put_values(valued.run.id, {"p.first": b"2\n"})
+    valued.backend.close_stage(valued.stage, needed=False)
+    before = valued.backend.values(valued.run.id)
+
+    valued.reborn()
+
+    assert before.contents == {"p.first": b"2\n", "e.a": b"1\n"}
+    assert valued.backend.values(valued.run.id) == before
+
+
+def test_the_values_of_a_run_that_is_not_open_cannot_be_reached(bench: Bench) -> None:
+    with pytest.raises(InfrastructureError):
+        bench.backend.values("feedbeef")
+    with pytest.raises(InfrastructureError):
+        bench.backend.put_values("feedbeef", {"p.a": b"1\n"})
+
+
+def test_runs_do_not_see_each_others_values(valued: Bench, place: Place) -> None:
+    other = Bench(place)
+
+    other.backend.put_values(other.run.id, {"p.other": b"1\n"})
+
+    assert valued.backend.values(valued.run.id).contents == {"p.first": b"1\n"}
+    other.close()

@@ -20,4 +20,6 @@ def test_a_run_whose_workspaces_must_be_copied_says_so(*, overlays: bool, told: 
     backend.close()
 
     assert any("workspaces are copied" in note for note in notes) == told
-    assert Sweep(engine).of_process_like(instance) == ()
+    sweep = Sweep(engine)
+    assert sweep.of_process_like(instance) == sweep.lasting(instance)
+    assert sweep.remove(sweep.lasting(instance)) == ()

@@ -32,7 +32,7 @@ def bench(place: DockerPlace) -> Iterator[Bench]:
 
 
 def names(place: DockerPlace) -> list[str]:
-    return sorted(found.cache for found in Sweep(place._engine).caches(place._instance))
+    return sorted(found.cache for found in Sweep(place._engine).lasting(place._instance) if found.cache)
 
 
 def begin(bench: Bench, name: str, command: str, *caches: Cache, user: str = "") -> tuple[Address, Listener]:
@@ -77,7 +77,7 @@ def test_a_cache_that_a_container_mounts_is_not_to_be_removed_and_others_are(pla
     wait_for(lambda: "unused at /c" in names(place))
     sweep = Sweep(place._engine)
     while_used = names(place)
-    left = sweep.remove(sweep.caches(place._instance))
+    left = sweep.remove(sweep.lasting(place._instance))
     bench.backend.signal(address, Signal.KILL)
     bench.ending(address, listener)
     bench.backend.discard(address)

@@ -23,6 +23,7 @@ from runner.engine.backend import (
     Wanted,
 )
 from runner.naming import Address
+from runner.pipelinectl.values import Store
 from runner.plan.model import Ready
 
 
@@ -140,6 +141,14 @@ class HookedBackend:
     def outputs(self, stage: Address) -> Mapping[str, bytes]:
         with self._around("outputs", stage):
             return self.inner.outputs(stage)
+
+    def values(self, run: str) -> Store:
+        with self._around("values", Address(run)):
+            return self.inner.values(run)
+
+    def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
+        with self._around("put_values", Address(run)):
+            self.inner.put_values(run, files)
 
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         with self._around("collect", attempt):

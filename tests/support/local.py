@@ -41,11 +41,11 @@ class FakeSweep:
             raise self.error
         return tuple(self.there)
 
-    def caches(self, instance: Instance) -> tuple[Remnant, ...]:
-        """Return the caches that nothing uses which is still there."""
+    def lasting(self, instance: Instance) -> tuple[Remnant, ...]:
+        """Return what lives between runs, unless something uses it that is still there."""
         self.asked.append(instance)
         names = {remnant.name for remnant in self.there}
-        return tuple(found for found in self.there if found.cache and self.used.get(found.name) not in names)
+        return tuple(found for found in self.there if not found.lock and self.used.get(found.name) not in names)
 
     def remove(self, remnants: tuple[Remnant, ...], *, tries: int = 1) -> tuple[Remnant, ...]:
         """Remove all but what is stuck."""

@@ -151,3 +151,23 @@ def test_different_names_make_different_file_names() -> None:
     names = ["", ".", "..", "x" * 300, "x" * 300 + "y", "/", "%2F", "a b", "a%20b"]
 
     assert len({naming.file_name(name) for name in names}) == len(names)
+
+
+def test_the_commands_of_steps_are_named_by_whose_they_are_and_by_their_version() -> None:
+    others = (replace(WHO, kind="daemon"), replace(WHO, host="there"), replace(WHO, owner="1"))
+    names = {
+        naming.shim_volume(WHO, "a"),
+        naming.shim_volume(WHO, "b"),
+        *(naming.shim_volume(other, "a") for other in others),
+    }
+
+    assert len(names) == 5
+    assert all(re.fullmatch("runner-shim-[a-z2-7]{16}", name) for name in names)
+    assert naming.shim_volume(replace(WHO, id="i2", lock="/another"), "a") in names
+
+
+def test_the_commands_of_steps_carry_no_label_of_a_run_or_a_process() -> None:
+    labels = naming.shim_labels(WHO, "0123")
+
+    assert (labels["io.runner.role"], labels["io.runner.shim"]) == ("shim", "0123")
+    assert not {"io.runner.run", "io.runner.instance", "io.runner.lock"} & set(labels)

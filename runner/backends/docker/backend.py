@@ -6,10 +6,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
-from docker.types import Mount
-
 from runner import naming
-from runner.backends.docker.client import Engine, translated
+from runner.backends.docker import mounts
+from runner.backends.docker.boxes import Sandbox
+from runner.backends.docker.client import Engine
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.creation import Creation
 from runner.backends.docker.events import Events
@@ -19,9 +19,10 @@ from runner.backends.docker.network import Networks
 from runner.backends.docker.outputs import Outputs
 from runner.backends.docker.probes import Probes
 from runner.backends.docker.reader import Reader
-from runner.backends.docker.sandbox import MARKS, Sandbox, Sandboxes, outputs_mount, values_mount
+from runner.backends.docker.sandbox import Sandboxes
 from runner.backends.docker.shell import Shells
 from runner.backends.docker.sweep import Sweep
+from runner.backends.docker.values import Values
 from runner.backends.docker.workspaces import Opened, Workspaces
 from runner.engine.backend import (
     Conflict,
@@ -41,6 +42,7 @@ from runner.engine.backend import (
 from runner.engine.job import Task
 from runner.errors import InfrastructureError
 from runner.naming import Address, Instance
+from runner.pipelinectl.values import Store
 from runner.plan.model import Ready
 from runner.settings import DockerSettings
 
@@ -65,7 +67,8 @@ class DockerBackend:
         self._images = Images(engine, settings)
         self._networks = Networks(engine, settings, instance)
         self._sandboxes = Sandboxes(engine, settings, instance)
-        self._outputs = Outputs(engine, instance)
+        self._outputs = Outputs(engine)
+        self._values = Values(engine, self._sandboxes)
         self._workspaces = Workspaces(engine, settings, instance, self._images, overlays=overlays)
         self._reader = Reader()
         self._events = Events(engine, instance)
@@ -88,15 +91,13 @@ class DockerBackend:
         self._lock = threading.Lock()
 
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
-        """Make the run's network with a first sandbox, and its source beside them."""
+        """Make the run's network, with a first sandbox in it that fills the run's volumes, and its source beside."""
         self._runs[run.id] = run
         source = Task("source", lambda: self._workspaces.open_run(run))
         try:
             self._events.ready()
-            self._make_values(run)
-            self._outputs.make(run)
             self._networks.create(run.id)
-            self._sandboxes.warm(run.id, outputs=bool(run.outputs))
+            self._sandboxes.warm(run)
         finally:
             source.wait()
         source.finish()
@@ -112,7 +113,7 @@ class DockerBackend:
             if stage.address in self._stages:
                 return
         workspace = self._workspaces.open_stage(stage)
-        opened = _Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address.run, lost))
+        opened = _Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address, lost))
         with self._lock:
             self._stages[stage.address] = opened
 
@@ -168,7 +169,15 @@ class DockerBackend:
     def outputs(self, stage: Address) -> Mapping[str, bytes]:
         """Return what steps of the run have left for later ones."""
         opened = self._opened(stage)
-        return self._outputs.read(stage.run, opened.sandbox.id) if self._runs[stage.run].outputs else {}
+        return self._outputs.read(stage.run, opened.sandbox) if self._runs[stage.run].outputs else {}
+
+    def values(self, run: str) -> Store:
+        """Return the store of a run's values as it is now."""
+        return self._values.read(run)
+
+    def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
+        """Put files into the store of a run's values."""
+        self._values.put(run, files)
 
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Copy files of an attempt's workspace out."""
@@ -222,12 +231,8 @@ class DockerBackend:
         self._removals.shutdown()
         self._events.close()
         self._reader.close()
+        self._sandboxes.close()
         self._workspaces.close()
-
-    def _make_values(self, run: RunSpec) -> None:
-        labels = naming.labels(self._instance, run.address, "values")
-        with translated("creating the volume of the run's values"):
-            self._engine.api.create_volume(naming.volume(run.id, "v"), driver="local", labels=labels)
 
     def _opened(self, stage: Address) -> _Stage:
         with self._lock:
@@ -236,16 +241,9 @@ class DockerBackend:
             raise InfrastructureError(f"{stage}: the stage is not open")
         return opened
 
-    def _mounts(self, step: StepSpec, stage: _Stage | None) -> tuple[Mount, ...]:
-        run = self._runs[step.address.run]
-        if stage is None or not step.workspace:
-            return (values_mount(run.id),)
-        outputs = (outputs_mount(run.id, run.outputs),) if run.outputs else ()
-        return (values_mount(run.id), *stage.workspace.mounts, *outputs)
-
     def _placement(self, step: StepSpec, image: Image) -> Placement:
-        address = step.address
-        stage = self._stages.get(address.of_stage())
+        address, run = step.address, self._runs[step.address.run]
+        stage = self._stages.get(address.of_stage()) if step.workspace else None
         if step.workspace and stage is None:
             raise InfrastructureError(f"{address}: its stage is not open")
         network: Joined | Own = Own(network=naming.network(address.run), alias=step.alias)
@@ -255,8 +253,9 @@ class DockerBackend:
             image=step.image,
             network=network,
             role="step" if step.workspace else "service",
-            workdir=self._runs[address.run].workdir,
-            marks=MARKS,
-            mounts=self._mounts(step, stage),
+            workdir=run.workdir,
+            image_environment=image.environment,
+            marks=mounts.MARKS,
+            mounts=(*(stage.workspace.mounts if stage else ()), *mounts.of_step(self._instance, run, step)),
             has_shell=lambda container: self._images.shell_in(container, image.id),
         )

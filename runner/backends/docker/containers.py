@@ -60,7 +60,7 @@ class Containers:
         self._keep(attempt)
         if hostconfig.gated(spec):
             try:
-                shown = _unexportable(gate.checked(spec.environment))
+                shown = _unexportable(hostconfig.variables(spec, placement, {}))
                 self._creation.bring_up(attempt, spec, placement, shown)
             except BaseException:
                 self._forget(attempt)
@@ -100,7 +100,7 @@ class Containers:
         spec, placement = attempt.spec, attempt.placement
         if attempt.released or spec is None or placement is None:
             return
-        environment = gate.checked({**spec.environment, **release.environment})
+        environment = hostconfig.variables(spec, placement, release.environment)
         if hostconfig.gated(spec):
             shown = _unexportable(environment)
             if shown != attempt.shown:
@@ -108,7 +108,7 @@ class Containers:
                 self._creation.bring_up(attempt, spec, placement, shown)
             self._open_gate(attempt, spec, environment)
         else:
-            self._creation.bring_up(attempt, spec, placement, environment)
+            self._creation.bring_up(attempt, spec, placement, hostconfig.with_path(spec, placement, environment))
         attempt.released = True
 
     def signal(self, address: Address, signal: Signal) -> None:

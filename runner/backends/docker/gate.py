@@ -9,6 +9,8 @@ Right before it runs anything the gate creates the *mark*, an empty file in a di
 an attempt whose mark cannot be written does not run (125, with the shell's message on stderr), and since ``set -C``
 refuses to overwrite, no attempt is released twice.
 
+After the exports the commands of steps come first on the PATH, whatever that is by then.
+
 A step may ask for another shell. The gate is ``/bin/sh`` then, too: it becomes that shell (``exec``) after the exports,
 so that a PATH among them counts, and hands it the script in a here-document that ends with the token.
 """
@@ -18,6 +20,7 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 
 from runner.errors import InfrastructureError
+from runner.pipelinectl.layout import COMMANDS
 
 UNRELEASED, NO_SHELL = 125, 127
 
@@ -47,6 +50,11 @@ runner_text=$(cat) && exec </dev/null || exit 126
 eval "unset runner_text
 $runner_text"
 """
+
+ENGINE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What an engine gives to a container whose image sets no PATH."""
+
+_PREFIXED = f'command export "PATH={COMMANDS}:${{PATH:-{ENGINE_PATH}}}" || :\n'.encode()
 
 _FIRST = string.ascii_letters + string.digits + "%+,-./:=@^_~"
 
@@ -85,6 +93,11 @@ def checked(environment: Mapping[str, str]) -> Mapping[str, str]:
     return environment
 
 
+def path(own: str) -> str:
+    """Return a PATH with the commands of steps first; an empty one is what the engine gives without one."""
+    return f"{COMMANDS}:{own or ENGINE_PATH}"
+
+
 def script(commands: Sequence[str]) -> str:
     """Return the script that runs commands one after the other, each traced as ``$ command`` exactly as written.
 
@@ -104,6 +117,8 @@ def script(commands: Sequence[str]) -> str:
 def payload(environment: Mapping[str, str], text: str, token: str, shell: str = "") -> bytes:
     """Return what opens the gate: exports, then the script ``text``, for ``shell`` if that is not the gate's own.
 
+    The commands of steps come first on the PATH; an empty one is what the engine gives without one.
+
     ``shell`` is a program's name or absolute path; without it in the image, the attempt ends with 127 and a message.
 
     Every name must be ``exportable``. ``token`` must be one that the text cannot foresee. Bytes that are no UTF-8 are
@@ -115,7 +130,8 @@ def payload(environment: Mapping[str, str], text: str, token: str, shell: str = 
         ValueError: a name cannot be exported.
     """
     run = _handed_over(text, token, shell) if shell else text
-    body = b"".join(_exports(checked(environment))) + _bytes(run, "the script") + f"\n#{token}\n".encode()
+    exports = b"".join(_exports(checked(environment)))
+    body = exports + _PREFIXED + _bytes(run, "the script") + f"\n#{token}\n".encode()
     return f"go\n{token}\n{len(body)}\n".encode() + body
 
 

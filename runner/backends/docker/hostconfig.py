@@ -1,7 +1,7 @@
 """What a step's container is created from: a pure function of its spec and of where it stands."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from docker.types import ContainerConfig, EndpointConfig, HostConfig, LogConfig, Mount, NetworkingConfig, Ulimit
@@ -39,6 +39,7 @@ class Placement:
     ``workdir`` is where steps with a workspace begin, and where relative paths do. ``marks`` is the directory, inside
     the container, of the marks that the gate leaves; it must be on a volume among ``mounts``, and writable for anyone.
     ``has_shell`` tells of a created container whether it has ``/bin/sh``; it is asked for steps with commands.
+    ``image_environment`` is what the image sets.
     """
 
     image: str
@@ -48,6 +49,7 @@ class Placement:
     marks: str
     mounts: tuple[Mount, ...]
     has_shell: Callable[[str], bool]
+    image_environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,24 @@ class Terms:
 def gated(spec: StepSpec) -> bool:
     """Whether the attempt waits behind a gate; without commands there is nothing that a shell would run."""
     return bool(spec.commands)
+
+
+def variables(spec: StepSpec, placement: Placement, told: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what an attempt is given beside what its image sets; ``told`` is what it learns at its start.
+
+    Raises:
+        InfrastructureError: see ``gate.checked``.
+    """
+    defaults = {name: value for name, value in spec.defaults.items() if name not in placement.image_environment}
+    return gate.checked({**defaults, **spec.environment, **told})
+
+
+def with_path(spec: StepSpec, placement: Placement, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with the commands of steps first on the PATH; a service has none of them."""
+    if not spec.workspace:
+        return dict(environment)
+    own = environment.get("PATH", placement.image_environment.get("PATH", ""))
+    return {**environment, "PATH": gate.path(own)}
 
 
 def mark(spec: StepSpec, placement: Placement) -> str:

@@ -1,37 +1,40 @@
-"""What steps leave in the directory of outputs that they all share, read through the engine only when it has changed.
+"""What steps leave in the directory of outputs that they all share: the sandbox of a stage answers what is there.
 
-Asking whether it has costs a millisecond a file, reading 40. The archive gives times in whole seconds, and a file may
-be written twice in one with the same size. So what was modified less than two seconds before it was read is read again.
+Where it does not, the engine is asked, and the directory read through it only when it has changed: asking whether it
+has costs a millisecond a file, reading 40. The archive gives times in whole seconds, and a file may be written twice in
+one with the same size. So what was modified less than two seconds before it was read is read again.
 """
 
 import tarfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from io import BufferedReader
 
-from runner import naming
+from runner.backends.docker.answers import NoAnswerError
+from runner.backends.docker.boxes import Sandbox
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.helper import stat
-from runner.backends.docker.sandbox import OUTPUTS
-from runner.engine.backend import RunSpec
+from runner.backends.docker.mounts import OUTPUTS
+from runner.backends.docker.tars import Directory, Limits, unpacked
 from runner.errors import InfrastructureError
-from runner.naming import Instance
-from runner.workspace.streams import Pieces
 
-FILE_BYTES = 10 << 20
-ALL_BYTES, ALL_MEMBERS = 64 << 20, 10_000  # of whatever lies there, however deep
+LIMITS = Limits(
+    directory="the directory of outputs",
+    entry="the output",
+    hint="a step leaves there only the variables for later steps",
+    all_bytes=64 << 20,
+    members=10_000,
+    file=10 << 20,
+)
 
 _ASKED = 8  # files that are asked after one by one; more are read again, which takes no longer
 _SETTLED_SECONDS = 2
 _TRIES, _PAUSE_SECONDS = 5, 0.05
-
-_END = bytes(1024)
-_HINT = "a step leaves there only the variables for later steps"
+_MOST_BYTES = LIMITS.all_bytes + LIMITS.members * 2048  # with the headers of a tar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,24 +62,26 @@ class _Known:
 class Outputs:
     """The outputs of an instance's runs, for use from any thread."""
 
-    def __init__(self, engine: Engine, instance: Instance) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._instance = instance
         self._known: defaultdict[str, _Known] = defaultdict(_Known)
 
-    def make(self, run: RunSpec) -> None:
-        """Make the volume of a run that has outputs."""
-        if run.outputs:
-            labels = naming.labels(self._instance, run.address, "outputs")
-            with translated("creating the volume of the run's outputs"):
-                self._engine.api.create_volume(naming.volume(run.id, "o"), driver="local", labels=labels)
-
-    def read(self, run: str, container: str) -> Mapping[str, bytes]:
-        """Return the files by name; ``container`` is a sandbox of the run.
+    def read(self, run: str, sandbox: Sandbox) -> Mapping[str, bytes]:
+        """Return the files by name, as a sandbox of the run finds them; 3 ms, or 40 where it does not answer.
 
         Raises:
             InfrastructureError: a file has more than 10 MiB, there are too many, or they cannot be read.
         """
+        try:
+            return _persistent(lambda: unpacked(_answered(sandbox), LIMITS)).files
+        except NoAnswerError:
+            return self._through_engine(run, sandbox.id)
+
+    def forget(self, run: str) -> None:
+        """Forget what was read of a run."""
+        self._known.pop(run, None)
+
+    def _through_engine(self, run: str, container: str) -> Mapping[str, bytes]:
         known = self._known[run]
         with known.lock:
             found = stat(self._engine, container, OUTPUTS)
@@ -84,15 +89,11 @@ class Outputs:
                 raise InfrastructureError("the run's outputs cannot be read: the sandbox of the stage is gone")
             last = known.read
             if not (last.settled and last.modified == found.modified and self._unchanged(container, last)):
-                files, stamps = self._read(container)
-                newest = max([found.modified.timestamp(), *(modified for _, modified in stamps.values())])
+                now = _persistent(lambda: unpacked(self._archive(container), LIMITS))
+                newest = max([found.modified.timestamp(), *(modified for _, modified in now.stamps.values())])
                 settled = newest + _SETTLED_SECONDS <= found.now.timestamp()
-                known.read = Read(modified=found.modified, files=files, stamps=stamps, settled=settled)
+                known.read = Read(modified=found.modified, files=now.files, stamps=now.stamps, settled=settled)
             return known.read.files
-
-    def forget(self, run: str) -> None:
-        """Forget what was read of a run."""
-        self._known.pop(run, None)
 
     def _unchanged(self, container: str, last: Read) -> bool:
         return len(last.stamps) <= _ASKED and all(
@@ -101,18 +102,6 @@ class Outputs:
             for found in (stat(self._engine, container, f"{OUTPUTS}/{name}"),)
         )
 
-    def _read(self, container: str) -> tuple[dict[str, bytes], dict[str, tuple[int, int]]]:
-        """Read all; a file that shrinks meanwhile breaks the archive, which is then asked for again."""
-        tries = 0
-        while True:
-            try:
-                return _files(self._archive(container))
-            except tarfile.TarError as error:
-                tries += 1
-                if tries == _TRIES:
-                    raise InfrastructureError(f"reading the run's outputs: the archive is damaged: {error}") from error
-            time.sleep(_PAUSE_SECONDS)
-
     def _archive(self, container: str) -> Generator[bytes, None, None]:
         with translated("reading the run's outputs"):
             pieces, _ = self._engine.api.get_archive(container, OUTPUTS)
@@ -120,43 +109,18 @@ class Outputs:
                 yield from pieces
 
 
-def _files(archive: Generator[bytes, None, None]) -> tuple[dict[str, bytes], dict[str, tuple[int, int]]]:
-    """Return the regular files directly in the directory that the tar holds, and their stamps.
-
-    Links, and whatever else there is, are passed over; but for a second name of such a file.
-    """
-    files: dict[str, bytes] = {}
-    stamps: dict[str, tuple[int, int]] = {}
-    with closing(archive), tarfile.open(fileobj=BufferedReader(Pieces(_whole(archive))), mode="r|") as tar:
-        size = 0
-        for number, member in enumerate(tar):
-            name, first = _below(member.name), _below(member.linkname)
-            size += member.size
-            direct = bool(name) and "/" not in name
-            if direct and member.isreg() and member.size > FILE_BYTES:
-                raise InfrastructureError(f"the output {name} has more than 10 MiB", hint=_HINT)
-            if number > ALL_MEMBERS or size > ALL_BYTES:
-                raise InfrastructureError(
-                    f"the directory of outputs holds more than {ALL_MEMBERS} files or {ALL_BYTES >> 20} MiB", hint=_HINT
-                )
-            if direct and member.islnk() and first in files:
-                files[name], stamps[name] = files[first], stamps[first]
-            elif direct and member.isreg() and (content := tar.extractfile(member)):
-                files[name] = content.read()
-                stamps[name] = (member.size, int(member.mtime))
-    return files, stamps
+def _answered(sandbox: Sandbox) -> Generator[bytes, None, None]:
+    yield sandbox.answers.ask("read_outputs", most=_MOST_BYTES)
 
 
-def _whole(archive: Iterator[bytes]) -> Iterator[bytes]:
-    """Pass pieces on; tarfile takes a tar that breaks off between two members, or in a header, for a whole one."""
-    tail = b""
-    for piece in archive:
-        tail = (tail + piece)[-len(_END) :]
-        yield piece
-    if tail != _END:
-        raise tarfile.ReadError("it breaks off")
-
-
-def _below(name: str) -> str:
-    """Return what follows the one directory that the archive consists of."""
-    return name.partition("/")[2]
+def _persistent(read: Callable[[], Directory]) -> Directory:
+    """Read; a file that shrinks meanwhile breaks the archive, which is then asked for again."""
+    tries = 0
+    while True:
+        try:
+            return read()
+        except tarfile.TarError as error:
+            tries += 1
+            if tries == _TRIES:
+                raise InfrastructureError(f"reading the run's outputs: the archive is damaged: {error}") from error
+        time.sleep(_PAUSE_SECONDS)

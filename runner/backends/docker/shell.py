@@ -9,8 +9,8 @@ from dataclasses import replace
 from runner.backends.docker.attach import Connection, start_exec
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.creation import Creation
-from runner.backends.docker.gate import SHELL, checked
-from runner.backends.docker.hostconfig import Placement
+from runner.backends.docker.gate import SHELL
+from runner.backends.docker.hostconfig import Placement, variables, with_path
 from runner.engine.backend import Release, StepSpec, Terminal
 from runner.errors import EngineUnavailableError, InfrastructureError
 
@@ -48,8 +48,8 @@ class Shells:
         Raises:
             InfrastructureError: the image has no shell, or it cannot be started.
         """
-        variables = checked({**spec.environment, **release.environment})
-        environment = [_UNSET, *(f"{name}={value}" for name, value in variables.items())]
+        given = with_path(spec, placement, variables(spec, placement, release.environment))
+        environment = [_UNSET, *(f"{name}={value}" for name, value in given.items())]
         standing = replace(spec, address=replace(spec.address, attempt=_NO_ATTEMPT), commands=_NEVER_RUN)
         attempt = self._creation.new(standing, placement)
         self._creation.bring_up(attempt, standing, _insisting(placement), {})

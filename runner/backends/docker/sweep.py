@@ -4,13 +4,12 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import compress
+from itertools import chain, compress
 from typing import Any
 
 from runner.backends.docker.client import GONE, Engine, tolerating, translated
 from runner.errors import EngineRefusedError, EngineTimeoutError
 from runner.naming import (
-    CACHE,
     LABEL_CACHE,
     LABEL_HOST,
     LABEL_KIND,
@@ -18,6 +17,8 @@ from runner.naming import (
     LABEL_OWNER,
     LABEL_ROLE,
     LABEL_RUN,
+    LABEL_SHIM,
+    LASTING,
     Instance,
 )
 
@@ -31,7 +32,8 @@ class Remnant:
     """An object on the engine that carries our labels.
 
     ``kind`` is "container", "network" or "volume"; ``lock`` the file that its owner holds a lock on while it lives.
-    A cache has neither run nor lock: ``cache`` says what it is for.
+    What lives between runs has neither run nor lock: of a cache ``cache`` says what it is for, of the commands of steps
+    ``shim`` which version they are.
     """
 
     kind: str
@@ -40,6 +42,7 @@ class Remnant:
     lock: str
     overlay: bool = False
     cache: str = ""
+    shim: str = ""
 
     @property
     def rank(self) -> int:
@@ -61,9 +64,10 @@ class Sweep:
         """Return all objects made by instances of the same kind, host and owner; nobody else's."""
         return self._find(_whose(instance))
 
-    def caches(self, instance: Instance) -> tuple[Remnant, ...]:
-        """Return the caches of such instances that no container mounts, be it one that does not run."""
-        return self._volumes({**_whose(instance), LABEL_ROLE: CACHE}, unused=True)
+    def lasting(self, instance: Instance) -> tuple[Remnant, ...]:
+        """Return what lives between runs of such instances, and no container mounts, be it one that does not run."""
+        whose = _whose(instance)
+        return tuple(chain.from_iterable(self._volumes({**whose, LABEL_ROLE: role}, unused=True) for role in LASTING))
 
     def remove(self, remnants: tuple[Remnant, ...], *, tries: int = _TRIES) -> tuple[Remnant, ...]:
         """Remove objects, those that others stand on last; return what could not be removed.
@@ -138,4 +142,5 @@ def _remnant(kind: str, name: str, raw: Mapping[str, Any]) -> Remnant:
         lock=labels.get(LABEL_LOCK, ""),
         overlay=(raw.get("Options") or {}).get("type") == "overlay",
         cache=labels.get(LABEL_CACHE, ""),
+        shim=labels.get(LABEL_SHIM, ""),
     )

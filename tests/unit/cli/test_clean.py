@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.backends.docker.sweep import Remnant
 from runner.cli import app
 from runner.errors import EngineUnavailableError
 from runner.store import instances
@@ -84,3 +85,14 @@ def test_with_all_unused_caches_go_too_and_are_named_by_what_they_are_for(
 
     assert capsys.readouterr() == ("removed cache npm at /cache\n", "cannot remove cache go at /cache\n")
     assert sweep.there == [cache("go")]
+
+
+def test_with_all_the_commands_of_steps_go_too_and_are_named_by_their_version(
+    sweep: FakeSweep, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep.there = [Remnant(kind="volume", name="runner-shim-x", run="", lock="", shim="0123456789ab")]
+    monkeypatch.setattr(sys, "argv", ["runner", "clean", "--all"])
+
+    assert app.run() == 0
+
+    assert capsys.readouterr().out == "removed commands of steps, version 0123456789ab\n"

@@ -7,6 +7,7 @@ from runner.engine.journal import Entry
 from runner.engine.report import report
 from runner.engine.state import RunState
 from runner.naming import Address
+from runner.pipelinectl.values import Store, values_of
 from runner.plan.model import Plan, Stage, Step
 from runner.plan.status import Status
 
@@ -17,7 +18,7 @@ def _told(*commands: str, exit_code: int = 2, shell: str = "") -> list[str]:
         stages=(Stage(name="a", steps=(Step(name="s", image="i", commands=commands, shell=shell),)),),
     )
     ended = Entry(address=Address("r", "a", "s"), status=Status.FAILURE, at=1.0, exit_code=exit_code)
-    return list(explain(plan, report(RunState("r", plan, [ended]))))
+    return list(explain(plan, report(RunState("r", plan, [ended]), values_of(Store()))))
 
 
 def test_the_command_with_a_quote_too_many_is_named() -> None:

@@ -146,7 +146,7 @@ def test_caches_stay_unless_they_are_asked_for(me: Instance, dead: str, monkeypa
     sweep = FakeSweep(kept, remnant("one", dead)).install(monkeypatch)
     first = clean(Engine(), me, kept=True)
     assert _names(sweep) == ["go"]
-    second = clean(Engine(), me, kept=True, caches=True)
+    second = clean(Engine(), me, kept=True, lasting=True)
 
     assert kept not in first.removed
     assert (second.removed, second.left) == ((kept,), ())
@@ -161,7 +161,7 @@ def test_a_cache_that_only_a_dead_instance_used_goes_and_one_in_use_stays(
         sweep = FakeSweep(cache("go"), cache("npm"), ended, going_on).install(monkeypatch)
         sweep.used = {"go": "ended", "npm": "going on"}
 
-        cleaned = clean(Engine(), me, kept=True, caches=True)
+        cleaned = clean(Engine(), me, kept=True, lasting=True)
 
     assert cleaned.removed == (ended, cache("go"))
     assert cleaned.left == ()
@@ -172,6 +172,6 @@ def test_a_cache_that_cannot_be_removed_is_told(me: Instance, monkeypatch: pytes
     sweep = FakeSweep(cache("go"), cache("npm")).install(monkeypatch)
     sweep.stuck = {"npm"}
 
-    cleaned = clean(Engine(), me, kept=True, caches=True)
+    cleaned = clean(Engine(), me, kept=True, lasting=True)
 
     assert (cleaned.removed, cleaned.left) == ((cache("go"),), (cache("npm"),))

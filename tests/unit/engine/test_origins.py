@@ -7,6 +7,7 @@ from runner.engine.journal import Memory
 from runner.engine.origins import unfold
 from runner.engine.report import report
 from runner.naming import ORIGINS
+from runner.pipelinectl.values import Store, values_of
 from runner.plan.model import Plan, Ruleset
 from runner.plan.status import Status
 from tests.support.engine import SCALE, Life, VaryingBackend, at, drive
@@ -125,7 +126,7 @@ def test_a_cancel_while_secrets_are_fetched_is_no_error(world: World) -> None:
 def test_the_report_shows_the_stage() -> None:
     result = drive(_plan("one"))
 
-    assert [found["name"] for found in report(result.state)["stages"]] == [ORIGINS, "s", "apart"]
+    assert [found["name"] for found in report(result.state, values_of(Store()))["stages"]] == [ORIGINS, "s", "apart"]
 
 
 def test_secrets_that_an_earlier_life_has_fetched_are_not_fetched_again(world: World) -> None:

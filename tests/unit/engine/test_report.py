@@ -4,6 +4,7 @@ from runner.engine.journal import Entry
 from runner.engine.report import report
 from runner.engine.state import RunState
 from runner.naming import Address
+from runner.pipelinectl.values import Store, values_of
 from runner.plan.status import Status
 from tests.support.engine import RUN, at, drive
 from tests.support.plans import plan, stage, step
@@ -21,6 +22,7 @@ ENTRIES = (
     (at("test"), Status.NOT_RUN, 3.3, None, "not started"),
     (Address(RUN), Status.FAILURE, 3.4, None, "stage build: step make: it was too big"),
 )
+VALUES = values_of(Store(contents={"e.k": b"v\n"}))
 GOLDEN = {
     "run": {
         "id": RUN,
@@ -73,6 +75,7 @@ GOLDEN = {
         },
     ],
     "children": [],
+    "values": VALUES,
 }
 
 
@@ -88,18 +91,18 @@ def _state(count: int = len(ENTRIES)) -> RunState:
 
 
 def test_the_document_of_a_run_has_these_keys_and_values() -> None:
-    assert json.loads(json.dumps(report(_state()))) == GOLDEN
+    assert json.loads(json.dumps(report(_state(), VALUES))) == GOLDEN
 
 
 def test_a_run_that_has_not_begun_is_pending() -> None:
-    document = report(_state(0))
+    document = report(_state(0), VALUES)
 
     assert document["run"] == {"id": RUN, "status": "pending", "dialect": "vela", "seconds": 0.0, "reason": ""}
     assert [stage["status"] for stage in document["stages"]] == ["pending", "pending"]
 
 
 def test_a_step_that_goes_on_has_started_and_takes_no_time_yet() -> None:
-    make = report(_state(3))["stages"][0]["steps"][0]
+    make = report(_state(3), VALUES)["stages"][0]["steps"][0]
 
     assert (make["status"], make["started"], make["seconds"]) == ("running", 0.123, None)
 
@@ -112,7 +115,7 @@ def test_a_stage_is_told_by_its_last_round() -> None:
         Entry(address=at("build/make", round=2), status=Status.SUCCESS, at=2.0, exit_code=0),
     ]
 
-    build = report(RunState(RUN, PLAN, entries))["stages"][0]
+    build = report(RunState(RUN, PLAN, entries), VALUES)["stages"][0]
 
     assert (build["status"], build["reason"]) == ("success", "")
     assert (build["steps"][0]["status"], build["steps"][0]["exit_code"]) == ("success", 0)
@@ -121,7 +124,7 @@ def test_a_stage_is_told_by_its_last_round() -> None:
 def test_times_count_from_the_start_of_the_run() -> None:
     result = drive(plan(stage("s", step("a", seconds=2), step("b"))))
 
-    document = report(result.state)
+    document = report(result.state, VALUES)
 
     first, second = document["stages"][0]["steps"]
     assert first["started"] is not None

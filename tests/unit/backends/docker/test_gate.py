@@ -1,5 +1,6 @@
 """What is sent to the gate, and what is refused. That the shells take it is shown in tests/integration/test_gate.py."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -24,7 +25,32 @@ def test_a_payload_is_go_token_length_and_a_body_that_ends_with_the_token() -> N
     head, body = sent.split(b"\n", 3)[:3], sent.split(b"\n", 3)[3]
 
     assert head == [b"go", TOKEN.encode(), str(len(body)).encode()]
-    assert body == b"command export A='1' || :\ntrue\n#" + TOKEN.encode() + b"\n"
+    exported, path, *rest = body.split(b"\n")
+    assert exported == b"command export A='1' || :"
+    assert path.startswith(b'command export "PATH=/opt/runner/bin:')
+    assert rest == [b"true", b"#" + TOKEN.encode(), b""]
+
+
+ENGINE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@pytest.mark.parametrize("shell", ["", "bash"])
+@pytest.mark.parametrize(
+    ("environment", "own"),
+    [
+        ({"PATH": "/a b:/bin:/usr/bin:~:*"}, "/a b:/bin:/usr/bin:~:*"),
+        ({"PATH": ""}, ENGINE_PATH),
+        ({}, os.environ["PATH"]),
+    ],
+)
+def test_the_commands_of_steps_come_first_on_whatever_the_path_is(
+    tmp_path: Path, environment: dict[str, str], own: str, shell: str
+) -> None:
+    script = gate.script(["printenv PATH"])
+    done = through(tmp_path, gate.payload(environment, script, TOKEN, shell))
+
+    assert done.stdout.splitlines()[-1].decode() == f"/opt/runner/bin:{own}"
+    assert gate.path(environment.get("PATH", own)) == f"/opt/runner/bin:{own}"
 
 
 def test_an_opened_gate_leaves_its_mark_and_runs_the_script(tmp_path: Path) -> None:

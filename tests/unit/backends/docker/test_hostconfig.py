@@ -7,7 +7,7 @@ import pytest
 from docker.types import Mount
 
 from runner.backends.docker import gate
-from runner.backends.docker.hostconfig import Joined, Own, Placement, Terms, config, gated, mark
+from runner.backends.docker.hostconfig import Joined, Own, Placement, Terms, config, gated, mark, variables, with_path
 from runner.engine.backend import StepSpec
 from runner.naming import ORIGINS, Address, Instance, cache_labels, cache_volume, container, labels
 from runner.plan.model import Bind, Cache, Limits, Ulimit
@@ -174,3 +174,33 @@ def test_a_cache_is_a_volume_by_its_name_and_is_labelled_as_the_engine_makes_it(
     assert [mount["Target"] for mount in mounts] == ["/vela/src/node_modules", "/go"]
     assert mounts[1]["Source"] == cache_volume(INSTANCE, "go", "/go")
     assert mounts[1]["VolumeOptions"] == {"NoCopy": True, "Labels": cache_labels(INSTANCE, "go", "/go")}
+
+
+def test_defaults_count_where_neither_the_image_nor_the_step_sets_them() -> None:
+    spec = replace(SPEC, defaults={"A": "d", "B": "d", "C": "d", "D": "d"}, environment={"B": "s", "E": "s"})
+    placement = replace(PLACEMENT, image_environment={"C": "i"})
+
+    assert variables(spec, placement, {"D": "t"}) == {"A": "d", "B": "s", "D": "t", "E": "s"}
+
+
+@pytest.mark.parametrize(
+    ("own", "image", "expected"),
+    [
+        ({}, {"PATH": "/image"}, "/opt/runner/bin:/image"),
+        ({"PATH": "/step"}, {"PATH": "/image"}, "/opt/runner/bin:/step"),
+        ({}, {}, f"/opt/runner/bin:{gate.ENGINE_PATH}"),
+        ({"PATH": ""}, {"PATH": "/image"}, f"/opt/runner/bin:{gate.ENGINE_PATH}"),
+    ],
+)
+def test_a_step_without_a_gate_finds_the_commands_of_steps_first(
+    own: dict[str, str], image: dict[str, str], expected: str
+) -> None:
+    placement = replace(PLACEMENT, image_environment=image)
+
+    assert with_path(SPEC, placement, {"A": "1", **own}) == {"A": "1", "PATH": expected}
+
+
+def test_the_path_of_a_service_is_its_own() -> None:
+    placement = replace(PLACEMENT, image_environment={"PATH": "/image"})
+
+    assert with_path(replace(SPEC, workspace=False), placement, {"A": "1"}) == {"A": "1"}

@@ -3,21 +3,25 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from pathlib import Path
 from urllib.parse import unquote_plus
 
 import pytest
 
 from runner.backends.docker import outputs
+from runner.backends.docker.boxes import Sandbox
 from runner.backends.docker.outputs import Outputs
-from runner.engine.backend import RunSpec
+from runner.backends.docker.tars import packed
 from runner.errors import EngineUnavailableError, InfrastructureError
-from tests.support.stub_engine import Behaviour, Handler, StubEngine, answer, cut, refuse, stub_engine
-from tests.support.workspaces import INSTANCE
+from tests.support.answering import Silent, sandbox_shell
+from tests.support.stub_engine import Behaviour, Handler, StubEngine, cut, refuse, stub_engine
 
-RUN, BOX = "0badcafe", "box"
-ARCHIVE = f"/containers/{BOX}/archive"
+RUN = "0badcafe"
+BOX, GONE = (Sandbox(id=name, answers=Silent()) for name in ("box", "gone"))
+ARCHIVE = f"/containers/{BOX.id}/archive"
 OLD, NOW = 1_000_000, 1_000_100
 
 
@@ -92,7 +96,7 @@ def stub(directory: Directory) -> Iterator[StubEngine]:
 @pytest.fixture
 def read_by(stub: StubEngine) -> Iterator[Outputs]:
     engine = stub.engine()
-    yield Outputs(engine, INSTANCE)
+    yield Outputs(engine)
     engine.api.close()
 
 
@@ -241,14 +245,14 @@ def test_an_engine_that_goes_away_is_an_error(read_by: Outputs, directory: Direc
 
 def test_a_sandbox_that_is_gone_is_an_error(read_by: Outputs) -> None:
     with pytest.raises(InfrastructureError, match="the sandbox of the stage is gone"):
-        read_by.read(RUN, "gone")
+        read_by.read(RUN, GONE)
 
 
 @pytest.mark.parametrize(("size", "fits"), [(8, True), (9, False)])
 def test_a_file_may_be_as_large_as_the_limit(
     read_by: Outputs, directory: Directory, monkeypatch: pytest.MonkeyPatch, size: int, *, fits: bool
 ) -> None:
-    monkeypatch.setattr(outputs, "FILE_BYTES", 8)
+    monkeypatch.setattr(outputs, "LIMITS", replace(outputs.LIMITS, file=8))
     directory.put("a", b"x" * size)
 
     if fits:
@@ -258,10 +262,53 @@ def test_a_file_may_be_as_large_as_the_limit(
             read_by.read(RUN, BOX)
 
 
-@pytest.mark.parametrize(("outputs_at", "made"), [("/vela/outputs", 1), ("", 0)])
-def test_only_a_run_with_outputs_gets_a_volume(read_by: Outputs, stub: StubEngine, outputs_at: str, made: int) -> None:
-    stub.script["/volumes/create"] = [answer({"Name": f"r{RUN}o"})]
+def test_a_sandbox_that_answers_is_believed_and_the_engine_is_not_asked(
+    read_by: Outputs, stub: StubEngine, tmp_path: Path
+) -> None:
+    with sandbox_shell(tmp_path) as shell, shell.client() as answers:
+        answers.ask("open", packed({}, 0o666))
+        box = Sandbox(id=BOX.id, answers=answers)
+        assert read_by.read(RUN, box) == {}
+        for content in (b"A=1\n", b"A=2\n"):
+            (shell.outputs / ".env").write_bytes(content)
+            assert read_by.read(RUN, box) == {".env": content}
 
-    read_by.make(RunSpec(id=RUN, home="/vela", workdir="/vela/src", outputs=outputs_at))
+    assert asked(stub) == []
 
-    assert sum("/volumes/create" in request for request in stub.requests) == made
+
+def test_what_is_too_large_for_an_answer_is_told_by_the_engine(
+    read_by: Outputs, directory: Directory, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(outputs, "_MOST_BYTES", 1000)
+    directory.put("a", b"x" * 2000)
+    with sandbox_shell(tmp_path) as shell, shell.client() as answers:
+        answers.ask("open", packed({}, 0o666))
+        (shell.outputs / "a").write_bytes(b"x" * 2000)
+
+        assert read_by.read(RUN, Sandbox(id=BOX.id, answers=answers)) == {"a": b"x" * 2000}
+
+
+class Torn(Silent):
+    """A sandbox whose first answers break off, as when a file shrinks while it is read."""
+
+    def __init__(self, torn: int) -> None:
+        self.torn = torn
+
+    def ask(self, verb: str, body: bytes = b"", **_: object) -> bytes:
+        self.torn -= 1
+        whole = packed({"outputs/a": b"1" * 600}, 0o666)
+        return whole[: 700 if self.torn >= 0 else None]
+
+
+@pytest.mark.parametrize(("torn", "fits"), [(4, True), (5, False)])
+def test_an_answer_that_is_torn_is_asked_for_again(
+    read_by: Outputs, monkeypatch: pytest.MonkeyPatch, torn: int, *, fits: bool
+) -> None:
+    monkeypatch.setattr(outputs, "_PAUSE_SECONDS", 0)
+    box = Sandbox(id=BOX.id, answers=Torn(torn))
+
+    if fits:
+        assert read_by.read(RUN, box) == {"a": b"1" * 600}
+    else:
+        with pytest.raises(InfrastructureError, match="the archive is damaged"):
+            read_by.read(RUN, box)

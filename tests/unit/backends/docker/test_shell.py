@@ -170,7 +170,8 @@ def test_the_shell_is_an_exec_at_a_terminal_with_the_variables_of_the_release(st
     environment = stand.asked["Env"]
 
     assert (stand.asked["Tty"], stand.asked["AttachStdin"]) == (True, True)
-    assert environment[1:] == ["A=2", "TOKEN=hunter2=\nx", "PARAMETER_DRY-RUN=yes"]
+    path = "PATH=/opt/runner/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    assert environment[1:] == ["A=2", "TOKEN=hunter2=\nx", "PARAMETER_DRY-RUN=yes", path]
     assert environment[0] == "TINI_KILL_PROCESS_GROUP"  # a name alone unsets it
 
 

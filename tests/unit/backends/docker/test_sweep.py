@@ -1,4 +1,4 @@
-"""Which caches are found: by whose they are, and only those that nothing mounts."""
+"""What is found of what lives between runs: by whose it is, and only what nothing mounts."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant, Sweep
-from runner.naming import Instance, cache_labels
+from runner.naming import Instance, cache_labels, shim_labels
 from tests.support.stub_engine import StubEngine, answer, stub_engine
 
 ME = Instance(id="i1", kind="exec", host="h", owner="o", lock="/instances/1.lock")
@@ -27,23 +27,23 @@ def engine(stub: StubEngine) -> Iterator[Engine]:
     found.api.close()
 
 
-def test_caches_are_asked_for_by_role_and_owner_and_only_unused_ones(stub: StubEngine, engine: Engine) -> None:
-    raw = {"Name": "runner-cache-x", "Labels": cache_labels(ME, "go", "/go"), "Options": None}
-    stub.script["/volumes"] = [answer({"Volumes": [raw]})]
-    found = Sweep(engine).caches(ME)
-    filters = json.loads(parse_qs(urlsplit(stub.requests[-1]).query)["filters"][0])
+def test_what_lasts_is_asked_for_by_role_and_owner_and_only_what_is_unused(stub: StubEngine, engine: Engine) -> None:
+    cache = {"Name": "runner-cache-x", "Labels": cache_labels(ME, "go", "/go"), "Options": None}
+    shim = {"Name": "runner-shim-x", "Labels": shim_labels(ME, "0123"), "Options": None}
+    stub.script["/volumes"] = [answer({"Volumes": [cache]}), answer({"Volumes": [shim]})]
+    found = Sweep(engine).lasting(ME)
+    asked = [json.loads(parse_qs(urlsplit(request).query)["filters"][0]) for request in stub.requests[-2:]]
 
-    assert found == (Remnant(kind="volume", name="runner-cache-x", run="", lock="", cache="go at /go"),)
-    assert set(filters["label"]) == {
-        "io.runner.kind=exec",
-        "io.runner.host=h",
-        "io.runner.owner=o",
-        "io.runner.role=cache",
-    }
-    assert filters["dangling"] == ["true"]
+    assert found == (
+        Remnant(kind="volume", name="runner-cache-x", run="", lock="", cache="go at /go"),
+        Remnant(kind="volume", name="runner-shim-x", run="", lock="", shim="0123"),
+    )
+    owner = {"io.runner.kind=exec", "io.runner.host=h", "io.runner.owner=o"}
+    assert [set(filters["label"]) - owner for filters in asked] == [{"io.runner.role=cache"}, {"io.runner.role=shim"}]
+    assert all(owner < set(filters["label"]) and filters["dangling"] == ["true"] for filters in asked)
 
 
-def test_without_any_cache_there_is_none(stub: StubEngine, engine: Engine) -> None:
+def test_where_nothing_lasts_there_is_nothing(stub: StubEngine, engine: Engine) -> None:
     stub.script["/volumes"] = [answer({"Volumes": None})]
 
-    assert Sweep(engine).caches(ME) == ()
+    assert Sweep(engine).lasting(ME) == ()

@@ -1,0 +1,186 @@
+"""What a sandbox answers over the stream that is attached to it: both sides of the protocol.
+
+A request is a line ``verb token most size`` and ``size`` bytes. The answer is a line ``token:``, up to ``most`` bytes,
+and a line ``token status``: steps cannot foresee the token, so nothing that they leave can look like the end. One
+request at a time; each begins with an empty line, so that what a dead client left of its own does no harm, and what
+comes before the first line of an answer was meant for that client.
+
+The shell's side is busybox's, with nothing of a user's in it. It reads a body to its end whatever happens, and pins a
+directory that steps can write to by going there and looking where it is, so that it follows no link of theirs.
+"""
+
+import secrets
+import threading
+
+from runner.backends.docker.attach import Connection, pieces
+from runner.backends.docker.frames import Frames
+from runner.clock import Deadline
+from runner.engine.backend import STDOUT
+from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
+
+MARKS = "released"
+"""The directory of gates' marks in the volume of a run's values."""
+
+# Its arguments: where the values, the shim, the configuration (or nothing) and the outputs (or nothing) are mounted.
+# Directories must be open to every user of every step before the first of them starts. That of the outputs gets a time
+# that says that nothing was ever put there; by the next sandbox it may belong to a user whom a step chose.
+#
+# What stands in its place is whole: values and programs are unpacked aside and renamed, and the configuration is
+# closed (0700) until it is complete. `mv` into a directory is one rename of each, and fails on a directory that has
+# been filled meanwhile.
+SCRIPT = r"""
+state=$1 shim=$2 config=$3 outputs=$4
+if [ -n "$outputs" ] && [ ! -d "$state/released" ]; then chmod 0777 "$outputs" && touch -d @0 "$outputs" || exit 1; fi
+mkdir -p "$state/released" && chmod 0777 "$state/released" || exit 1
+
+enter() { cd "$1" && [ "$(pwd -P)" = "$1" ]; }
+
+unpack() { head -c "$size" | { mkdir -p "$1" && tar -xof - -C "$1"; code=$?; cat >/dev/null; exit "$code"; }; }
+
+open() {
+    if [ -d "$state/values" ]; then
+        head -c "$size" >/dev/null
+    else
+        unpack "$state/.$token" && chmod 0777 "$state/.$token" && mv "$state/.$token" "$state/values" || return
+    fi
+    [ -d "$shim/bin" ] || echo shim
+    [ -z "$config" ] || [ "$(stat -c %a "$config")" = 755 ] || echo config
+}
+
+fill_shim() {
+    unpack "$shim/.$token" && enter "$shim/.$token" || return
+    for part in *; do [ "$part" = bin ] || mv "$part" "$shim" || [ -d "$shim/$part" ] || return; done
+    { mv bin "$shim" || [ -d "$shim/bin" ]; } && cd "$shim" && rm -rf ".$token"
+}
+
+fill_config() { unpack "$config" && chmod 0755 "$config"; }
+
+put() {
+    unpack "$state/.$token" && enter "$state/values" || return
+    mv -f "$state/.$token"/* . && rmdir "$state/.$token"
+}
+
+read_outputs() { tar -cf - -C "${outputs%/*}" "${outputs##*/}"; }
+
+read_values() {
+    enter "$state/values" || { echo lost; return; }
+    find . -maxdepth 1 -type f -name '[ft].*' ! -name '*[!A-Za-z0-9_.%~,-]*' -exec stat -c '%s %n' {} +
+    find . -maxdepth 1 -type f -name '[!.]*' ! -name '[ft].*' \
+        -exec sh -c 'printf "\n%s\n" "$0"; tar -cf - "$@"' "$token" {} +
+}
+
+while IFS=' ' read -r verb token most size; do
+    [ -n "$size" ] || continue
+    printf '\n%s:\n' "$token"
+    case $verb in
+        open | put | fill_shim | fill_config) $verb 2>&1 ;;
+        read_outputs | read_values) $verb 2>/dev/null | head -c "$most" ;;
+        *) false ;;
+    esac
+    status=$?
+    [ "$status" = 0 ] || rm -rf "$state/.$token" "$shim/.$token"
+    printf '\n%s %s\n' "$token" "$status"
+done
+exec sleep 2147483647
+"""
+
+_STALL_SECONDS, _ALL_SECONDS = 5.0, 30.0
+_LONGEST_STATUS = len("255\n")
+_MOST_BYTES = 1 << 20
+_TOLD = 500
+
+
+class NoAnswerError(InfrastructureError):
+    """A sandbox did not answer, or not in time, or with nonsense; it is not asked again."""
+
+
+class Answers:
+    """The stream of one sandbox, for use from any thread. ``name`` is the sandbox's, for messages."""
+
+    def __init__(self, name: str, connection: Connection) -> None:
+        self._name = name
+        self._connection = connection
+        self._frames = Frames()
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+
+    def ask(
+        self,
+        verb: str,
+        body: bytes = b"",
+        *,
+        most: int = _MOST_BYTES,
+        stall: float = _STALL_SECONDS,
+        token: str = "",
+    ) -> bytes:
+        """Return the answer, of up to ``most`` bytes.
+
+        ``stall`` is how many seconds may pass without a sign. ``token`` marks parts of the answer, where the verb has
+        such; it must be one that steps cannot foresee.
+
+        Raises:
+            NoAnswerError: see there; or the answer is longer, and then it may be asked again.
+            InfrastructureError: the sandbox could not do it; the message says why.
+        """
+        token = token or new_token()
+        with self._lock:
+            if self._over.is_set():
+                raise NoAnswerError(f"{self._name} is not asked any more")
+            try:
+                request = f"\n{verb} {token} {most + 1} {len(body)}\n".encode() + body
+                self._connection.send(request, _ALL_SECONDS, self._over)
+                data, status = self._receive(token, most, stall)
+            except InfrastructureError as error:
+                self.cut()
+                raise NoAnswerError(f"{self._name} does not answer: {error.message}") from error
+        if len(data) > most:
+            raise NoAnswerError(f"{self._name} has more to say than {most:,} bytes")
+        if status:
+            told = data[-_TOLD:].decode(errors="replace").strip()
+            raise InfrastructureError(f"{self._name} cannot do {verb}: {told or f'status {status}'}")
+        return data
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may be asked."""
+        return not self._over.is_set()
+
+    def cut(self) -> None:
+        """Ask nothing more, and end what is being asked; for any thread."""
+        self._over.set()
+        self._connection.shut()
+
+    def close(self) -> None:
+        """Give the connection back; the sandbox lives on."""
+        self.cut()
+        with self._lock:
+            self._connection.close()
+
+    def _receive(self, token: str, most: int, stall: float) -> tuple[bytes, int]:
+        start, end = f"\n{token}:\n".encode(), f"\n{token} ".encode()
+        data, begun = bytearray(), False
+        deadline = Deadline(_ALL_SECONDS)
+
+        def look() -> None:
+            if self._over.is_set():
+                raise EngineUnavailableError("its stream was cut")
+            if deadline.passed:
+                raise EngineTimeoutError(f"the answer takes more than {_ALL_SECONDS:g} seconds")
+
+        for piece in pieces(self._connection, stall, look):
+            for stream, part in self._frames.feed(piece):
+                data += part if stream == STDOUT else b""
+            if not begun:
+                _, found, rest = data.partition(start)
+                data, begun = (rest, True) if found else (data[-len(start) :], False)
+            _, found, status = data[-len(end) - _LONGEST_STATUS :].rpartition(end)
+            if found and status.endswith(b"\n"):
+                return bytes(data[: -len(end) - len(status)]), int(status)
+            if len(data) > most + len(end) + _LONGEST_STATUS + 1:
+                raise InfrastructureError("it sends more than it was asked for")
+        raise EngineUnavailableError("its stream has ended")
+
+
+def new_token() -> str:
+    """Return a token that nobody can foresee."""
+    return secrets.token_hex(16)

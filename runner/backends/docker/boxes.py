@@ -1,0 +1,184 @@
+"""Making the container of a sandbox, and finding those that an earlier process has left."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from docker.types import ContainerConfig, HostConfig, LogConfig
+
+from runner import naming
+from runner.backends.docker import mounts
+from runner.backends.docker.answers import SCRIPT, Answers, NoAnswerError
+from runner.backends.docker.attach import attach
+from runner.backends.docker.client import GONE, Engine, translated
+from runner.backends.docker.hostconfig import NO_LOG
+from runner.backends.docker.inspection import remove
+from runner.backends.docker.tars import packed
+from runner.engine.backend import RunSpec
+from runner.errors import EngineRefusedError, ImageError, InfrastructureError
+from runner.naming import Address, Instance
+from runner.pipelinectl import bundle
+from runner.pipelinectl.layout import CONFIG, HOME, STATE
+from runner.settings import DockerSettings
+
+ROLE = "sandbox"
+
+VALUE_MODE, _CONFIG_MODE = 0o666, 0o644
+
+_READY_SECONDS, _ANSWER_SECONDS = 20.0, 3.0  # of one that is starting, and of one that has run for long
+_FILL_SECONDS = 20.0
+_JOINS = re.compile(r"container:(.*)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """One sandbox: its container, and what it answers."""
+
+    id: str
+    answers: Answers = field(compare=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What an earlier process has left of a run: the sandboxes that live, and the stages whose steps stand in one.
+
+    ``numbers`` are those of their names.
+    """
+
+    sandboxes: tuple[Sandbox, ...]
+    joined: Mapping[Address, Sandbox]
+    numbers: frozenset[int]
+
+
+class Boxes:
+    """Makes sandboxes of one instance, ready to answer; each sees that the volumes of its run are filled."""
+
+    def __init__(self, engine: Engine, settings: DockerSettings, instance: Instance) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._instance = instance
+
+    def make(self, run: RunSpec, number: int) -> Sandbox:
+        """Make the n-th sandbox of a run.
+
+        Raises:
+            InfrastructureError: it cannot be made, or what it should hold cannot be put there.
+        """
+        name = naming.sandbox(run.id, number)
+        api = self._engine.api
+        container = self._create(name, self._config(run))
+        # Before the start, since a container that has ended by then never says so.
+        answers = Answers(name, attach(api, container, stdin=True))
+        try:
+            with translated(f"starting {name}"):
+                api.start(container)
+            _open(run, answers, _READY_SECONDS)
+        except NoAnswerError as error:
+            answers.close()
+            raise InfrastructureError(f"{name} ended before it was ready: {error.message}") from error
+        except BaseException:
+            answers.close()
+            raise
+        return Sandbox(id=container, answers=answers)
+
+    def left(self, run: RunSpec) -> Left:
+        """Take over the sandboxes of a run that live; remove those that have ended, and those that do not answer.
+
+        One in whose network steps stand is left in any case.
+        """
+        containers = self.of_run(run.id)
+        joined: dict[str, list[Address]] = {}
+        for raw in containers:
+            if (found := _JOINS.fullmatch(raw["HostConfig"]["NetworkMode"])) and raw["State"] == "running":
+                joined.setdefault(found[1], []).append(_stage_of(run, raw["Labels"]))
+        lives, stages, numbers = [], {}, set()
+        for raw in containers:
+            if raw["Labels"].get(naming.LABEL_ROLE) == ROLE:
+                sandbox = self._adopted(run, raw, needed=raw["Id"] in joined)
+                if sandbox is not None:
+                    lives.append(sandbox)
+                    stages.update(dict.fromkeys(joined.get(raw["Id"], ()), sandbox))
+                    numbers.add(int(raw["Names"][0].rpartition("-")[2]))
+        return Left(sandboxes=tuple(lives), joined=stages, numbers=frozenset(numbers))
+
+    def of_run(self, run: str) -> list[dict[str, Any]]:
+        """Return the containers of a run as the engine lists them."""
+        with translated(f"listing the containers of run {run}"):
+            found: list[dict[str, Any]] = self._engine.api.containers(
+                all=True, filters={"label": f"{naming.LABEL_RUN}={run}"}
+            )
+        return found
+
+    def _adopted(self, run: RunSpec, raw: Mapping[str, Any], *, needed: bool) -> Sandbox | None:
+        if raw["State"] == "running":
+            answers = Answers(raw["Names"][0].strip("/"), attach(self._engine.api, raw["Id"], stdin=True))
+            try:
+                _open(run, answers, _ANSWER_SECONDS)
+            except InfrastructureError:
+                answers.cut()
+            if needed or answers.usable:
+                return Sandbox(id=raw["Id"], answers=answers)
+            answers.close()
+        remove(self._engine, raw["Id"])
+        return None
+
+    def _create(self, name: str, config: ContainerConfig) -> str:
+        try:
+            with translated(f"creating {name}"):
+                api = self._engine.api
+                created = api.create_container_from_config(  # type: ignore[no-untyped-call]  # the stubs lack it
+                    config, name=name
+                )
+        except EngineRefusedError as error:
+            if error.status != GONE:
+                raise
+            raise ImageError(
+                f"image {self._settings.sandbox_image}, of which sandboxes are made, is not on the engine",
+                hint="`scripts/build-images` makes it; RUNNER_SANDBOX_IMAGE names another",
+            ) from error
+        return str(created["Id"])
+
+    def _config(self, run: RunSpec) -> ContainerConfig:
+        """Return what a sandbox is created from.
+
+        Its stdin stays open when a client goes, and the engine keeps no log: answers hold what is to be masked. It must
+        be able to read files that steps have closed to others (DAC_OVERRIDE).
+        """
+        version = self._engine.api.api_version
+        places = (STATE, HOME, CONFIG if run.config else "", mounts.OUTPUTS if run.outputs else "")
+        return ContainerConfig(
+            version,
+            image=self._settings.sandbox_image,
+            command=["/bin/sh", "-c", SCRIPT, "sandbox", *places],
+            detach=True,
+            stdin_open=True,
+            labels=naming.labels(self._instance, run.address, ROLE),
+            host_config=HostConfig(
+                version,
+                init=True,
+                read_only=True,
+                cap_drop=["ALL"],
+                cap_add=["DAC_OVERRIDE"],
+                security_opt=["no-new-privileges"],
+                network_mode=naming.network(run.id),
+                mounts=list(mounts.of_sandbox(self._instance, run)),
+                log_config=LogConfig(type=NO_LOG),
+            ),
+        )
+
+
+def _open(run: RunSpec, answers: Answers, seconds: float) -> None:
+    """Wait until a sandbox answers, and fill what it finds empty; what has been filled once stays as it is."""
+    values = packed(run.values, VALUE_MODE)
+    lacking = answers.ask("open", values, stall=seconds).split()
+    if b"shim" in lacking:
+        answers.ask("fill_shim", bundle.archive(), stall=_FILL_SECONDS)
+    if b"config" in lacking:
+        files = {str(path): content for path, content in run.config.items()}
+        answers.ask("fill_config", packed(files, _CONFIG_MODE), stall=_FILL_SECONDS)
+
+
+def _stage_of(run: RunSpec, labels: Mapping[str, str]) -> Address:
+    rounds = labels.get(naming.LABEL_ATTEMPT, "").partition(".")[0]
+    return Address(run.id, labels.get(naming.LABEL_STAGE, ""), round=int(rounds or 1))

@@ -1,0 +1,108 @@
+"""Small tars of plain files: written for what unpacks them, and read with suspicion, since steps have made them."""
+
+import tarfile
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from io import BufferedReader, BytesIO
+
+from runner.errors import InfrastructureError
+from runner.workspace.streams import Pieces
+
+_END = bytes(1024)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How much of a directory is read: files and whatever else lies there, however deep.
+
+    ``directory`` and ``entry`` say in messages what these are, ``hint`` what belongs there. ``file`` is the most bytes
+    of one file.
+    """
+
+    directory: str
+    entry: str
+    hint: str
+    all_bytes: int
+    members: int
+    file: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """The regular files directly in a directory; ``stamps`` are size and time of modification, in whole seconds."""
+
+    files: Mapping[str, bytes]
+    stamps: Mapping[str, tuple[int, int]]
+
+
+def packed(files: Mapping[str, bytes], mode: int) -> bytes:
+    """Return a tar of root's files by their paths, in the form that both busybox and the engine understand."""
+    buffer = BytesIO()
+    with tarfile.open(
+        fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8", errors="surrogateescape"
+    ) as tar:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size, member.mode = len(content), mode
+            tar.addfile(member, BytesIO(content))
+    return buffer.getvalue()
+
+
+def unpacked(
+    archive: Generator[bytes, None, None], limits: Limits, *, skipped: Callable[[str], bool] = lambda _: False
+) -> Directory:
+    """Return the files that stand directly in the one directory that the tar holds.
+
+    Links, and whatever else there is, are passed over; but for a second name of such a file. Files that are ``skipped``
+    by their names have a stamp only, and do not count.
+
+    Raises:
+        InfrastructureError: it is more than the limits allow.
+        tarfile.TarError: the tar is damaged.
+    """
+    files: dict[str, bytes] = {}
+    stamps: dict[str, tuple[int, int]] = {}
+    with closing(archive), tarfile.open(fileobj=BufferedReader(Pieces(_whole(archive))), mode="r|") as tar:
+        size = 0
+        for number, member in enumerate(tar):
+            name, first = _below(member.name), _below(member.linkname)
+            direct, wanted = bool(name) and "/" not in name, not skipped(name)
+            size += member.size if wanted else 0
+            if number > limits.members or size > limits.all_bytes or _too_large(direct, member, limits):
+                raise too_much(limits, name if _too_large(direct, member, limits) else "")
+            if direct and member.islnk() and first in stamps:
+                stamps[name] = stamps[first]
+                files.update({name: files[first]} if first in files else {})
+            elif direct and member.isreg():
+                stamps[name] = (member.size, int(member.mtime))
+                content = tar.extractfile(member) if wanted else None
+                files.update({name: content.read()} if content else {})
+    return Directory(files=files, stamps=stamps)
+
+
+def too_much(limits: Limits, file: str = "") -> InfrastructureError:
+    """Return the error that says that a directory, or one file in it, is larger than the limits allow."""
+    message = f"{limits.directory} holds more than {limits.members} files or {limits.all_bytes >> 20} MiB"
+    if file:
+        message = f"{limits.entry} {file} has more than {(limits.file or 0) >> 20} MiB"
+    return InfrastructureError(message, hint=limits.hint)
+
+
+def _too_large(direct: bool, member: tarfile.TarInfo, limits: Limits) -> bool:  # noqa: FBT001 - said by its name
+    return direct and limits.file is not None and member.isreg() and member.size > limits.file
+
+
+def _whole(archive: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass pieces on; tarfile takes a tar that breaks off between two members, or in a header, for a whole one."""
+    tail = b""
+    for piece in archive:
+        tail = (tail + piece)[-len(_END) :]
+        yield piece
+    if tail != _END:
+        raise tarfile.ReadError("it breaks off")
+
+
+def _below(name: str) -> str:
+    """Return what follows the one directory that the archive consists of."""
+    return name.partition("/")[2]

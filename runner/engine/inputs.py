@@ -1,0 +1,105 @@
+"""What a run gives its scripts beside the variables of its steps: properties, and what IBM's pipelines always tell.
+
+Keys are those that ``get_env`` knows without anybody having set them, variables those of IBM's pages "Customizing
+Secrets, parameters, and properties" and of its pull request, CI and CC pipelines; as far as they mean something here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+from runner.pipelinectl import layout
+from runner.plan.trigger import Trigger
+
+PAYLOAD: Final = "trigger-payload.json"
+"""The file of the configuration that holds what a webhook sent."""
+
+_DEBUG: Final = "pipeline-debug"
+_SECURE_FOLDER: Final = f"{layout.CONFIG}/secure-properties"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a run was given.
+
+    ``properties`` and ``secure`` ones are values by name; parameters of the trigger win over properties. ``kind`` is
+    that of IBM's pipelines (``ci``, ``cd``, ``pr``, ``cc``) or empty, ``file`` the path of the pipeline from the top of
+    its repository, ``payload`` what a webhook sent.
+    """
+
+    properties: Mapping[str, str] = field(default_factory=dict)
+    secure: Mapping[str, str] = field(default_factory=dict, repr=False)
+    kind: str = ""
+    file: str = ""
+    payload: bytes = b""
+    trigger: Trigger = field(default_factory=Trigger)
+
+    def config(self) -> dict[PurePosixPath, bytes]:
+        """Return the files of the configuration; a parameter whose name no file can have is no file."""
+        payload = {PurePosixPath(PAYLOAD): self.payload} if self.payload else {}
+        return {**layout.configuration(self._plain, self.secure), **payload}
+
+    def store(self) -> dict[str, bytes]:
+        """Return the first files of a run's store: the keys that no property takes the place of."""
+        return {f"p.{layout.encoded(key.encode())}": layout.text(value) for key, value in self._keys().items()}
+
+    def variables(self, run: str, stage: str, workdir: str) -> dict[str, str]:
+        """Return the variables of a stage's steps that lack them; ``workdir`` is where the repository lies."""
+        trigger, facts = self.trigger, self.trigger.facts
+        owner, _, name = trigger.repository.name.rpartition("/")
+        found = {
+            "APP_REPO_NAME": name,
+            "APP_REPO_OWNER": owner,
+            "BUILD_NUMBER": "1",
+            "CONFIG_DIR": layout.CONFIG,
+            "ONE_PIPELINE_PATH": layout.HOME,
+            "PIPELINE_CONFIG_PATH": self.file,
+            "PIPELINE_CONFIG_REPO_PATH": ".",
+            "PIPELINE_DEBUG": "1" if {**self._plain, **self.secure}.get(_DEBUG) == "1" else "0",
+            "PIPELINE_ID": trigger.repository.name,
+            "PIPELINE_NAME": name,
+            "PIPELINE_RUN_ID": run,
+            "PIPELINE_RUN_NAME": f"{name or 'pipeline'}-{run}",
+            "SECRET_CONFIG_DIR": _SECURE_FOLDER,
+            "STAGE": stage,
+            "TRIGGERED_BY": facts.sender,
+            "TRIGGER_NAME": facts.event,
+            "TRIGGER_PAYLOAD_PATH": f"{layout.CONFIG}/{PAYLOAD}" if self.payload else "",
+            "TRIGGER_TYPE": "scm" if self.payload else "manual",
+            "WORKSPACE": workdir,
+        }
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def _plain(self) -> dict[str, str]:
+        parameters = self.trigger.parameters.items()
+        return {**self.properties, **{name: value for name, value in parameters if layout.is_file_name(name)}}
+
+    def _keys(self) -> dict[str, str]:
+        trigger, facts = self.trigger, self.trigger.facts
+        event, _, action = facts.event.partition(":")
+        found = {
+            "pipeline_namespace": self.kind,
+            "branch": facts.branch,
+            "git-branch": facts.branch,
+            "commit-sha": trigger.commit.sha,
+            "git-commit": trigger.commit.sha,
+            "repository": trigger.repository.clone,
+            "target-environment": facts.target,
+        }
+        if event == "pull_request" and trigger.pull_request is not None:
+            request = trigger.pull_request
+            owner, _, name = trigger.repository.name.rpartition("/")
+            found |= {
+                "action": action,
+                "base-branch": request.target,
+                "base-repo": trigger.repository.clone,
+                "base-repo-name": name,
+                "base-repo-owner": owner,
+                "base_ref": request.target,
+                "head-branch": request.source,
+                "head-sha": trigger.commit.sha,
+                "pr-title": trigger.commit.title,
+            }
+        return {key: value for key, value in found.items() if value and key not in {**self._plain, **self.secure}}

@@ -1,0 +1,120 @@
+from pathlib import PurePosixPath
+
+import pytest
+
+from runner.engine.inputs import PAYLOAD, Inputs
+from runner.plan.model import Facts
+from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
+
+_PUSH = Trigger(
+    facts=Facts(event="push", branch="main", sender="ada"),
+    commit=Commit(sha="0123", message="Mend\n\nall"),
+    repository=Repository(name="acme/shop", clone="https://git.example.test/acme/shop.git"),
+)
+_REQUEST = Trigger(
+    facts=Facts(event="pull_request:opened", branch="main"),
+    commit=Commit(sha="0123", message="Mend\n\nall"),
+    repository=Repository(name="acme/shop"),
+    pull_request=PullRequest(number="7", source="mend", target="main"),
+)
+
+
+def test_a_run_without_inputs_has_no_configuration_and_no_keys() -> None:
+    assert Inputs().config() == {}
+    assert Inputs().store() == {}
+
+
+def test_parameters_are_files_and_win_over_properties() -> None:
+    trigger = Trigger(parameters={"region": "us", "a/b": "no file"})
+    inputs = Inputs(properties={"region": "eu", "app": "shop"}, secure={"key": "k3y"}, trigger=trigger)
+
+    files = {str(path): content for path, content in inputs.config().items()}
+
+    assert files == {
+        "region": b"us",
+        "environment-properties/region": b"us",
+        "app": b"shop",
+        "environment-properties/app": b"shop",
+        "key": b"k3y",
+        "secure-properties/key": b"k3y",
+    }
+
+
+def test_what_a_webhook_sent_is_a_file_whose_path_is_told() -> None:
+    inputs = Inputs(payload=b"{}")
+
+    assert inputs.config() == {PurePosixPath(PAYLOAD): b"{}"}
+    assert inputs.variables("r", "s", "/w")["TRIGGER_PAYLOAD_PATH"] == f"/config/{PAYLOAD}"
+    assert inputs.variables("r", "s", "/w")["TRIGGER_TYPE"] == "scm"
+
+
+def test_scripts_know_the_branch_and_the_commit_without_having_set_them() -> None:
+    found = Inputs(kind="ci", trigger=_PUSH).store()
+
+    assert found == {
+        "p.pipeline_namespace": b"ci\n",
+        "p.branch": b"main\n",
+        "p.git-branch": b"main\n",
+        "p.commit-sha": b"0123\n",
+        "p.git-commit": b"0123\n",
+        "p.repository": b"https://git.example.test/acme/shop.git\n",
+    }
+
+
+def test_a_pull_request_tells_both_of_its_sides() -> None:
+    found = Inputs(trigger=_REQUEST).store()
+
+    assert found["p.head-branch"] == b"mend\n"
+    assert found["p.base-branch"] == found["p.base_ref"] == b"main\n"
+    assert found["p.base-repo-owner"] == b"acme\n"
+    assert found["p.pr-title"] == b"Mend\n"
+    assert found["p.action"] == b"opened\n"
+
+
+def test_a_property_takes_the_place_of_what_the_runner_would_answer() -> None:
+    found = Inputs(properties={"branch": "mine"}, secure={"git-branch": "too"}, trigger=_PUSH).store()
+
+    assert "p.branch" not in found
+    assert "p.git-branch" not in found
+
+
+def test_the_variables_say_which_run_and_stage_it_is() -> None:
+    found = Inputs(file="ci/.vela.yml", trigger=_PUSH).variables("1a2b", "build", "/vela/src")
+
+    assert found == {
+        "APP_REPO_NAME": "shop",
+        "APP_REPO_OWNER": "acme",
+        "BUILD_NUMBER": "1",
+        "CONFIG_DIR": "/config",
+        "ONE_PIPELINE_PATH": "/opt/runner",
+        "PIPELINE_CONFIG_PATH": "ci/.vela.yml",
+        "PIPELINE_CONFIG_REPO_PATH": ".",
+        "PIPELINE_DEBUG": "0",
+        "PIPELINE_ID": "acme/shop",
+        "PIPELINE_NAME": "shop",
+        "PIPELINE_RUN_ID": "1a2b",
+        "PIPELINE_RUN_NAME": "shop-1a2b",
+        "SECRET_CONFIG_DIR": "/config/secure-properties",
+        "STAGE": "build",
+        "TRIGGERED_BY": "ada",
+        "TRIGGER_NAME": "push",
+        "TRIGGER_TYPE": "manual",
+        "WORKSPACE": "/vela/src",
+    }
+
+
+@pytest.mark.parametrize(
+    ("inputs", "debug"),
+    [
+        (Inputs(properties={"pipeline-debug": "1"}), "1"),
+        (Inputs(properties={"pipeline-debug": "true"}), "0"),
+        (Inputs(properties={"pipeline-debug": "1"}, trigger=Trigger(parameters={"pipeline-debug": "0"})), "0"),
+        (Inputs(secure={"pipeline-debug": "1"}), "1"),
+    ],
+)
+def test_debugging_is_on_if_the_property_is_1(inputs: Inputs, debug: str) -> None:
+    assert inputs.variables("r", "s", "/w")["PIPELINE_DEBUG"] == debug
+
+
+def test_secure_properties_are_not_in_what_is_printed_of_the_inputs() -> None:
+    assert "k3y" not in repr(Inputs(secure={"key": "k3y"}))
