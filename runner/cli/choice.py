@@ -12,13 +12,15 @@ from runner.plan.model import Plan, Workspace
 
 _PLAIN = "yaml"
 _RENDERED = ("go", "golang", "starlark")
+_KINDS = ("ci", "cd", "pr", "cc")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """How a file is read, and what is wanted of its plan."""
+    """How a file is read, and what is wanted of its plan; ``kind`` is what scripts are told of it, or empty."""
 
     dialect: str
+    kind: str
     strict: bool
     choice: Choice
 
@@ -54,7 +56,7 @@ def wanted(  # noqa: PLR0913 - one parameter an option
     Raises:
         UsageError: an image cannot be read, or the file is to be of a type that cannot.
     """
-    _check_type(pipeline_type)
+    kind = _kind(pipeline_type)
     choice = Choice(
         stages=tuple(stage or ()),
         steps=tuple(step or ()),
@@ -64,14 +66,17 @@ def wanted(  # noqa: PLR0913 - one parameter an option
         pull=pull,
         workspace=None if workspace is None else Workspace(workspace),
     )
-    return Wanted(dialect=dialect, strict=strict, choice=choice)
+    return Wanted(dialect=dialect, kind=kind, strict=strict, choice=choice)
 
 
-def _check_type(name: str) -> None:
+def _kind(name: str) -> str:
+    """Return the kind of pipeline that a type names; Vela's name for a file that needs no rendering names none."""
+    supported = f"supported: {', '.join(_KINDS)} and {_PLAIN}"
     if name in _RENDERED:
-        raise UsageError(f"--pipeline-type {name}: such pipelines are not supported yet", hint=f"supported: {_PLAIN}")
-    if name != _PLAIN:
-        raise UsageError(f"--pipeline-type {name}: there is no such type", hint=f"supported: {_PLAIN}")
+        raise UsageError(f"--pipeline-type {name}: such pipelines are not supported yet", hint=supported)
+    if name not in (_PLAIN, *_KINDS):
+        raise UsageError(f"--pipeline-type {name}: there is no such type", hint=supported)
+    return "" if name == _PLAIN else name
 
 
 def _read_images(texts: Iterable[str]) -> tuple[Replacement, ...]:

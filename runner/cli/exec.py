@@ -6,7 +6,7 @@ from runner.cli import options
 from runner.cli.choice import Wanted, wanted
 from runner.cli.exec_options import Ends, Work, ends, grants, work
 from runner.cli.groups import grouped
-from runner.cli.secrets import read_secrets, secrets_of
+from runner.cli.secrets import read_secrets, secrets_of, secure_properties
 from runner.cli.trigger import Given, find_subject
 from runner.cli.trigger_options import given
 from runner.plan.grants import Grants, grant
@@ -34,12 +34,22 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
     # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
     from runner.cli.execution import execute  # noqa: PLC0415 - see above
     from runner.dispatch.local import Order  # noqa: PLC0415 - see above
+    from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
     from runner.engine.run import default_parallel  # noqa: PLC0415 - see above
 
+    secrets = read_secrets(secret or (), secrets_of(plan), secret_file or ()) if plan.stages else {}
     order = Order(
         plan=plan,
         source=work.source(subject.checkout.root),
-        secrets=read_secrets(secret or (), secrets_of(plan), secret_file or ()) if plan.stages else {},
+        secrets=secrets,
+        inputs=Inputs(
+            properties=given.properties,
+            secure=secure_properties(secret or (), plan, secrets) if plan.stages else {},
+            kind=wanted.kind,
+            file=subject.path,
+            payload=subject.payload,
+            trigger=subject.trigger,
+        ),
         max_parallel=max_parallel or default_parallel(),
         keep=ends.keep,
         export=work.export,

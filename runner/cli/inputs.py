@@ -6,6 +6,7 @@ from pathlib import Path
 from runner.cli.files import read
 from runner.engine.envfile import BadLineError, parse
 from runner.errors import UsageError
+from runner.pipelinectl.layout import CONFIG, is_file_name
 
 
 def read_assignments(option: str, texts: Iterable[str]) -> dict[str, str]:
@@ -40,3 +41,13 @@ def read_files(option: str, files: Iterable[Path]) -> dict[str, str]:
         except UnicodeDecodeError as error:
             raise UsageError(f"{option} {file}: this is not UTF-8", hint="save the file as UTF-8") from error
     return found
+
+
+def check_property(what: str, name: str) -> None:
+    """See that there can be a property of this name, which is a file as well.
+
+    Raises:
+        UsageError: there cannot; the message begins with ``what``.
+    """
+    if not is_file_name(name):
+        raise UsageError(f"{what}: no file below {CONFIG} can have this name", hint="names hold no '/'")

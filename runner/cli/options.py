@@ -141,7 +141,7 @@ Property = Annotated[
         "--property",
         metavar="NAME=VALUE",
         rich_help_panel=_INPUTS,
-        help="A property of the pipeline, in dialects that have them (none yet).",
+        help="What get_env NAME answers in a step, and the file /config/NAME; may be repeated.",
     ),
 ]
 SecretOption = Annotated[
@@ -150,7 +150,8 @@ SecretOption = Annotated[
         "--secret",
         metavar="NAME|NAME=@FILE",
         rich_help_panel=_INPUTS,
-        help="A secret, from the environment (else asked for) or a file. Those of the pipeline need not be named.",
+        help="A secret, from the environment (else asked for) or a file. Those of the pipeline need not be named; one"
+        " that it does not know is a secure property: get_secret NAME answers it in every step.",
     ),
 ]
 SecretFile = Annotated[
@@ -240,7 +241,12 @@ DialectName = Annotated[
 ]
 PipelineType = Annotated[
     str,
-    typer.Option("--pipeline-type", metavar="TYPE", rich_help_panel=_CHOICE, help="What the file is: yaml."),
+    typer.Option(
+        "--pipeline-type",
+        metavar="TYPE",
+        rich_help_panel=_CHOICE,
+        help="What kind of pipeline scripts are told that it is: ci, cd, pr or cc.",
+    ),
 ]
 Strict = Annotated[
     bool, typer.Option("--strict", metavar=_FLAG, rich_help_panel=_CHOICE, help="Take warnings for errors.")

@@ -9,7 +9,7 @@ import typer
 
 from runner.cli.console import escaped
 from runner.cli.files import read
-from runner.cli.inputs import read_files
+from runner.cli.inputs import check_property, read_files
 from runner.errors import UsageError
 from runner.plan.model import Plan
 
@@ -47,6 +47,21 @@ def secrets_of(plan: Plan) -> tuple[str, ...]:
     """Return the names of the secrets that steps and plugins of a plan use; one that nothing needs is not asked for."""
     steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
     return tuple(dict.fromkeys(use.source for step in steps for use in step.secrets))
+
+
+def secure_properties(asked: Iterable[str], plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
+    """Return the secrets that every step may see: those asked for by name that the pipeline does not know.
+
+    One that it declares, or that a step of it uses, is for the steps that say so.
+
+    Raises:
+        UsageError: there can be no property of this name.
+    """
+    known = {*plan.secrets, *secrets_of(plan)}
+    names = {text.partition("=")[0] for text in asked} - known
+    for name in names:
+        check_property(f"--secret {name}, which no step asks for", name)
+    return {name: values[name] for name in sorted(names)}
 
 
 def _asked(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:

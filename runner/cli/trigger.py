@@ -45,16 +45,24 @@ class Given:
     instance: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A file to run or compile, the directory that it belongs to, and why."""
+    """A file to run or compile, the directory that it belongs to, and why; ``payload`` is what a webhook sent."""
 
     file: Path
     content: bytes
     checkout: Checkout
     trigger: Trigger
+    payload: bytes = b""
+
+    @property
+    def path(self) -> str:
+        """The path of the file from the top of its repository; that on this machine if it lies elsewhere."""
+        file, root = self.file.resolve(), self.checkout.root.resolve()
+        return str(file.relative_to(root) if file.is_relative_to(root) else self.file)
 
     def describe(self) -> str:
         """Return why it runs in one line."""
@@ -88,8 +96,10 @@ def find_subject(file: Path | None, given: Given, directory: Path | None = None)
     path = file or default_file()
     content = _read(path)
     local = checkout(directory or path.absolute().parent)
-    payload = read_payload(_read(given.event_file), str(given.event_file)) if given.event_file else None
-    return Subject(file=path, content=content, checkout=local, trigger=_trigger(given, payload, local))
+    sent = _read(given.event_file) if given.event_file else b""
+    payload = read_payload(sent, str(given.event_file)) if given.event_file else None
+    trigger = _trigger(given, payload, local)
+    return Subject(file=path, content=content, checkout=local, trigger=trigger, payload=sent)
 
 
 def default_file() -> Path:

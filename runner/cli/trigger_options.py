@@ -1,9 +1,10 @@
 """The options with which any command is told why a run happens, and what it is given."""
 
+from collections.abc import Iterable
+
 from runner.cli import options
-from runner.cli.inputs import read_assignments, read_files
+from runner.cli.inputs import check_property, read_assignments, read_files
 from runner.cli.trigger import Given
-from runner.errors import UsageError
 
 
 def given(  # noqa: PLR0913 - one parameter an option
@@ -27,10 +28,8 @@ def given(  # noqa: PLR0913 - one parameter an option
     """Return what the options say.
 
     Raises:
-        UsageError: a file or an assignment cannot be read.
+        UsageError: a file or an assignment cannot be read, or there can be no such property.
     """
-    if properties:
-        raise UsageError("--property: no dialect that can be read has properties", hint="give a variable with --env")
     return Given(
         event=event,
         event_file=event_file,
@@ -44,5 +43,13 @@ def given(  # noqa: PLR0913 - one parameter an option
         labels=tuple(label or ()),
         instance=instance,
         parameters=read_assignments("--param", param or ()),
+        properties=_read_properties(properties or ()),
         environment={**read_files("--env-file", env_file or ()), **read_assignments("--env", env or ())},
     )
+
+
+def _read_properties(texts: Iterable[str]) -> dict[str, str]:
+    found = read_assignments("--property", texts)
+    for name in found:
+        check_property(f"--property {name}", name)
+    return found

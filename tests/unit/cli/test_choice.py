@@ -45,18 +45,19 @@ def _subject() -> Subject:
 
 
 def test_without_options_everything_is_wanted_as_it_is() -> None:
-    assert _call() == Wanted(dialect="", strict=False, choice=Choice())
+    assert _call() == Wanted(dialect="", kind="", strict=False, choice=Choice())
 
 
 def test_every_choice_has_an_option() -> None:
     arguments = (
         *("--stage", "build", "--stage", "test", "--needs", "--step", "a", "--step", "b/c", "--skip-step", "d"),
         *("--image", "golang=golang:1.24=x", "--pull", "never", "--workspace", "shared"),
-        *("--dialect", "vela", "--strict", "--pipeline-type", "yaml"),
+        *("--dialect", "vela", "--strict", "--pipeline-type", "cc"),
     )
 
     assert _call(*arguments) == Wanted(
         dialect="vela",
+        kind="cc",
         strict=True,
         choice=Choice(
             stages=("build", "test"),
@@ -87,6 +88,11 @@ def test_strict_takes_warnings_for_errors() -> None:
 def test_an_image_is_an_old_and_a_new_one(text: str) -> None:
     with pytest.raises(UsageError, match="not OLD=NEW"):
         _call("--image", text)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("yaml", ""), ("ci", "ci"), ("cd", "cd"), ("pr", "pr")])
+def test_a_type_is_a_kind_of_pipeline_or_says_that_the_file_is_yaml(name: str, kind: str) -> None:
+    assert _call("--pipeline-type", name).kind == kind
 
 
 @pytest.mark.parametrize(

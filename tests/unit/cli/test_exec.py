@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from runner import diagnostics
 from runner.backends.fake import FakeBackend, World
 from runner.cli import app, execution
 from runner.engine.backend import Phase, PullProgress, Release, RunSpec, SourceMode, StageSpec, StepSpec
 from runner.naming import Address
+from runner.pipelinectl.values import Store, values_of
 from tests.support.local import FakeSweep, placing
 from tests.support.repositories import Repository
 
@@ -166,7 +168,7 @@ def test_json_is_one_document_on_stdout_and_the_lines_go_to_stderr(
 
     out, err = capfd.readouterr()
     document = _json(out)
-    assert document.keys() == {"run", "stages", "children"}
+    assert document.keys() == {"run", "stages", "children", "values"}
     assert [(step["name"], step["status"]) for step in document["stages"][0]["steps"]] == [
         ("one", "success"),
         ("two", "success"),
@@ -204,7 +206,7 @@ def test_when_pruning_leaves_nothing_the_document_says_skipped(here: _Here, capf
 
     out, err = capfd.readouterr()
     run = {"id": "", "status": "skipped", "dialect": "vela", "seconds": 0.0, "reason": "nothing to run"}
-    assert _json(out) == {"run": run, "stages": [], "children": []}
+    assert _json(out) == {"run": run, "stages": [], "children": [], "values": values_of(Store())}
     assert "pruned step" in err
 
 
@@ -509,3 +511,65 @@ def test_a_shell_for_what_fails_needs_a_terminal(here: _Here, capfd: pytest.Capt
 
     assert "--shell-on-failure needs a terminal" in capfd.readouterr().err
     assert here.backend.specs == []
+
+
+def test_properties_secure_ones_and_facts_reach_the_run(
+    here: _Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("api_key", "geheim")
+    (tmp_path / "push.json").write_text('{"head_commit": {}, "ref": "refs/heads/main"}')
+
+    facts = ("--pipeline-type", "ci", "--event-file", str(tmp_path / "push.json"), "--param", "region=us")
+    assert here.run("--property", "region=eu", "--property", "app=shop", "--secret", "api_key", *facts) == 0
+
+    [spec] = here.backend.specs
+    files = {str(path): content for path, content in spec.config.items() if len(path.parts) == 1}
+    assert files == {
+        "region": b"us",
+        "app": b"shop",
+        "api_key": b"geheim",
+        "trigger-payload.json": (tmp_path / "push.json").read_bytes(),
+    }
+    assert spec.values["p.pipeline_namespace"] == b"ci\n"
+    [defaults] = {tuple(sorted(step.defaults.items())) for step in here.backend.prepared.values()}
+    assert dict(defaults)["STAGE"] == "steps"
+    assert dict(defaults)["PIPELINE_CONFIG_PATH"] == ".vela.yml"
+
+
+def test_a_secure_property_is_masked(
+    here: _Here, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("api_key", "geheim")
+
+    assert here.run("--secret", "api_key", pipeline=_one_step(FAKE_PRINT="it is geheim")) == 0
+
+    assert "it is ***" in capfd.readouterr().out
+
+
+def test_the_document_has_the_values_that_steps_have_left_without_secrets(
+    here: _Here, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("api_key", "geheim")
+
+    assert here.run("--output", "json", "--secret", "api_key", pipeline=_one_step(FAKE_SET_ENV="k=so geheim")) == 0
+
+    values = _json(capfd.readouterr().out)["values"]
+    assert values["env"] == {"k": "so ***"}
+    assert values["data"] == {"result": {"steps": "success"}}
+
+
+def test_an_error_that_holds_a_secret_is_told_without_it(
+    here: _Here, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("not by geheim")
+
+    monkeypatch.setattr(diagnostics, "_redacts", [])
+    monkeypatch.setattr(here.backend, "released", fail)
+    monkeypatch.setenv("api_key", "geheim")
+
+    assert here.run("--secret", "api_key") == 3
+
+    err = capfd.readouterr().err
+    assert "ZeroDivisionError: not by ***" in err
+    assert "geheim" not in err

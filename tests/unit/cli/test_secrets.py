@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from runner.cli.secrets import read_secrets, secrets_of
+from runner.cli.secrets import read_secrets, secrets_of, secure_properties
 from runner.errors import UsageError
 from runner.plan.model import Plan, SecretUse
 from tests.support.plans import stage, step
@@ -195,3 +195,18 @@ def test_what_every_login_has_is_not_taken_for_a_secret(monkeypatch: pytest.Monk
 
     with pytest.raises(UsageError, match="no value for the secret user"):
         read_secrets([], ["user"])
+
+
+def test_a_secret_that_the_pipeline_does_not_know_is_a_secure_property(tmp_path: Path) -> None:
+    use = SecretUse(source="used", target="USED")
+    plan = Plan(dialect="vela", secrets=("declared",), stages=(stage("s", step("a", secrets=(use,))),))
+    values = {"used": "1", "declared": "2", "mine": "3", "other": "4", "listed": "5"}
+
+    found = secure_properties(["used", "declared", "other", f"mine=@{tmp_path}/mine"], plan, values)
+
+    assert found == {"mine": "3", "other": "4"}
+
+
+def test_a_secure_property_has_the_name_of_a_file() -> None:
+    with pytest.raises(UsageError, match=r"^--secret a/b, which no step asks for: no file below /config"):
+        secure_properties(["a/b"], Plan(dialect="vela", stages=()), {"a/b": "1"})

@@ -50,7 +50,7 @@ def test_every_fact_has_an_option() -> None:
         labels=("label-value",),
         instance="instance-value",
     )
-    assert len(dataclasses.fields(Given)) == len(FLAGS) + len(("event_file", "parameters", "environment"))
+    assert len(dataclasses.fields(Given)) == len(FLAGS) + len(("event_file", "parameters", "environment", "properties"))
 
 
 @pytest.mark.parametrize(("flag", "field"), [("changed", "changed"), ("label", "labels")])
@@ -78,6 +78,11 @@ def test_a_variable_of_the_command_line_wins_over_one_of_a_file(tmp_path: Path) 
     assert given.environment == {"A": "option", "B": "file"}
 
 
-def test_a_property_is_refused_as_long_as_no_dialect_has_any() -> None:
-    with pytest.raises(UsageError, match="--property: no dialect that can be read has properties"):
-        _call("--property", "a=1")
+def test_properties_are_names_and_values() -> None:
+    assert _call("--property", "region=eu", "--property", "a b=x=y").properties == {"region": "eu", "a b": "x=y"}
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "secure-properties"])
+def test_a_property_whose_name_no_file_can_have_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^--property {name}: no file below /config can have this name"):
+        _call("--property", f"{name}=1")

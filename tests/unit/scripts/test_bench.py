@@ -36,6 +36,15 @@ def test_rounds_are_interleaved_and_the_figures_are_medians_without_the_idle_tim
     assert (result.ours, result.reference, result.ratio) == (2.0, 4.0, 0.5)
 
 
+def test_what_both_do_beside_is_measured_in_each_round_and_taken_off_both(script: ModuleType, tmp_path: Path) -> None:
+    seconds = {"base": [1.0, 2.0, 3.0], "ours": [3.0, 5.0, 7.0], "theirs": [2.0, 3.0, 4.0]}
+
+    work = a_work(script, base=("base",))
+    result = script.compare(work, 3, tmp_path, lambda command, *_: seconds[command[0]].pop(0))
+
+    assert (result.ours, result.reference) == (3.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("ours", "now", "verdict"), [(0.5, None, "ok"), (0.51, None, "OVER"), (0.51, 0.6, "ok"), (0.61, 0.6, "OVER")]
 )
@@ -73,6 +82,7 @@ def test_an_unknown_name_is_refused_with_those_there_are(
 
 
 def test_every_pipeline_that_a_work_names_is_written(script: ModuleType) -> None:
-    named = {argument for work in script.WORKS for argument in work.ours if argument.endswith(".yml")}
+    commands = [command for work in script.WORKS for command in (work.ours, work.reference, work.base)]
+    named = {argument for command in commands for argument in command if argument.endswith(".yml")}
 
     assert named == set(script.pipelines())
