@@ -16,6 +16,11 @@ PAYLOAD: Final = "trigger-payload.json"
 """The file of the configuration that holds what a webhook sent."""
 
 _DEBUG: Final = "pipeline-debug"
+_API_KEY, _OLDER_API_KEY = "ibmcloud-api-key", "api-key"
+_KINDS: Final = {"pull_request": "pr", "deployment": "cd"}
+"""The kinds of pipelines that an event starts; any other starts ``ci``."""
+_REPOSITORY: Final = "r.app-repo"
+_WITH_REPOSITORY: Final = ("ci", "pr")
 _SECURE_FOLDER: Final = f"{layout.CONFIG}/secure-properties"
 
 
@@ -24,8 +29,8 @@ class Inputs:
     """What a run was given.
 
     ``properties`` and ``secure`` ones are values by name; parameters of the trigger win over properties. ``kind`` is
-    that of IBM's pipelines (``ci``, ``cd``, ``pr``, ``cc``) or empty, ``file`` the path of the pipeline from the top of
-    its repository, ``payload`` what a webhook sent.
+    that of IBM's pipelines (``ci``, ``cd``, ``pr``, ``cc``), or empty where nobody has named one. ``file`` is the path
+    of the pipeline from the top of its repository, ``payload`` what a webhook sent.
     """
 
     properties: Mapping[str, str] = field(default_factory=dict)
@@ -36,27 +41,48 @@ class Inputs:
     trigger: Trigger = field(default_factory=Trigger)
 
     def config(self) -> dict[PurePosixPath, bytes]:
-        """Return the files of the configuration; a parameter whose name no file can have is no file."""
+        """Return the files of the configuration; a parameter whose name no file can have is no file.
+
+        In a pipeline of a ``kind`` what ``get_env`` knows is there as well: scripts of that kind read the files.
+        """
+        known = {PurePosixPath(key): value.encode() for key, value in self._keys().items()} if self.kind else {}
         payload = {PurePosixPath(PAYLOAD): self.payload} if self.payload else {}
-        return {**layout.configuration(self._plain, self.secure), **payload}
+        return {**known, **layout.configuration(self._plain, self._secure), **payload}
 
-    def store(self) -> dict[str, bytes]:
-        """Return the first files of a run's store: the keys that no property takes the place of."""
-        return {f"p.{layout.encoded(key.encode())}": layout.text(value) for key, value in self._keys().items()}
+    def store(self, home: str, workdir: str) -> dict[str, bytes]:
+        """Return the first files of a run's store: the keys that no property takes the place of, and the repository.
 
-    def variables(self, run: str, stage: str, workdir: str) -> dict[str, str]:
-        """Return the variables of a stage's steps that lack them; ``workdir`` is where the repository lies."""
+        The latter, as ``app-repo``, where scripts count on it: in a pipeline of kind ``ci`` or ``pr``.
+        """
+        keys = {f"p.{layout.encoded(key.encode())}": layout.text(value) for key, value in self._keys().items()}
+        if self.kind not in _WITH_REPOSITORY:
+            return keys
+        repository = {
+            "url": self.trigger.repository.clone,
+            "path": _below(home, workdir),
+            "commit": self.trigger.commit.sha,
+            "branch": self.trigger.facts.branch,
+        }
+        properties = {f"{_REPOSITORY},{name}": layout.text(value) for name, value in repository.items()}
+        return {**keys, _REPOSITORY: b"", **properties}
+
+    def variables(self, run: str, stage: str, home: str, workdir: str) -> dict[str, str]:
+        """Return the variables of a stage's steps that lack them; ``home`` and ``workdir`` are those of the plan.
+
+        One that has no value here is empty: scripts may run under ``set -u``.
+        """
         trigger, facts = self.trigger, self.trigger.facts
         owner, _, name = trigger.repository.name.rpartition("/")
-        found = {
+        return {
+            "APP_REPO_FOLDER": _below(home, workdir),
             "APP_REPO_NAME": name,
             "APP_REPO_OWNER": owner,
             "BUILD_NUMBER": "1",
             "CONFIG_DIR": layout.CONFIG,
             "ONE_PIPELINE_PATH": layout.HOME,
             "PIPELINE_CONFIG_PATH": self.file,
-            "PIPELINE_CONFIG_REPO_PATH": ".",
-            "PIPELINE_DEBUG": "1" if {**self._plain, **self.secure}.get(_DEBUG) == "1" else "0",
+            "PIPELINE_CONFIG_REPO_PATH": _below(home, workdir),
+            "PIPELINE_DEBUG": "1" if {**self._plain, **self._secure}.get(_DEBUG) == "1" else "0",
             "PIPELINE_ID": trigger.repository.name,
             "PIPELINE_NAME": name,
             "PIPELINE_RUN_ID": run,
@@ -67,9 +93,14 @@ class Inputs:
             "TRIGGER_NAME": facts.event,
             "TRIGGER_PAYLOAD_PATH": f"{layout.CONFIG}/{PAYLOAD}" if self.payload else "",
             "TRIGGER_TYPE": "scm" if self.payload else "manual",
-            "WORKSPACE": workdir,
+            "WORKSPACE": home,
         }
-        return {name: value for name, value in found.items() if value}
+
+    @property
+    def _secure(self) -> Mapping[str, str]:
+        """The secure properties; one of them has an older name."""
+        older = {_OLDER_API_KEY: self.secure[_API_KEY]} if _API_KEY in self.secure else {}
+        return {**older, **self.secure}
 
     @property
     def _plain(self) -> dict[str, str]:
@@ -80,12 +111,13 @@ class Inputs:
         trigger, facts = self.trigger, self.trigger.facts
         event, _, action = facts.event.partition(":")
         found = {
-            "pipeline_namespace": self.kind,
+            "pipeline_namespace": self.kind or _KINDS.get(event, "ci"),
             "branch": facts.branch,
             "git-branch": facts.branch,
             "commit-sha": trigger.commit.sha,
             "git-commit": trigger.commit.sha,
             "repository": trigger.repository.clone,
+            "repository-url": trigger.repository.clone,
             "target-environment": facts.target,
         }
         if event == "pull_request" and trigger.pull_request is not None:
@@ -102,4 +134,9 @@ class Inputs:
                 "head-sha": trigger.commit.sha,
                 "pr-title": trigger.commit.title,
             }
-        return {key: value for key, value in found.items() if value and key not in {**self._plain, **self.secure}}
+        return {key: value for key, value in found.items() if value and key not in {**self._plain, **self._secure}}
+
+
+def _below(home: str, workdir: str) -> str:
+    """Return where steps begin, as scripts have it: from ``WORKSPACE``."""
+    return str(PurePosixPath(workdir).relative_to(home))

@@ -62,7 +62,7 @@ class Job:
             workdir=plan.workdir,
             source=self.source,
             outputs=plan.outputs,
-            values=self.inputs.store(),
+            values=self.inputs.store(plan.home, plan.workdir),
             config=self.inputs.config(),
         )
 

@@ -102,7 +102,7 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
         commands=step.commands,
         entrypoint=step.entrypoint,
         environment={**context.job.plan.environment, **step.environment},
-        defaults=context.job.inputs.variables(address.run, address.stage, context.job.plan.workdir),
+        defaults=_defaults(context, address),
         user=step.user,
         alias=step.name if step.detach else "",
         shell=step.shell,
@@ -113,6 +113,11 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
         caches=step.caches,
         privileged=step.privileged,
     )
+
+
+def _defaults(context: Context, address: Address) -> dict[str, str]:
+    plan = context.job.plan
+    return context.job.inputs.variables(address.run, address.stage, plan.home, plan.workdir)
 
 
 def depends(step: Step) -> bool:

@@ -21,8 +21,8 @@ _TAIL = (0, 3, 2)
 _BROKEN = (64, 76)
 """After how many characters ``openssl base64`` and ``base64`` begin a new line."""
 
-_HEX_SHORTEST = 8
-"""The hex of fewer bytes may be any number."""
+_HEX_SHORTEST = _TWICE_SHORTEST = 8
+"""The hex of fewer bytes may be any number, and base64 of base64 part of any word."""
 
 _UNRESERVED = ("", "/", "!'()*")
 """What beside letters, digits and ``_.-~`` is left as it is in a URL: by most, for a path, in JavaScript."""
@@ -69,14 +69,22 @@ def _encodings(value: bytes) -> Iterator[bytes]:
 
 
 def _base64(value: bytes) -> Iterator[bytes]:
-    """Yield the value in base64, for each of the three ways in which it can lie, and in lines where it stands alone."""
+    """Yield the value in base64, once and twice (as a Docker config has it), and in lines where it stands alone."""
+    once = tuple(_wherever(value))
+    lines = (once[0][at : at + width] for width in _BROKEN for at in range(0, len(once[0]), width))
+    for text in (*once, *lines):
+        yield text
+        yield text.translate(bytes.maketrans(b"+/", b"-_"))
+    if len(value) >= _TWICE_SHORTEST:
+        for text in once:
+            yield from _wherever(text)
+
+
+def _wherever(value: bytes) -> Iterator[bytes]:
+    """Yield the value in base64, for each of the three ways in which it can lie."""
     for before in range(3):
         encoded = base64.b64encode(b"\0" * before + value)
-        whole = encoded[_CUT[before] : len(encoded) - _TAIL[(before + len(value)) % 3]]
-        lines = (whole[at : at + width] for width in _BROKEN for at in range(0, len(whole), width) if not before)
-        for text in (whole, *lines):
-            yield text
-            yield text.translate(bytes.maketrans(b"+/", b"-_"))
+        yield encoded[_CUT[before] : len(encoded) - _TAIL[(before + len(value)) % 3]]
 
 
 def _escapes(value: bytes) -> Iterator[bytes]:

@@ -523,13 +523,11 @@ def test_properties_secure_ones_and_facts_reach_the_run(
     assert here.run("--property", "region=eu", "--property", "app=shop", "--secret", "api_key", *facts) == 0
 
     [spec] = here.backend.specs
-    files = {str(path): content for path, content in spec.config.items() if len(path.parts) == 1}
-    assert files == {
-        "region": b"us",
-        "app": b"shop",
-        "api_key": b"geheim",
-        "trigger-payload.json": (tmp_path / "push.json").read_bytes(),
-    }
+    files = {str(path): content for path, content in spec.config.items()}
+    assert files["region"] == b"us"
+    assert files["environment-properties/app"] == b"shop"
+    assert files["secure-properties/api_key"] == b"geheim"
+    assert files["trigger-payload.json"] == (tmp_path / "push.json").read_bytes()
     assert spec.values["p.pipeline_namespace"] == b"ci\n"
     [defaults] = {tuple(sorted(step.defaults.items())) for step in here.backend.prepared.values()}
     assert dict(defaults)["STAGE"] == "steps"

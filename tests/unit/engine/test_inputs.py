@@ -19,9 +19,9 @@ _REQUEST = Trigger(
 )
 
 
-def test_a_run_without_inputs_has_no_configuration_and_no_keys() -> None:
+def test_a_run_without_inputs_has_no_configuration() -> None:
     assert Inputs().config() == {}
-    assert Inputs().store() == {}
+    assert Inputs().store("/w", "/w") == {"p.pipeline_namespace": b"ci\n"}
 
 
 def test_parameters_are_files_and_win_over_properties() -> None:
@@ -44,25 +44,63 @@ def test_what_a_webhook_sent_is_a_file_whose_path_is_told() -> None:
     inputs = Inputs(payload=b"{}")
 
     assert inputs.config() == {PurePosixPath(PAYLOAD): b"{}"}
-    assert inputs.variables("r", "s", "/w")["TRIGGER_PAYLOAD_PATH"] == f"/config/{PAYLOAD}"
-    assert inputs.variables("r", "s", "/w")["TRIGGER_TYPE"] == "scm"
+    assert inputs.variables("r", "s", "/w", "/w")["TRIGGER_PAYLOAD_PATH"] == f"/config/{PAYLOAD}"
+    assert inputs.variables("r", "s", "/w", "/w")["TRIGGER_TYPE"] == "scm"
 
 
 def test_scripts_know_the_branch_and_the_commit_without_having_set_them() -> None:
-    found = Inputs(kind="ci", trigger=_PUSH).store()
+    found = Inputs(kind="cc", trigger=_PUSH).store("/vela", "/vela/src")
 
     assert found == {
-        "p.pipeline_namespace": b"ci\n",
+        "p.pipeline_namespace": b"cc\n",
         "p.branch": b"main\n",
         "p.git-branch": b"main\n",
         "p.commit-sha": b"0123\n",
         "p.git-commit": b"0123\n",
         "p.repository": b"https://git.example.test/acme/shop.git\n",
+        "p.repository-url": b"https://git.example.test/acme/shop.git\n",
     }
 
 
+def test_a_pipeline_of_a_kind_has_these_keys_as_files_too() -> None:
+    files = {str(path): content for path, content in Inputs(kind="cc", trigger=_PUSH).config().items()}
+
+    assert files["git-branch"] == b"main"
+    assert Inputs(trigger=_PUSH).config() == {}
+
+
+@pytest.mark.parametrize("kind", ["ci", "pr"])
+def test_where_scripts_count_on_it_the_repository_is_registered(kind: str) -> None:
+    found = Inputs(kind=kind, trigger=_PUSH).store("/vela", "/vela/src")
+
+    assert {name: content for name, content in found.items() if name.startswith("r.")} == {
+        "r.app-repo": b"",
+        "r.app-repo,url": b"https://git.example.test/acme/shop.git\n",
+        "r.app-repo,path": b"src\n",
+        "r.app-repo,commit": b"0123\n",
+        "r.app-repo,branch": b"main\n",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "kind"), [("push", "ci"), ("pull_request:opened", "pr"), ("deployment:created", "cd"), ("tag", "ci")]
+)
+def test_where_nobody_names_a_kind_the_event_does(event: str, kind: str) -> None:
+    assert Inputs(trigger=Trigger(facts=Facts(event=event))).store("/w", "/w")["p.pipeline_namespace"] == (
+        f"{kind}\n".encode()
+    )
+
+
+def test_the_api_key_has_its_older_name_too_unless_that_is_given() -> None:
+    files = {str(path): text for path, text in Inputs(secure={"ibmcloud-api-key": "k3y"}).config().items()}
+
+    assert files["api-key"] == files["secure-properties/api-key"] == b"k3y"
+    given = Inputs(secure={"ibmcloud-api-key": "k3y", "api-key": "mine"}).config()
+    assert given[PurePosixPath("api-key")] == b"mine"
+
+
 def test_a_pull_request_tells_both_of_its_sides() -> None:
-    found = Inputs(trigger=_REQUEST).store()
+    found = Inputs(trigger=_REQUEST).store("/w", "/w")
 
     assert found["p.head-branch"] == b"mend\n"
     assert found["p.base-branch"] == found["p.base_ref"] == b"main\n"
@@ -72,23 +110,24 @@ def test_a_pull_request_tells_both_of_its_sides() -> None:
 
 
 def test_a_property_takes_the_place_of_what_the_runner_would_answer() -> None:
-    found = Inputs(properties={"branch": "mine"}, secure={"git-branch": "too"}, trigger=_PUSH).store()
+    found = Inputs(properties={"branch": "mine"}, secure={"git-branch": "too"}, trigger=_PUSH).store("/w", "/w")
 
     assert "p.branch" not in found
     assert "p.git-branch" not in found
 
 
 def test_the_variables_say_which_run_and_stage_it_is() -> None:
-    found = Inputs(file="ci/.vela.yml", trigger=_PUSH).variables("1a2b", "build", "/vela/src")
+    found = Inputs(file="ci/.vela.yml", trigger=_PUSH).variables("1a2b", "build", "/vela", "/vela/src")
 
     assert found == {
+        "APP_REPO_FOLDER": "src",
         "APP_REPO_NAME": "shop",
         "APP_REPO_OWNER": "acme",
         "BUILD_NUMBER": "1",
         "CONFIG_DIR": "/config",
         "ONE_PIPELINE_PATH": "/opt/runner",
         "PIPELINE_CONFIG_PATH": "ci/.vela.yml",
-        "PIPELINE_CONFIG_REPO_PATH": ".",
+        "PIPELINE_CONFIG_REPO_PATH": "src",
         "PIPELINE_DEBUG": "0",
         "PIPELINE_ID": "acme/shop",
         "PIPELINE_NAME": "shop",
@@ -98,8 +137,9 @@ def test_the_variables_say_which_run_and_stage_it_is() -> None:
         "STAGE": "build",
         "TRIGGERED_BY": "ada",
         "TRIGGER_NAME": "push",
+        "TRIGGER_PAYLOAD_PATH": "",
         "TRIGGER_TYPE": "manual",
-        "WORKSPACE": "/vela/src",
+        "WORKSPACE": "/vela",
     }
 
 
@@ -113,7 +153,7 @@ def test_the_variables_say_which_run_and_stage_it_is() -> None:
     ],
 )
 def test_debugging_is_on_if_the_property_is_1(inputs: Inputs, debug: str) -> None:
-    assert inputs.variables("r", "s", "/w")["PIPELINE_DEBUG"] == debug
+    assert inputs.variables("r", "s", "/w", "/w")["PIPELINE_DEBUG"] == debug
 
 
 def test_secure_properties_are_not_in_what_is_printed_of_the_inputs() -> None:

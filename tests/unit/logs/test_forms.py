@@ -4,7 +4,7 @@ import shlex
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runner.logs.forms import forms
@@ -174,4 +174,14 @@ def test_a_secret_is_masked_as_shells_print_it(secret: str, printed: str, shown:
 
 @pytest.mark.parametrize("secret", [b"abcdef0123456789", b"tok-en_1.2~3"])
 def test_a_plain_secret_has_few_forms(secret: bytes) -> None:
-    assert len(forms(secret)) <= 8
+    assert len(forms(secret)) <= 16
+
+
+@given(st.binary(min_size=8, max_size=40), st.binary(max_size=4), st.binary(max_size=4))
+def test_base64_of_base64_is_found_wherever_the_secret_lies(secret: bytes, before: bytes, after: bytes) -> None:
+    core = secret.strip()
+    assume(len(core) >= 8)
+
+    twice = base64.b64encode(b"auth:" + base64.b64encode(before + core + after))
+
+    assert any(form in twice for form in forms(core))
