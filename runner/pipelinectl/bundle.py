@@ -42,6 +42,7 @@ COMMANDS = (
     "trigger-task",
     "trigger_async_stage",
     "collect-evidence",
+    "set-commit-status",
     "check-evidence-for-reuse",
 )
 """The names beside ``pipelinectl`` under which a step finds the shim; the shim's ``aliases`` are the same."""

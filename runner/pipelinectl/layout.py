@@ -18,7 +18,7 @@ f     a file of ``save_file``                                               its 
 t     a file of ``save_result``: key is the stage, property the file        its bytes
 j     an asset, named by the SHA-256 of its pairs                           an entry
 v     an evidence, likewise                                                 an entry
-n     a call of ``collect-evidence``, named by a UUID                       a JSON object
+n     a call of ``collect-evidence`` or ``set-commit-status``; a UUID        a JSON object
 k     the key that a hashed name stands for                                 its bytes
 ====  ====================================================================  =========================
 

@@ -2,26 +2,46 @@
 
 import pytest
 
+from runner.logs.markers import Redactor
+from runner.logs.mask import Mask
 from tests.support.shim import Shim
 
-MASKED = b"::add-mask::one\n::add-mask::two\n"
+SHORT, LONG = "one", "a longer line"
 
 
-@pytest.mark.parametrize("by_input", [False, True])
-def test_each_line_of_a_secret_is_announced_on_both_streams(shim: Shim, by_input: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    value = "one\n\ntwo"
-    done = shim.call("set_secret", "k", stdin=value.encode()) if by_input else shim.call("set_secret", "k", value)
+@pytest.mark.parametrize(
+    ("value", "announced"),
+    [
+        (SHORT, [SHORT]),
+        ("-n \\n * $HOME ::add-mask::x", ["-n \\n * $HOME ::add-mask::x"]),
+        ("100% %0A", ["100% %0A", "100%25 %250A"]),
+        (f"{SHORT}\n\n{LONG}", [f"{SHORT}%0A%0A{LONG}", LONG]),
+        (f"{LONG}\r\n%{LONG}\n", [f"{LONG}%0D%0A%25{LONG}%0A", f"{LONG}\r", f"%{LONG}"]),
+        ("", []),
+    ],
+)
+def test_a_secret_and_its_lines_are_announced_on_both_streams(shim: Shim, value: str, announced: list[str]) -> None:
+    done = shim.call("set_secret", "k", value)
 
-    assert (done.status, done.out, done.err) == (0, MASKED, MASKED)
-    assert shim.kept_secrets() == {"s.k": b"one\n\ntwo\n"}
-    assert shim.store() == {}
+    lines = "".join(f"::add-mask::{line}\n" for line in announced).encode()
+    assert (done.status, done.out, done.err) == (0, lines, lines)
+    assert (shim.kept_secrets(), shim.store()) == ({"s.k": f"{value}\n".encode()}, {})
 
 
-def test_a_secret_is_announced_as_it_is(shim: Shim) -> None:
-    value = "-n %s \\n * $HOME ::add-mask::x"
+def test_a_secret_of_standard_input_is_announced_likewise(shim: Shim) -> None:
+    done = shim.call("set_secret", "k", stdin=f"{LONG}\n{SHORT}\n".encode())
 
-    assert shim.call("set_secret", "k", value).out == f"::add-mask::{value}\n".encode()
-    assert shim.call("get_secret", "k").out == f"{value}\n".encode()
+    assert done.out == done.err == f"::add-mask::{LONG}%0A{SHORT}\n::add-mask::{LONG}\n".encode()
+    assert shim.kept_secrets() == {"s.k": f"{LONG}\n{SHORT}\n".encode()}
+
+
+def test_the_announcement_is_what_the_log_hides(shim: Shim) -> None:
+    value = f"{LONG} 1%0A\n50%\n{LONG} 2"
+    redactor = Redactor(Mask())
+
+    printed = shim.call("set_secret", "k", value).out + f"<{value}> <{LONG} 2>\n".encode()
+
+    assert redactor.feed(printed) + redactor.finish() == b"<***> <***>\n"
 
 
 def test_an_empty_secret_is_kept_and_masks_nothing(shim: Shim) -> None:

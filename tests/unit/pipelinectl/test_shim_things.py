@@ -165,3 +165,24 @@ def test_the_results_of_stages_are_data(shim: Shim) -> None:
     Path(shim.values, "d.result,test").write_text("success\n")
 
     assert shim.run("get_data result; get_data result test").out == b"test\nsuccess\n"
+
+
+@THINGS
+def test_a_property_may_have_a_default(shim: Shim, thing: str) -> None:
+    load = f"load_{thing}"
+
+    done = shim.run(f"save_{thing} k a=1; {load} k a d; {load} k none d; {load} none a 'd d'; {load} k none ''")
+
+    assert (done.status, done.out, done.err) == (0, b"1\nd\nd d\n", b"")
+
+
+def test_names_that_no_command_makes_are_left_out(shim: Shim) -> None:
+    for name in ("r.a%F ", "r.%", "r.%zz", f"r.~{'0' * 64}", "r.k,%4", "r.good", "e.%", "e.good", "f.%x", "s.%x"):
+        (shim.values / name).write_text("x\n")
+
+    done = shim.run(
+        "list_repos; list_env; list_files; load_repo k || load_repo good; pipelinectl serialize --all-repos good"
+    )
+
+    assert (done.status, done.err) == (0, b"")
+    assert done.out == b'good\ngood\n{"version": 1, "env": {"good": "x"}, "repositories": {"good": {}}}\n'

@@ -96,13 +96,46 @@ def test_what_is_no_url_of_a_repository_is_a_status(shim: Shim, url: str) -> Non
     assert b"this is no URL of a repository" in done.err
 
 
-def test_the_token_of_a_repository_is_a_property(shim: Shim) -> None:
-    (shim.config / "git-token-app-org").write_text("t0ken")
+@pytest.mark.parametrize("key", ["git-token-app-org", "git-token"])
+@pytest.mark.parametrize("secret", [False, True])
+def test_the_token_of_a_repository_is_written_to_a_file(shim: Shim, key: str, secret: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    if secret:
+        shim.call("set_secret", key, "t0ken")
+    else:
+        (shim.config / key).write_text("t0ken")
+    url = "https://github.com/org/app"
 
-    assert (
-        shim.run(SOURCED.format("get_repo_params") + "get_repo_specific_token https://github.com/org/app").out
-        == b"t0ken\n"
+    done = shim.run(
+        SOURCED.format("get_repo_params") + f"get_repo_params {url} ./tok; cat tok; get_repo_specific_token {url}"
     )
+
+    assert (done.status, done.err) == (0, b"")
+    assert done.out == b"app org github https://api.github.com\nt0kent0ken\n"
+    assert (shim.work / "tok").stat().st_mode & 0o777 == 0o600
+
+
+def test_without_a_token_the_file_is_empty(shim: Shim) -> None:
+    done = shim.run(SOURCED.format("get_repo_params") + "get_repo_params https://github.com/org/app tok")
+
+    assert (done.status, done.out) == (0, b"app org github https://api.github.com\n")
+    assert b"there is no property git-token-app-org or git-token" in done.err
+    assert (shim.work / "tok").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("server", "kind"),
+    [
+        ("github.com", "githubconsolidated"),
+        ("git.example.com", "githubconsolidated"),
+        ("github.ibm.com", "github_integrated"),
+        ("eu-de.git.cloud.ibm.com", "hostedgit"),
+        ("gitlab.example.com", "gitlab"),
+    ],
+)
+def test_the_absolute_kind_of_a_server(shim: Shim, server: str, kind: str) -> None:
+    script = SOURCED.format("get_repo_params") + f"get_absolute_scm_type https://{server}/org/app.git"
+
+    assert shim.run(script).out.decode() == f"{kind}\n"
 
 
 @pytest.mark.parametrize("command", ["trigger-task", "trigger_async_stage"])
@@ -169,20 +202,21 @@ def test_evidence_is_recorded_and_its_status_printed(shim: Shim) -> None:
             "--attachment",
             "t",
         ),
-        *("--meta", "a=b", "--meta", 'c="é"\n', "--additional-comment", "it \\ works"),
+        *("--incident-repo", "--meta", "a=b", "--meta", 'c="é"\n', "--additional-comment", "it \\ works"),
     )
 
     assert (done.status, done.out, done.err) == (0, b"failure\n", b"")
     [(name, content)] = shim.store().items()
     assert name.startswith("n.")
     assert json.loads(content) == {
+        "command": "collect-evidence",
         "status": "failure",
         "tool-type": ["no-such-tool"],
         "evidence-type": ["com.example.scan"],
         "asset-key": ["app"],
         "asset-type": ["repo"],
-        "assets": [],
         "attachment": ["r", "s", "t"],
+        "incident-repo": [],
         "meta": ["a=b", 'c="é"\n'],
         "additional-comment": ["it \\ works"],
     }
@@ -194,8 +228,8 @@ def test_evidence_is_recorded_and_its_status_printed(shim: Shim) -> None:
         ("", "--status is missing"),
         ("--tool-type x", "--status is missing"),
         ("--status good", "--status is none of"),
-        ("--status", "--status has no value"),
-        ("--status success --no-such x", "there is no option --no-such"),
+        ("--status", "--status is missing"),
+        ("--status --meta success", "--status is missing"),
         ("success", "'success' stands before any option"),
     ],
 )
@@ -209,6 +243,22 @@ def test_evidence_without_a_status_is_refused(shim: Shim, arguments: str, about:
 
 def test_evidence_explains_itself(shim: Shim) -> None:
     assert b"usage: collect-evidence --tool-type" in shim.call("collect-evidence", "--help").out
+
+
+def test_a_status_of_a_commit_is_recorded_and_nothing_printed(shim: Shim) -> None:
+    done = shim.call("set-commit-status", "--repository", "u", "--state", "error", "--description", "- done --")
+
+    assert (done.status, done.out, done.err) == (0, b"", b"")
+    [content] = shim.store().values()
+    expected = {"command": "set-commit-status", "state": "error", "repository": ["u"], "description": ["- done --"]}
+    assert json.loads(content) == expected
+    assert shim.call("set-commit-status", "--state", "good").status == 2
+
+
+def test_calls_of_evidence_leave_the_input_of_a_loop_alone(shim: Shim) -> None:
+    loop = "while read -r x; do collect-evidence --status success; check-evidence-for-reuse --asset-key $x; done"
+
+    assert shim.run(loop, stdin=b"a\nb\n").out == b"success\nfailure\n" * 2
 
 
 def test_there_is_no_evidence_to_use_again(shim: Shim) -> None:

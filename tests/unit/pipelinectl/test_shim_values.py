@@ -111,7 +111,10 @@ def test_get_env_looks_for_constants_values_answers_and_properties_in_this_order
     assert (shim.config / "k").read_text() == "property"
 
 
-@pytest.mark.parametrize(("content", "printed"), [("", "\n"), ("v", "v\n"), ("v\n", "v\n"), ("a\n\n", "a\n\n")])
+@pytest.mark.parametrize(
+    ("content", "printed"),
+    [("", "\n"), ("v", "v\n"), ("v\n", "v\n"), ("a\n\n", "a\n\n"), ("a\nb", "a\nb\n"), (" \\n ", " \\n \n")],
+)
 def test_a_property_is_printed_with_one_newline_at_its_end(shim: Shim, content: str, printed: str) -> None:
     (shim.config / "k").write_text(content)
 
