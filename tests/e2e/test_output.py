@@ -65,7 +65,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
 def test_the_json_document_has_exactly_the_promised_names(finished: Finished) -> None:
     document = finished.document
 
-    assert set(document) == {"run", "stages", "children"}
+    assert set(document) == {"run", "stages", "children", "values"}
     assert set(document["run"]) == RUN
     assert [set(stage) for stage in document["stages"]] == [STAGE, STAGE]
     assert all(set(step) == STEP for step in finished.steps.values())
