@@ -26,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runner.pipelinectl import layout
+from runner.pipelinectl.layout import Kind
 
 _OUTPUTS = {
     "FAKE_OUTPUT": ".env",
@@ -75,4 +76,4 @@ class Behaviour:
 
 def _values(pair: str) -> dict[str, bytes]:
     key, equals, value = pair.partition("=")
-    return {f"e.{layout.encoded(key.encode())}": layout.text(value)} if equals else {}
+    return {layout.file_name(Kind.VALUE, key): layout.text(value)} if equals else {}

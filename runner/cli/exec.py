@@ -9,6 +9,7 @@ from runner.cli.groups import grouped
 from runner.cli.secrets import read_secrets, secrets_of, secure_properties
 from runner.cli.trigger import Given, find_subject
 from runner.cli.trigger_options import given
+from runner.pipelinectl.layout import OURS
 from runner.plan.grants import Grants, grant
 
 
@@ -30,7 +31,7 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
     Defaults for most of these options can stand in the file .runner.toml of a repository, in its table "exec".
     """
     subject = find_subject(file, given, work.directory)
-    plan = grant(wanted.plan(subject), grants)
+    plan = grant(wanted.plan(subject), grants, taken=OURS)
     # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
     from runner.cli.execution import execute  # noqa: PLC0415 - see above
     from runner.dispatch.local import Order  # noqa: PLC0415 - see above
@@ -54,5 +55,6 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         keep=ends.keep,
         export=work.export,
         artifacts=ends.artifacts,
+        values=ends.look.output is options.OutputFormat.JSON,
     )
     raise typer.Exit(execute(subject, order, ends))

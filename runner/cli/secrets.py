@@ -52,13 +52,15 @@ def secrets_of(plan: Plan) -> tuple[str, ...]:
 def secure_properties(asked: Iterable[str], plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
     """Return the secrets that every step may see: those asked for by name that the pipeline does not know.
 
-    One that it declares, or that a step of it uses, is for the steps that say so.
+    One that it declares, or that a step of it uses, pruned or not, is for the steps that say so. The case of its
+    letters means nothing, as where its value is looked for.
 
     Raises:
         UsageError: there can be no property of this name.
     """
-    known = {*plan.secrets, *secrets_of(plan)}
-    names = {text.partition("=")[0] for text in asked} - known
+    known = {name.casefold() for name in plan.secrets}
+    names = {text.partition("=")[0] for text in asked}
+    names = {name for name in names if name.casefold() not in known}
     for name in names:
         check_property(f"--secret {name}, which no step asks for", name)
     return {name: values[name] for name in sorted(names)}

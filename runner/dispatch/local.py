@@ -47,6 +47,7 @@ class Order:
     keep: bool = False
     export: Path | None = None
     artifacts: Path | None = None
+    values: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +157,7 @@ class LocalRun:
             keep=order.keep,
             export=order.export,
             artifacts=self._artifacts,
+            values=order.values,
         )
 
     def _tell(self, observer: Observer, text: str) -> None:

@@ -312,11 +312,12 @@ class Backend(Protocol):
             InfrastructureError: a file has more than 10 MiB, or they cannot be read.
         """
 
-    def values(self, run: str) -> Store:
+    def values(self, run: str, *, wanted: Wanted) -> Store:
         """Return the store of an open run's values (``pipelinectl.layout``) as it is now.
 
         Raises:
-            InfrastructureError: it is too large, or cannot be read.
+            InfrastructureError: it is too large, or cannot be read in time.
+            UnwantedError: ``wanted`` has said no.
         """
 
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:

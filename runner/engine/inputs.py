@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from runner.pipelinectl import layout
+from runner.pipelinectl.layout import Kind
 from runner.plan.trigger import Trigger
 
 PAYLOAD: Final = "trigger-payload.json"
@@ -19,7 +20,7 @@ _DEBUG: Final = "pipeline-debug"
 _API_KEY, _OLDER_API_KEY = "ibmcloud-api-key", "api-key"
 _KINDS: Final = {"pull_request": "pr", "deployment": "cd"}
 """The kinds of pipelines that an event starts; any other starts ``ci``."""
-_REPOSITORY: Final = "r.app-repo"
+_REPOSITORY: Final = "app-repo"
 _WITH_REPOSITORY: Final = ("ci", "pr")
 _SECURE_FOLDER: Final = f"{layout.CONFIG}/secure-properties"
 
@@ -54,7 +55,7 @@ class Inputs:
 
         The latter, as ``app-repo``, where scripts count on it: in a pipeline of kind ``ci`` or ``pr``.
         """
-        keys = {f"p.{layout.encoded(key.encode())}": layout.text(value) for key, value in self._keys().items()}
+        keys = {layout.file_name(Kind.KNOWN, key): layout.text(value) for key, value in self._keys().items()}
         if self.kind not in _WITH_REPOSITORY:
             return keys
         repository = {
@@ -63,8 +64,8 @@ class Inputs:
             "commit": self.trigger.commit.sha,
             "branch": self.trigger.facts.branch,
         }
-        properties = {f"{_REPOSITORY},{name}": layout.text(value) for name, value in repository.items()}
-        return {**keys, _REPOSITORY: b"", **properties}
+        files = {layout.file_name(Kind.REPOSITORY, _REPOSITORY, name): layout.text(v) for name, v in repository.items()}
+        return {**keys, layout.file_name(Kind.REPOSITORY, _REPOSITORY): b"", **files}
 
     def variables(self, run: str, stage: str, home: str, workdir: str) -> dict[str, str]:
         """Return the variables of a stage's steps that lack them; ``home`` and ``workdir`` are those of the plan.

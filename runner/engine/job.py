@@ -34,7 +34,8 @@ class Job:
     """One run as it was ordered. ``plan`` is unfolded (``origins``), ``grace`` in seconds.
 
     ``secrets`` are values by name, for the steps that ask for them. ``export`` is a directory that receives what the
-    run changed in the source, ``artifacts`` one that receives those of the steps, in a folder for each stage.
+    run changed in the source, ``artifacts`` one that receives those of the steps, in a folder for each stage. With
+    ``values`` what the steps have left is read at the end.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Job:
     keep: bool = False
     export: Path | None = None
     artifacts: Path | None = None
+    values: bool = False
 
     def __post_init__(self) -> None:
         if self.plan.origins:

@@ -13,6 +13,7 @@ from runner.engine import envfile
 from runner.engine.backend import Backend
 from runner.engine.envfile import BadLineError
 from runner.engine.events import Event, Notice
+from runner.errors import InfrastructureError
 from runner.naming import Address
 
 _PLAIN, _MASKED = ".env", "masked.env"
@@ -48,6 +49,13 @@ class Outputs:
             if value.strip() and not self._hide(value):
                 self._tell_once(f"the output {name} is too short to be masked")
         return {**plain, **masked}
+
+    def hide(self, stage: Address) -> None:
+        """Hide what is to be masked of what the last step of a stage has left, which no step of it will read."""
+        try:
+            self.read(stage)
+        except InfrastructureError as error:
+            self._tell_once(f"outputs that are to be masked may be shown: {error.explained}")
 
     def _parsed(self, files: Mapping[str, bytes], name: str) -> dict[str, str]:
         text = files.get(name, b"").decode("utf-8", "surrogateescape")

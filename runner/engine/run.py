@@ -73,7 +73,7 @@ class Driver:
         self._forced = False
         self._assembled = False
         self.store = Store()
-        """What the steps have left, as far as it could be read before everything was removed."""
+        """What the steps have left, if the job asks for it, as it could be read before everything was removed."""
 
     def cancel(self, *, force: bool = False) -> None:
         """End the run before its time: politely, or with ``force`` at once."""
@@ -111,8 +111,8 @@ class Driver:
             self._end_all("an error of the runner itself")
             self._close()
             raise
-        if self._assembled:
-            self.store = self._context.values.read()
+        if self._assembled and self._job.values:
+            self.store = self._context.values.read(wanted=lambda: not self._forced)
         self._close()
         self._write_off(Status.NOT_RUN, outcome[1])
         self._write_off_beside()

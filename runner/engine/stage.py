@@ -66,6 +66,8 @@ class StageDriver:
         except InfrastructureError as error:
             self._ended = Stop(status=Status.ERROR, reason=error.explained, grace=0.0)
         self._ahead.drop()
+        if self._opened and self._context.job.plan.outputs:
+            self._context.outputs.hide(address)
         status, reason = self._outcome(address)
         if tried_again(status, address.round, self._stage.retry):
             self._beside.end(address)

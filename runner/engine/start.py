@@ -84,9 +84,9 @@ def variables_of(context: Context, step: Step, stage: Address) -> dict[str, str]
     given = {**job.plan.environment, **step.environment, **secrets}
     if not job.plan.outputs:
         return given
-    outputs = {name: value for name, value in context.outputs.read(stage).items() if name not in given}
-    meant = {name: outputs.get(text[1:], text) for name, text in step.environment.items() if text.startswith("$")}
-    return {**outputs, **given, **meant, **secrets}
+    left = context.outputs.read(stage)
+    meant = {name: left.get(text[1:], text) for name, text in step.environment.items() if text.startswith("$")}
+    return {**left, **given, **meant, **secrets}
 
 
 def release_of(context: Context, start: Start) -> Release:

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from typing import Final
 
-from runner.engine.backend import Backend
+from runner.engine.backend import Backend, Wanted
 from runner.engine.events import Event, Notice
 from runner.errors import InfrastructureError
 from runner.naming import ORIGINS
 from runner.pipelinectl import layout
+from runner.pipelinectl.layout import Kind
 from runner.pipelinectl.values import Store
 from runner.plan.status import Status
 
 _FAILED: Final = (Status.FAILURE, Status.ERROR, Status.TIMEOUT, Status.LOST)
 _WORDS: Final = {Status.SUCCESS: "success", Status.SKIPPED: "skipped", **dict.fromkeys(_FAILED, "failure")}
-_A_STAGE_FAILED: Final = {"p.one-pipeline-status": layout.text("1")}
+_RESULT: Final = "result"
+_A_STAGE_FAILED: Final = {layout.file_name(Kind.KNOWN, "one-pipeline-status"): layout.text("1")}
 
 
 class Values:
@@ -33,17 +35,18 @@ class Values:
         word = _WORDS.get(status)
         if word is None or stage == ORIGINS:
             return
-        key = layout.encoded(stage.encode("utf-8", "surrogateescape"))
-        files = {f"d.result,{key}": layout.text(word), **(_A_STAGE_FAILED if status in _FAILED else {})}
+        files = {layout.file_name(Kind.DATA, _RESULT, stage): layout.text(word)}
+        if status in _FAILED:
+            files |= _A_STAGE_FAILED
         try:
             self._backend.put_values(self._run, files)
         except InfrastructureError as error:
             self._tell(Notice(f"steps will not see how stage {stage} has ended: {error.explained}"))
 
-    def read(self) -> Store:
-        """Return what the steps have left; nothing if it cannot be read."""
+    def read(self, wanted: Wanted) -> Store:
+        """Return what the steps have left; nothing if it cannot be read, or is not wanted any more."""
         try:
-            return self._backend.values(self._run)
+            return self._backend.values(self._run, wanted=wanted)
         except InfrastructureError as error:
             self._tell(Notice(f"the values of the run could not be read: {error.explained}"))
             return Store()

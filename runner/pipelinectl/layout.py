@@ -10,7 +10,7 @@ kind  what                                                                  cont
 e     a value of ``set_env``                                                text
 c     a constant of ``set_envc``; counts before ``e``                       text
 x     ``export_env`` has marked this key                                    nothing
-p     what the runner itself answers ``get_env`` with, after ``e``          text
+p     what the runner itself answers ``get_env``, after the configuration   text
 r     a repository (``r.<key>``), a property of one (``r.<key>,<prop>``)    nothing; text
 a     an artifact, likewise                                                 nothing; text
 d     a property of ``put_data``; also the results of stages                text
@@ -42,6 +42,7 @@ stand in ``secure-properties`` as well, the others in ``environment-properties``
 import hashlib
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote_to_bytes
 
@@ -50,7 +51,7 @@ VERSION = 1
 HOME = "/opt/runner"
 """Where steps see the shim; ``ONE_PIPELINE_PATH``."""
 
-COMMANDS = f"{HOME}/bin"
+PROGRAMS = f"{HOME}/bin"
 """What stands first on their PATH."""
 
 STATE = "/run/runner"
@@ -60,11 +61,44 @@ VALUES = f"{STATE}/values"
 SECRETS = "/run/runner-secrets"
 CONFIG = "/config"
 
+OURS = (HOME, STATE, SECRETS)
+"""Where a step can mount nothing of its own."""
+
 LONGEST_NAME, LONGEST_KEY, LONGEST_VALUE = 100, 1024, 1 << 20
 
 _FILE_NAME_BYTES = 255
 _SECURE, _PLAIN = "secure-properties", "environment-properties"
 _HASHED = re.compile(r"~[0-9a-f]{64}")
+
+
+class Kind(StrEnum):
+    """The kinds of files, as the table above has them."""
+
+    VALUE = "e"
+    CONSTANT = "c"
+    EXPORTED = "x"
+    KNOWN = "p"
+    REPOSITORY = "r"
+    ARTIFACT = "a"
+    DATA = "d"
+    FILE = "f"
+    RESULT = "t"
+    ASSET = "j"
+    EVIDENCE = "v"
+    CALL = "n"
+    KEY = "k"
+
+
+TEXTS = (Kind.VALUE, Kind.CONSTANT, Kind.KNOWN, Kind.DATA)
+"""The kinds whose every file is a text."""
+LARGE = (Kind.FILE, Kind.RESULT)
+"""The kinds whose files can be as large as a disk."""
+
+
+def file_name(kind: Kind, key: str, part: str | None = None) -> str:
+    """Return the name of the file of a key, or of a property of it."""
+    names = (encoded(name.encode("utf-8", "surrogateescape")) for name in (key, part) if name is not None)
+    return f"{kind}.{','.join(names)}"
 
 
 def encoded(key: bytes) -> str:
@@ -75,7 +109,7 @@ def encoded(key: bytes) -> str:
 
 def decoded(name: str, store: Mapping[str, bytes]) -> bytes | None:
     """Return the key that a part of a file name stands for; None if the store has no file that tells."""
-    return store.get(f"k.{name}") if _HASHED.fullmatch(name) else unquote_to_bytes(name)
+    return store.get(f"{Kind.KEY}.{name}") if _HASHED.fullmatch(name) else unquote_to_bytes(name)
 
 
 def text(value: str) -> bytes:

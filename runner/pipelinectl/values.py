@@ -1,12 +1,13 @@
 """What a store holds, told to people and programs: the ``values`` of a run's document."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from runner.pipelinectl.layout import decoded
+from runner.pipelinectl.layout import Kind, decoded
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -23,10 +24,11 @@ class Store:
 
 
 class Values(TypedDict):
-    """The document. Programs rely on its names; what is no UTF-8 is shown as U+FFFD.
+    """The document. Programs rely on its names.
 
-    ``env`` holds what ``set_env`` and ``set_envc`` have left, ``constants`` the keys of the latter, ``exported`` those
-    that ``export_env`` has marked. Of files there are only the sizes, in bytes.
+    What is no UTF-8 is shown as U+FFFD, and a number that no float holds as text. ``env`` holds what ``set_env`` and
+    ``set_envc`` have left, ``constants`` the keys of the latter, ``exported`` those that ``export_env`` has marked. Of
+    files there are only the sizes, in bytes.
     """
 
     env: dict[str, str]
@@ -48,19 +50,19 @@ def values_of(store: Store, redact: Callable[[str], str] = str) -> Values:
     Every text goes through ``redact``, names too.
     """
     found = _Reading(store, redact)
-    constants = found.texts("c")
+    constants = found.texts(Kind.CONSTANT)
     return {
-        "env": found.texts("e") | constants,
+        "env": found.texts(Kind.VALUE) | constants,
         "constants": list(constants),
-        "exported": found.keys("x"),
-        "repos": found.properties("r"),
-        "artifacts": found.properties("a"),
-        "data": found.properties("d"),
-        "files": {key: size for (key, _), size in found.sizes("f")},
+        "exported": found.keys(Kind.EXPORTED),
+        "repos": found.properties(Kind.REPOSITORY),
+        "artifacts": found.properties(Kind.ARTIFACT),
+        "data": found.properties(Kind.DATA),
+        "files": {key: size for (key, _), size in found.sizes(Kind.FILE)},
         "results": found.results(),
-        "assets": found.entries("j", _entry),
-        "evidence": found.entries("v", _entry),
-        "collected": found.entries("n", _document),
+        "assets": found.entries(Kind.ASSET, _entry),
+        "evidence": found.entries(Kind.EVIDENCE, _entry),
+        "collected": found.entries(Kind.CALL, _document),
     }
 
 
@@ -71,46 +73,46 @@ class _Reading:
         self._store = store
         self._redact = redact
 
-    def texts(self, kind: str) -> dict[str, str]:
+    def texts(self, kind: Kind) -> dict[str, str]:
         return {key: self._text(content) for (key, part), content in self._of(kind) if part is None}
 
-    def keys(self, kind: str) -> list[str]:
+    def keys(self, kind: Kind) -> list[str]:
         return [key for (key, part), _ in self._of(kind) if part is None]
 
-    def properties(self, kind: str) -> dict[str, dict[str, str]]:
+    def properties(self, kind: Kind) -> dict[str, dict[str, str]]:
         found: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for (key, part), content in self._of(kind):
             found[key] |= {} if part is None else {part: self._text(content)}
         return dict(found)
 
-    def sizes(self, kind: str) -> Iterator[tuple[tuple[str, str | None], int]]:
+    def sizes(self, kind: Kind) -> Iterator[tuple[tuple[str, str | None], int]]:
         for name, size in sorted(self._store.sizes.items()):
             if (parts := self._parts(kind, name)) is not None:
                 yield parts, size
 
     def results(self) -> dict[str, dict[str, int]]:
         found: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        for (stage, file), size in self.sizes("t"):
+        for (stage, file), size in self.sizes(Kind.RESULT):
             if file is not None:
                 found[stage][file] = size
         return dict(found)
 
-    def entries(self, kind: str, read: Callable[[str], Json]) -> list[Json]:
+    def entries(self, kind: Kind, read: Callable[[str], Json]) -> list[Json]:
         found: list[Json] = []
         for name, content in sorted(self._store.contents.items()):
             if name.startswith(f"{kind}."):
                 try:
-                    found.append(self._clean(read(content.decode("utf-8", "replace"))))
+                    found.append(self._clean(read(content.decode("utf-8", "surrogateescape"))))
                 except (ValueError, RecursionError):
                     continue
         return found
 
-    def _of(self, kind: str) -> Iterator[tuple[tuple[str, str | None], bytes]]:
+    def _of(self, kind: Kind) -> Iterator[tuple[tuple[str, str | None], bytes]]:
         for name, content in sorted(self._store.contents.items()):
             if (parts := self._parts(kind, name)) is not None:
                 yield parts, content
 
-    def _parts(self, kind: str, name: str) -> tuple[str, str | None] | None:
+    def _parts(self, kind: Kind, name: str) -> tuple[str, str | None] | None:
         """Return key and property of a file of this kind; None for others, and for names that mean nothing."""
         if not name.startswith(f"{kind}."):
             return None
@@ -125,16 +127,22 @@ class _Reading:
         return self._shown(content.removesuffix(b"\n"))
 
     def _shown(self, data: bytes) -> str:
-        return self._redact(data.decode("utf-8", "replace"))
+        return self._clean_text(data.decode("utf-8", "surrogateescape"))
+
+    def _clean_text(self, text: str) -> str:
+        """Redact, and only then replace what is no UTF-8: a secret may hold it."""
+        return self._redact(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
     def _clean(self, value: Json) -> Json:
         match value:
             case str():
-                return self._redact(value)
+                return self._clean_text(value)
             case list():
                 return [self._clean(item) for item in value]
             case dict():
-                return {self._redact(name): self._clean(item) for name, item in value.items()}
+                return {self._clean_text(name): self._clean(item) for name, item in value.items()}
+            case int() | float() if (text := self._redact(json.dumps(value))) != json.dumps(value):
+                return text
             case _:
                 return value
 
@@ -146,5 +154,14 @@ def _entry(content: str) -> Json:
 
 
 def _document(content: str) -> Json:
-    found: Json = json.loads(content)
+    found: Json = json.loads(content, parse_float=_number, parse_int=_number, parse_constant=str)
     return found
+
+
+def _number(text: str) -> Json:
+    """Return a number of JSON; as text what Python cannot read, or would print as what is no JSON."""
+    try:
+        return int(text)
+    except ValueError:
+        number = float(text)
+    return number if math.isfinite(number) and set("eE.") & set(text) else text

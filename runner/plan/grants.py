@@ -50,13 +50,14 @@ class Grants:
         return cls(images=patterns, volumes=tuple(map(_read_volume, volumes)))
 
 
-def grant(plan: Plan, grants: Grants) -> Plan:
-    """Return the plan with what is granted.
+def grant(plan: Plan, grants: Grants, taken: Iterable[str] = ()) -> Plan:
+    """Return the plan with what is granted; ``taken`` are directories that every step sees, and needs.
 
     Raises:
         UsageError: a step or service asks for what is not; the message names it, and what would allow it. Or a path
-            would be mounted where the workspace is.
+            would be mounted where the workspace is, or where one of ``taken`` is.
     """
+    _check_targets(plan, grants, tuple(map(PurePosixPath, taken)))
     for bind in (*grants.volumes, *(bind for stage in plan.stages for step in stage.steps for bind in step.volumes)):
         if PurePosixPath(bind.target) in map(PurePosixPath, (plan.home, plan.workdir, plan.outputs)):
             hint = "mount it below; another directory becomes the workspace with --source"
@@ -70,6 +71,19 @@ def grant(plan: Plan, grants: Grants) -> Plan:
             for stage in plan.stages
         ),
     )
+
+
+def _check_targets(plan: Plan, grants: Grants, taken: tuple[PurePosixPath, ...]) -> None:
+    """See that no mount of a step hides one of these directories, or what is in it."""
+    steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
+    targets = [bind.target for bind in (*grants.volumes, *(bind for step in steps for bind in step.volumes))]
+    targets += [cache.path for step in steps for cache in step.caches]
+    for target in targets:
+        path = PurePosixPath("/", os.path.normpath(PurePosixPath(plan.workdir) / target).lstrip("/"))
+        for other in taken:
+            if other.is_relative_to(path) or path.is_relative_to(other):
+                hint = "choose another path in the container"
+                raise UsageError(f"a volume or cache at {target} would be in the way of {other}", hint=hint)
 
 
 def _grant_step(step: Step, path: str, grants: Grants) -> Step:

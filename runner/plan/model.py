@@ -236,12 +236,12 @@ class Pruned:
 class Plan:
     """What will run. A pipeline with plain ``steps`` has one stage.
 
-    ``workdir`` is where steps begin and where the source appears; ``home`` the directory around it that the steps
-    of a stage share. ``facts`` are kept for the rules that are decided at run time. ``origins`` are steps that fetch
-    secrets into the lowest layer before anything else runs. ``environment`` is given to every container, under its own.
-    ``outputs`` is a directory that all steps of the run share,
-    in which they leave variables for later ones (``engine.outputs``); empty where there is none. ``told`` says which
-    variables are filled right before each step.
+    ``workdir`` is where steps begin and where the source appears; ``home`` the directory around it that the steps of a
+    stage share. ``secrets`` are the names that the pipeline declares or asks for, anywhere. ``facts`` are kept for the
+    rules that are decided at run time. ``origins`` are steps that fetch secrets into the lowest layer before anything
+    else runs. ``environment`` is given to every container, under its own. ``outputs`` is a directory that all steps of
+    the run share, in which they leave variables for later ones (``engine.outputs``); empty where there is none.
+    ``told`` says which variables are filled right before each step.
     """
 
     dialect: str

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.engine.backend import Signal
 from runner.naming import Address
-from runner.pipelinectl.layout import COMMANDS, CONFIG, encoded
+from runner.pipelinectl.layout import CONFIG, PROGRAMS, encoded
 from runner.pipelinectl.layout import configuration as files_of
 from tests.support.attempts import BUSYBOX, DEBIAN
 from tests.support.pipelinectl_stand import ROOT, USER, Stand, image_of, stand_with
@@ -206,7 +206,7 @@ def test_a_read_only_root_file_system_is_enough(stand: Stand, user: str) -> None
 def test_the_commands_come_first_on_the_path_that_a_step_sets(stand: Stand, path: str, shell: dict[str, Any]) -> None:
     ended = stand.step("command -v set_env; command -v ls >/dev/null; echo $?", environment={"PATH": path}, **shell)
 
-    assert ended.lines == [f"{COMMANDS}/set_env", "0"]
+    assert ended.lines == [f"{PROGRAMS}/set_env", "0"]
 
 
 def test_an_image_that_runs_by_itself_has_the_commands(stand: Stand) -> None:

@@ -522,29 +522,30 @@ def _setting(key: str, value: str) -> Step:
 
 def test_values_are_those_that_the_run_began_with_that_steps_have_set_and_that_were_put(valued: Bench) -> None:
     run = valued.run.id
-    assert valued.backend.values(run) == Store(contents={"p.first": b"1\n"})
+    assert valued.backend.values(run, wanted=lambda: True) == Store(contents={"p.first": b"1\n"})
 
     assert valued.ending(*valued.released(_setting("a", "x y"))).exit_code == 0
     valued.backend.put_values(run, {"p.first": b"2\n", "p.late": b"3\n"})
 
-    assert valued.backend.values(run).contents == {"p.first": b"2\n", "p.late": b"3\n", "e.a": b"x y\n"}
+    found = valued.backend.values(run, wanted=lambda: True).contents
+    assert found == {"p.first": b"2\n", "p.late": b"3\n", "e.a": b"x y\n"}
 
 
 def test_values_outlive_the_stage_and_the_client_and_are_not_reset(valued: Bench) -> None:
     valued.ending(*valued.released(_setting("a", "1")))
     valued.backend.put_values(valued.run.id, {"p.first": b"2\n"})
     valued.backend.close_stage(valued.stage, needed=False)
-    before = valued.backend.values(valued.run.id)
+    before = valued.backend.values(valued.run.id, wanted=lambda: True)
 
     valued.reborn()
 
     assert before.contents == {"p.first": b"2\n", "e.a": b"1\n"}
-    assert valued.backend.values(valued.run.id) == before
+    assert valued.backend.values(valued.run.id, wanted=lambda: True) == before
 
 
 def test_the_values_of_a_run_that_is_not_open_cannot_be_reached(bench: Bench) -> None:
     with pytest.raises(InfrastructureError):
-        bench.backend.values("feedbeef")
+        bench.backend.values("feedbeef", wanted=lambda: True)
     with pytest.raises(InfrastructureError):
         bench.backend.put_values("feedbeef", {"p.a": b"1\n"})
 
@@ -554,5 +555,5 @@ def test_runs_do_not_see_each_others_values(valued: Bench, place: Place) -> None
 
     other.backend.put_values(other.run.id, {"p.other": b"1\n"})
 
-    assert valued.backend.values(valued.run.id).contents == {"p.first": b"1\n"}
+    assert valued.backend.values(valued.run.id, wanted=lambda: True).contents == {"p.first": b"1\n"}
     other.close()

@@ -192,6 +192,6 @@ def test_a_sandbox_that_cannot_be_filled_is_an_error_and_the_run_can_be_opened_a
 
     backend.open_run(run)
 
-    assert backend.values(run.id) == Store()
+    assert backend.values(run.id, wanted=lambda: True) == Store()
     backend.close_run(run, keep=False)
     assert place.left(run.id) == ()

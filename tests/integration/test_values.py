@@ -208,7 +208,7 @@ def test_opening_a_run_with_outputs_values_and_configuration_fills_all_of_it_bef
     )
     backend = place.client()
     backend.open_run(run)
-    assert backend.values(run.id) == Store(contents={"p.a": b"1\n"})
+    assert backend.values(run.id, wanted=lambda: True) == Store(contents={"p.a": b"1\n"})
     backend.open_stage(StageSpec(address=Address(run.id, "s")), lambda _: None)
     assert backend.outputs(Address(run.id, "s")) == {}
     backend.close_run(run, keep=False)

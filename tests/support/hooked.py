@@ -142,9 +142,9 @@ class HookedBackend:
         with self._around("outputs", stage):
             return self.inner.outputs(stage)
 
-    def values(self, run: str) -> Store:
+    def values(self, run: str, *, wanted: Wanted) -> Store:
         with self._around("values", Address(run)):
-            return self.inner.values(run)
+            return self.inner.values(run, wanted=wanted)
 
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         with self._around("put_values", Address(run)):

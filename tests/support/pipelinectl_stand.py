@@ -11,7 +11,7 @@ from docker.errors import APIError
 
 from runner.engine.backend import Release, RunSpec, Source, StageSpec, StepSpec
 from runner.naming import Address, container, new_run_id
-from runner.pipelinectl.layout import COMMANDS
+from runner.pipelinectl.layout import PROGRAMS
 from runner.pipelinectl.values import Store
 from tests.support.attempts import BUSYBOX, DEBIAN, Recorder, wait_for
 from tests.support.backends import DockerPlace, docker_backend
@@ -81,7 +81,7 @@ class Stand:
 
     def values(self) -> Store:
         """Return the values of the run."""
-        return self.backend.values(self.run.id)
+        return self.backend.values(self.run.id, wanted=lambda: True)
 
 
 @dataclass
@@ -110,7 +110,7 @@ class Step:
         with closing(APIClient()) as api:
             volumes = f"{container(self.spec.address)}:{values or 'rw'}"
             options = api.create_host_config(volumes_from=[volumes], network_mode="none", **host)
-            path = {"PATH": f"{COMMANDS}:/bin:/usr/bin"}
+            path = {"PATH": f"{PROGRAMS}:/bin:/usr/bin"}
             command = ["sh", "-c", script]
             made = api.create_container(self.spec.image, command, user=user, environment=path, host_config=options)
             try:

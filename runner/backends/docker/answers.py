@@ -18,7 +18,7 @@ from runner.clock import Deadline
 from runner.engine.backend import STDOUT
 from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
 
-MARKS = "released"
+MARKS_FOLDER = "released"
 """The directory of gates' marks in the volume of a run's values."""
 
 # Its arguments: where the values, the shim, the configuration (or nothing) and the outputs (or nothing) are mounted.
@@ -94,6 +94,10 @@ class NoAnswerError(InfrastructureError):
     """A sandbox did not answer, or not in time, or with nonsense; it is not asked again."""
 
 
+class LongAnswerError(InfrastructureError):
+    """A sandbox has more to say than it was asked for; it may be asked something else."""
+
+
 class Answers:
     """The stream of one sandbox, for use from any thread. ``name`` is the sandbox's, for messages."""
 
@@ -119,7 +123,8 @@ class Answers:
         such; it must be one that steps cannot foresee.
 
         Raises:
-            NoAnswerError: see there; or the answer is longer, and then it may be asked again.
+            NoAnswerError: see there.
+            LongAnswerError: the answer is longer.
             InfrastructureError: the sandbox could not do it; the message says why.
         """
         token = token or new_token()
@@ -134,7 +139,7 @@ class Answers:
                 self.cut()
                 raise NoAnswerError(f"{self._name} does not answer: {error.message}") from error
         if len(data) > most:
-            raise NoAnswerError(f"{self._name} has more to say than {most:,} bytes")
+            raise LongAnswerError(f"{self._name} has more to say than {most:,} bytes")
         if status:
             told = data[-_TOLD:].decode(errors="replace").strip()
             raise InfrastructureError(f"{self._name} cannot do {verb}: {told or f'status {status}'}")

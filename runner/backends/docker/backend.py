@@ -171,9 +171,9 @@ class DockerBackend:
         opened = self._opened(stage)
         return self._outputs.read(stage.run, opened.sandbox) if self._runs[stage.run].outputs else {}
 
-    def values(self, run: str) -> Store:
+    def values(self, run: str, *, wanted: Wanted) -> Store:
         """Return the store of a run's values as it is now."""
-        return self._values.read(run)
+        return self._values.read(run, wanted)
 
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         """Put files into the store of a run's values."""

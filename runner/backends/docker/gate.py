@@ -20,7 +20,7 @@ import string
 from collections.abc import Iterable, Mapping, Sequence
 
 from runner.errors import InfrastructureError
-from runner.pipelinectl.layout import COMMANDS
+from runner.pipelinectl.layout import PROGRAMS
 
 UNRELEASED, NO_SHELL = 125, 127
 
@@ -54,7 +54,7 @@ $runner_text"
 ENGINE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What an engine gives to a container whose image sets no PATH."""
 
-_PREFIXED = f'command export "PATH={COMMANDS}:${{PATH:-{ENGINE_PATH}}}" || :\n'.encode()
+_PREFIXED = f'command export "PATH={PROGRAMS}:${{PATH:-{ENGINE_PATH}}}" || :\n'.encode()
 
 _FIRST = string.ascii_letters + string.digits + "%+,-./:=@^_~"
 
@@ -95,7 +95,7 @@ def checked(environment: Mapping[str, str]) -> Mapping[str, str]:
 
 def path(own: str) -> str:
     """Return a PATH with the commands of steps first; an empty one is what the engine gives without one."""
-    return f"{COMMANDS}:{own or ENGINE_PATH}"
+    return f"{PROGRAMS}:{own or ENGINE_PATH}"
 
 
 def script(commands: Sequence[str]) -> str:

@@ -5,16 +5,18 @@ sandbox; so they cost no call of their own. Two are memory, which lasts as long 
 sandboxes do. A step that is made later mounts them in the same words, for an engine takes what is there.
 """
 
+from pathlib import PurePosixPath
+
 from docker.types import DriverConfig, Mount
 
 from runner import naming
-from runner.backends.docker.answers import MARKS as _MARKS
+from runner.backends.docker.answers import MARKS_FOLDER
 from runner.engine.backend import RunSpec, StepSpec
 from runner.naming import Instance
 from runner.pipelinectl import bundle
 from runner.pipelinectl.layout import CONFIG, HOME, SECRETS, STATE
 
-MARKS = f"{STATE}/{_MARKS}"
+MARKS = f"{STATE}/{MARKS_FOLDER}"
 """The directory where gates leave their marks."""
 
 OUTPUTS = "/run/outputs"
@@ -33,16 +35,17 @@ def values(instance: Instance, run: str) -> Mount:
 def of_step(instance: Instance, run: RunSpec, step: StepSpec) -> tuple[Mount, ...]:
     """Return what a step sees besides its workspace; a service nothing of it.
 
-    A path that the step mounts itself is its own.
+    Where it mounts something at or below ``CONFIG`` itself, it sees none of ours.
     """
     if not step.workspace:
         return (values(instance, run.id),) if step.commands else ()
-    own = {bind.target.rstrip("/") for bind in step.volumes} | {cache.path.rstrip("/") for cache in step.caches}
+    own = (*(bind.target for bind in step.volumes), *(cache.path for cache in step.caches))
+    hidden = any(PurePosixPath("/", target.lstrip("/")).is_relative_to(CONFIG) for target in own)
     return (
         values(instance, run.id),
         _secrets(instance, run),
         _shim(instance, read_only=True),
-        *([_config(instance, run, read_only=True)] if run.config and CONFIG not in own else ()),
+        *([_config(instance, run, read_only=True)] if run.config and not hidden else ()),
         *([_mount(instance, run.id, run.outputs, "o", "outputs")] if run.outputs else ()),
     )
 

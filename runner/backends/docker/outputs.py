@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from runner.backends.docker.answers import NoAnswerError
+from runner.backends.docker.answers import LongAnswerError, NoAnswerError
 from runner.backends.docker.boxes import Sandbox
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.helper import stat
@@ -74,7 +74,7 @@ class Outputs:
         """
         try:
             return _persistent(lambda: unpacked(_answered(sandbox), LIMITS)).files
-        except NoAnswerError:
+        except (NoAnswerError, LongAnswerError):
             return self._through_engine(run, sandbox.id)
 
     def forget(self, run: str) -> None:

@@ -4,7 +4,10 @@ import os
 import select
 import time
 from contextlib import closing
+from copy import copy
 from dataclasses import replace
+
+from docker.types import Mount
 
 from runner.backends.docker.attach import Connection, start_exec
 from runner.backends.docker.client import Engine, translated
@@ -13,6 +16,7 @@ from runner.backends.docker.gate import SHELL
 from runner.backends.docker.hostconfig import Placement, variables, with_path
 from runner.engine.backend import Release, StepSpec, Terminal
 from runner.errors import EngineUnavailableError, InfrastructureError
+from runner.pipelinectl.layout import SECRETS
 
 # The step's own shell, else bash, else the one that every image with a shell has.
 _BEST = f'command -v "$1" >/dev/null 2>&1 && exec "$1"; exec {SHELL}'
@@ -86,7 +90,16 @@ def _insisting(placement: Placement) -> Placement:
             raise InfrastructureError(f"image {placement.image} has no {SHELL}")
         return True
 
-    return replace(placement, has_shell=has_shell)
+    return replace(placement, has_shell=has_shell, mounts=tuple(map(_read_only_secrets, placement.mounts)))
+
+
+def _read_only_secrets(mount: Mount) -> Mount:
+    """Let a person read the secrets of the run, but set none: nobody reads what a shell prints, to mask it later."""
+    if mount["Target"] != SECRETS:
+        return mount
+    read_only = copy(mount)
+    read_only["ReadOnly"] = True
+    return read_only
 
 
 class _Window:

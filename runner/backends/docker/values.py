@@ -8,13 +8,15 @@ from contextlib import closing
 from io import BytesIO
 
 from runner import naming
-from runner.backends.docker.answers import NoAnswerError, new_token
+from runner.backends.docker.answers import LongAnswerError, NoAnswerError, new_token
 from runner.backends.docker.boxes import ROLE, VALUE_MODE
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.sandbox import Sandboxes
 from runner.backends.docker.tars import Directory, Limits, packed, too_much, unpacked
-from runner.errors import InfrastructureError
-from runner.pipelinectl.layout import STATE, VALUES
+from runner.clock import Deadline
+from runner.engine.backend import Wanted
+from runner.errors import EngineTimeoutError, InfrastructureError, UnwantedError
+from runner.pipelinectl.layout import LARGE, STATE, TEXTS, VALUES
 from runner.pipelinectl.values import Store
 
 LIMITS = Limits(
@@ -26,12 +28,11 @@ LIMITS = Limits(
 )
 
 _MOST_BYTES = LIMITS.all_bytes + LIMITS.members * 2048  # with the headers of a tar
-_WRITE_SECONDS = 10.0
+_WRITE_SECONDS, _ARCHIVE_SECONDS = 10.0, 60.0
 _TRIES, _PAUSE_SECONDS = 5, 0.05
 
 _NAME = re.compile(r"[a-z]\.[A-Za-z0-9_.%~,-]+")
-_TEXTS = ("e", "c", "p", "d")
-_UNREAD = ("f.", "t.")
+_UNREAD = tuple(f"{kind}." for kind in LARGE)
 _LOST = b"lost\n"
 
 
@@ -42,20 +43,21 @@ class Values:
         self._engine = engine
         self._sandboxes = sandboxes
 
-    def read(self, run: str) -> Store:
+    def read(self, run: str, wanted: Wanted) -> Store:
         """Return a run's store; see ``Backend.values``.
 
         A file that is replaced while it is read may be torn: a broken tar, or a text without its newline. Then all is
         read again, a few times; a step may have written such a text on purpose.
 
         Raises:
-            InfrastructureError: it is too large, or cannot be read.
+            InfrastructureError: it is too large, or cannot be read in time.
+            UnwantedError: ``wanted`` has said no.
         """
         tries = 0
         while True:
             tries += 1
             try:
-                store = self._read(run)
+                store = self._read(run, wanted)
             except tarfile.TarError as error:
                 if tries == _TRIES:
                     raise InfrastructureError(f"reading the run's values: the archive is damaged: {error}") from error
@@ -84,15 +86,18 @@ class Values:
         with translated("writing the run's values"):
             self._engine.api.put_archive(self._container(run), STATE, _linked(files))
 
-    def _read(self, run: str) -> Store:
+    def _read(self, run: str, wanted: Wanted) -> Store:
         for sandbox in self._sandboxes.live(run):
             token = new_token()
             try:
                 answer = sandbox.answers.ask("read_values", most=_MOST_BYTES, token=token)
+            except LongAnswerError as error:
+                raise too_much(LIMITS) from error
             except NoAnswerError:
                 continue
             return _parsed(answer, token)
-        found = unpacked(self._archive(self._container(run)), LIMITS, skipped=lambda name: name.startswith(_UNREAD))
+        archive = self._archive(self._container(run), wanted)
+        found = unpacked(archive, LIMITS, skipped=lambda name: name.startswith(_UNREAD))
         return _store([found], {name: size for name, (size, _) in found.stamps.items() if name.startswith(_UNREAD)})
 
     def _container(self, run: str) -> str:
@@ -104,11 +109,19 @@ class Values:
             raise InfrastructureError(f"the values of run {run} cannot be reached: it has no sandbox any more")
         return str(found[0]["Id"])
 
-    def _archive(self, container: str) -> Generator[bytes, None, None]:
+    def _archive(self, container: str, wanted: Wanted) -> Generator[bytes, None, None]:
+        """Yield the tar of the whole store: also of what is not read, which can be as large as a disk."""
+        deadline = Deadline(_ARCHIVE_SECONDS)
         with translated("reading the run's values"):
             pieces, _ = self._engine.api.get_archive(container, VALUES)
             with closing(pieces):
-                yield from pieces
+                for piece in pieces:
+                    if not wanted():
+                        raise UnwantedError("nobody wants the run's values any more")
+                    if deadline.passed:
+                        message = f"the run's values cannot be read in {_ARCHIVE_SECONDS:g} seconds"
+                        raise EngineTimeoutError(message)
+                    yield piece
 
 
 def _parsed(answer: bytes, token: str) -> Store:
@@ -132,7 +145,7 @@ def _store(found: list[Directory], sizes: Mapping[str, int]) -> Store:
 
 
 def _torn(store: Store) -> bool:
-    return any(name[0] in _TEXTS and not content.endswith(b"\n") for name, content in store.contents.items())
+    return any(name[0] in TEXTS and not content.endswith(b"\n") for name, content in store.contents.items())
 
 
 def _linked(files: Mapping[str, bytes]) -> bytes:

@@ -44,10 +44,11 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
     facts, variables = (trigger or Trigger()).facts, defaults.of_run(trigger or Trigger(), defaults.WORKDIR)
     scopes = _scopes(pipeline, trigger, variables)
     services, stages = read_services(pipeline, scopes["services"]), read_stages(pipeline, scopes["steps"])
-    secrets, origins = read_secrets(pipeline), read_origins(pipeline, scopes["secrets"])
+    declared, origins = read_secrets(pipeline), read_origins(pipeline, scopes["secrets"])
     _check_needs(stages, findings)
     uses = [use for stage in stages for step in stage.steps for use in step.secrets]
-    _check_secrets([*uses, *(use for origin in origins for use in origin.secrets)], frozenset(secrets), findings)
+    uses += [use for origin in origins for use in origin.secrets]
+    _check_secrets(uses, frozenset(declared), findings)
     check_deployment(pipeline, trigger)
     kept = prune(stages, services, origins, facts if trigger else None, findings)
     findings.raise_if_errors()
@@ -55,7 +56,7 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
         dialect="vela",
         stages=defaults.numbered(kept.stages),
         services=kept.services,
-        secrets=secrets,
+        secrets=tuple(dict.fromkeys((*declared, *(use.name for use in uses)))),
         facts=facts,
         home=defaults.HOME,
         workdir=defaults.WORKDIR,

@@ -198,11 +198,10 @@ def test_what_every_login_has_is_not_taken_for_a_secret(monkeypatch: pytest.Monk
 
 
 def test_a_secret_that_the_pipeline_does_not_know_is_a_secure_property(tmp_path: Path) -> None:
-    use = SecretUse(source="used", target="USED")
-    plan = Plan(dialect="vela", secrets=("declared",), stages=(stage("s", step("a", secrets=(use,))),))
-    values = {"used": "1", "declared": "2", "mine": "3", "other": "4", "listed": "5"}
+    plan = Plan(dialect="vela", secrets=("used", "declared"), stages=())
+    values = {"used": "1", "DECLARED": "2", "mine": "3", "other": "4", "listed": "5"}
 
-    found = secure_properties(["used", "declared", "other", f"mine=@{tmp_path}/mine"], plan, values)
+    found = secure_properties(["used", "DECLARED", "other", f"mine=@{tmp_path}/mine"], plan, values)
 
     assert found == {"mine": "3", "other": "4"}
 

@@ -1,7 +1,7 @@
 """Stages and their rounds, driven whole."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -200,6 +200,20 @@ def test_a_stage_is_tried_again_in_a_round_of_its_own(world: World) -> None:
     assert result.state.standing(at("s")).status is Status.FAILURE
     assert result.state.standing(at("s/c")).status is Status.SKIPPED
     assert result.statuses == {"s/a": "success", "s/b": "success", "s/c": "success"}
+
+
+def test_scripts_are_told_of_a_stage_when_no_further_round_will_come(world: World) -> None:
+    told: list[dict[str, bytes]] = []
+
+    class Watched(VaryingBackend):
+        def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
+            told.append(dict(files))
+
+    backend = Watched(world, {at("s/a", round=2): {"FAKE_EXIT": "0"}})
+
+    drive(steps_only(step("a", 1), retry=2), backend=backend)
+
+    assert told == [{"d.result,s": b"success\n"}]
 
 
 def test_a_stage_is_tried_no_more_often_than_asked(world: World) -> None:

@@ -119,6 +119,21 @@ def test_a_variable_that_is_the_name_of_an_output_becomes_its_value() -> None:
     assert {name: found[name] for name in own} == {"X": "1", "Y": "$A!", "Z": "$MISSING", "W": "${A}", "V": "$"}
 
 
+def test_an_output_of_the_same_name_is_meant_where_a_variable_says_so() -> None:
+    _, backend = _drive(_leaving("a", "tok=1"), step("b", fake={"tok": "$tok"}))
+
+    assert _by_step(backend)["b"]["tok"] == "1"
+
+
+def test_a_masked_output_of_the_last_step_is_hidden_too() -> None:
+    of = plan(stage("s", step("a", fake={"FAKE_MASKED_OUTPUT": "A=geheim"})), outputs="/o")
+    life = Life(of, backend=FakeBackend(World(scale=SCALE)))
+
+    life.start().finish()
+
+    assert "geheim" in life.logs.hidden
+
+
 def test_a_masked_output_is_hidden_before_the_next_step_is_released() -> None:
     hidden: list[bool] = []
     world = World(scale=SCALE)
@@ -134,16 +149,17 @@ def test_a_masked_output_is_hidden_before_the_next_step_is_released() -> None:
     assert hidden == [True]
 
 
-def test_outputs_are_not_read_where_the_plan_has_none_or_no_step_follows() -> None:
+def test_outputs_are_read_before_each_step_and_at_the_end_of_a_stage_where_the_plan_has_some() -> None:
     calls: list[str] = []
     backend = HookedBackend(FakeBackend(), before=lambda call: calls.append(call.verb))
 
     drive(plan(stage("s", step("a"), step("b"))), backend=backend)
     assert "outputs" not in calls
 
+    calls.clear()
     drive(plan(stage("s", step("a"), step("b", status=["failure"])), outputs="/o"), backend=backend)
-    assert calls.count("outputs") == 1
-    assert calls.index("outputs") < calls.index("release", calls.index("outputs"))
+    reads = [call for call in calls if call in ("outputs", "release", "close_stage")]
+    assert reads == ["outputs", "release", "outputs", "close_stage"]
 
 
 def test_an_output_that_cannot_be_read_is_an_error_of_the_step_that_would_get_it() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from runner.backends.fake import FakeBackend
+from runner.engine.backend import Wanted
 from runner.engine.events import Event, Notice
 from runner.engine.values import Values
 from runner.errors import EngineRefusedError, InfrastructureError
@@ -28,7 +29,7 @@ class _Stores(FakeBackend):
             raise self.trouble
         self.files |= files
 
-    def values(self, run: str) -> Store:
+    def values(self, run: str, *, wanted: Wanted) -> Store:
         assert run == RUN
         if self.trouble is not None:
             raise self.trouble
@@ -80,7 +81,9 @@ def test_what_cannot_be_written_is_told() -> None:
 def test_what_cannot_be_read_is_told_and_empty() -> None:
     told: list[Event] = []
 
-    assert Values(_Stores(EngineRefusedError("gone", status=404)), RUN, told.append).read() == Store()
+    values = Values(_Stores(EngineRefusedError("gone", status=404)), RUN, told.append)
+
+    assert values.read(wanted=lambda: True) == Store()
     assert told == [Notice("the values of the run could not be read: gone")]
 
 

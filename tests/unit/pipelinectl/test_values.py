@@ -1,5 +1,6 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,6 +68,29 @@ def test_what_means_nothing_is_left_out() -> None:
     store = {"j.1": b"", "v.2": b"a\n[{", "n.3": b"\xff", "n.4": b"[" * 100_000, ".1234": b"x", "zz": b"x", "e": b"x"}
 
     assert not any(values_of(Store(contents=store)).values())
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [("12", 12), ("-1.5e3", -1500.0), ("1e999", "1e999"), ("9" * 5000, "9" * 5000), ("NaN", "NaN")],
+    ids=lambda text: str(text)[:9],
+)
+def test_a_number_that_no_json_can_hold_is_told_as_text(number: str, told: object) -> None:
+    entry = f'n=1\n{{"n":"1",\n"blob":\n{number}'
+
+    assert values_of(Store(contents={"j.1": entry.encode()}))["assets"] == [{"n": "1", "blob": told}]
+
+
+def test_a_number_that_is_a_secret_is_redacted() -> None:
+    document = values_of(Store(contents={"n.1": b'{"pin": 12345678, "n": 1}'}), lambda text: text.replace("2345", "*"))
+
+    assert document["collected"] == [{"pin": "1*678", "n": 1}]
+
+
+def test_a_secret_that_is_no_utf_8_is_redacted_before_its_bytes_are_replaced() -> None:
+    document = values_of(Store(contents={"e.k": b"a \xffsecret\n"}), lambda text: text.replace("\udcffsecret", "***"))
+
+    assert document["env"] == {"k": "a ***"}
 
 
 def test_every_text_is_redacted() -> None:

@@ -1,11 +1,12 @@
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from runner.errors import UsageError
 from runner.plan.grants import Grants, grant
-from runner.plan.model import Bind, Plan, Service, Stage, Step
+from runner.plan.model import Bind, Cache, Plan, Service, Stage, Step
 
 
 def _plan(*steps: Step, services: tuple[Service, ...] = (), origins: tuple[Step, ...] = ()) -> Plan:
@@ -181,3 +182,21 @@ def test_a_volume_cannot_take_the_place_of_the_workspace(target: str) -> None:
 
     with pytest.raises(UsageError, match="would hide the workspace"):
         grant(plan, Grants.read((), (f"/:{target}",)))
+
+
+@pytest.mark.parametrize("target", ["/run", "/run/runner", "//run/runner/x", "/opt/../run/runner", "/run/./runner/"])
+def test_nothing_is_mounted_in_the_way_of_what_every_step_needs(target: str) -> None:
+    plan = Plan(dialect="vela", stages=(), home="/vela", workdir="/vela/src")
+
+    with pytest.raises(
+        UsageError, match=f"a volume or cache at {re.escape(target)} would be in the way of /run/runner"
+    ):
+        grant(plan, Grants.read((), (f"/:{target}",)), taken=("/opt/x", "/run/runner"))
+
+
+def test_a_cache_is_not_in_the_way_of_what_every_step_needs_either() -> None:
+    cached = Step(name="s", image="i", caches=(Cache(key="k", path="../../opt/x"), Cache(key="k", path="x")))
+    plan = Plan(dialect="vela", stages=(Stage(name="s", steps=(cached,)),), home="/vela", workdir="/vela/src")
+
+    with pytest.raises(UsageError, match=r"cache at \.\./\.\./opt/x would be in the way of /opt/x"):
+        grant(plan, Grants(), taken=("/opt/x",))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.backends.docker import answers as protocol
-from runner.backends.docker.answers import Answers, NoAnswerError
+from runner.backends.docker.answers import Answers, LongAnswerError, NoAnswerError
 from runner.backends.docker.tars import packed
 from runner.engine.backend import STDERR, STDOUT
 from runner.errors import InfrastructureError
@@ -137,7 +137,7 @@ def test_an_answer_that_is_too_long_is_none_and_the_next_one_is_sound(shell: She
     answers.ask("open", packed({}, 0o666))
     (shell.outputs / "sparse").touch()
     os.truncate(shell.outputs / "sparse", 1 << 40)
-    with pytest.raises(NoAnswerError, match="more to say than 65,536 bytes"):
+    with pytest.raises(LongAnswerError, match="more to say than 65,536 bytes"):
         answers.ask("read_outputs", most=1 << 16)
     (shell.outputs / "sparse").unlink()
 

@@ -88,7 +88,7 @@ def test_all_is_read_but_the_contents_of_files_and_results(shell: Shell, answere
     for name, content in {**kept, **others}.items():
         (shell.values / name).write_bytes(content)
 
-    assert answered.read(RUN) == Store(contents=kept, sizes={"f.a": 5, "t.s,%2E": 0})
+    assert answered.read(RUN, wanted=lambda: True) == Store(contents=kept, sizes={"f.a": 5, "t.s,%2E": 0})
     assert stub.requests == []
 
 
@@ -101,7 +101,7 @@ def test_nothing_but_regular_files_is_read(shell: Shell, answered: Values) -> No
     (shell.values / "e.b").hardlink_to(shell.values / "e.a")
     os.mkfifo(shell.values / "e.fifo")
 
-    assert answered.read(RUN) == Store(contents={"e.a": b"1\n", "e.b": b"1\n"})
+    assert answered.read(RUN, wanted=lambda: True) == Store(contents={"e.a": b"1\n", "e.b": b"1\n"})
 
 
 def test_a_store_of_many_values_is_read_whole(shell: Shell, answered: Values) -> None:
@@ -109,14 +109,14 @@ def test_a_store_of_many_values_is_read_whole(shell: Shell, answered: Values) ->
     for name, content in expected.items():
         (shell.values / name).write_bytes(content)
 
-    assert answered.read(RUN).contents == expected
+    assert answered.read(RUN, wanted=lambda: True).contents == expected
 
 
 def test_a_store_that_a_step_removed_is_an_error(shell: Shell, answered: Values) -> None:
     shell.values.rmdir()
 
     with pytest.raises(InfrastructureError, match="removed or replaced"):
-        answered.read(RUN)
+        answered.read(RUN, wanted=lambda: True)
 
 
 def test_what_is_put_is_read_again(answered: Values) -> None:
@@ -124,33 +124,33 @@ def test_what_is_put_is_read_again(answered: Values) -> None:
     answered.put(RUN, {})
     answered.put(RUN, {"p.a": b"2\n", "p.b": b"3\n"})
 
-    assert answered.read(RUN).contents == {"p.a": b"2\n", "p.b": b"3\n"}
+    assert answered.read(RUN, wanted=lambda: True).contents == {"p.a": b"2\n", "p.b": b"3\n"}
 
 
 def test_without_an_answer_the_engine_gives_the_same(unanswered: Values, stub: StubEngine) -> None:
     serve(stub, store_of({"e.a": b"1\n", "f.a": b"12345", "t.s,x": b"", ".draft": b"no", "Odd": b""}))
 
-    assert unanswered.read(RUN) == Store(contents={"e.a": b"1\n"}, sizes={"f.a": 5, "t.s,x": 0})
+    assert unanswered.read(RUN, wanted=lambda: True) == Store(contents={"e.a": b"1\n"}, sizes={"f.a": 5, "t.s,x": 0})
 
 
 @pytest.mark.parametrize("torn", [b"", store_of({"e.a": b"1\n"})[:700], store_of({"e.a": b"tor"})])
 def test_what_is_torn_while_it_is_read_is_read_again(unanswered: Values, stub: StubEngine, torn: bytes) -> None:
     serve(stub, torn, torn, torn, torn, store_of({"e.a": b"whole\n"}))
 
-    assert unanswered.read(RUN).contents == {"e.a": b"whole\n"}
+    assert unanswered.read(RUN, wanted=lambda: True).contents == {"e.a": b"whole\n"}
 
 
 def test_an_archive_that_stays_damaged_is_an_error(unanswered: Values, stub: StubEngine) -> None:
     serve(stub, b"")
 
     with pytest.raises(InfrastructureError, match="the archive is damaged"):
-        unanswered.read(RUN)
+        unanswered.read(RUN, wanted=lambda: True)
 
 
 def test_a_text_that_never_gets_its_newline_is_taken_as_it_is(unanswered: Values, stub: StubEngine) -> None:
     serve(stub, store_of({"e.a": b"on purpose"}))
 
-    assert unanswered.read(RUN).contents == {"e.a": b"on purpose"}
+    assert unanswered.read(RUN, wanted=lambda: True).contents == {"e.a": b"on purpose"}
 
 
 MANY, BIG = {f"e.{number}": b"\n" for number in range(21)}, {"e.a": bytes(2 << 20) + b"\n"}
@@ -174,7 +174,7 @@ def test_a_store_that_is_too_large_is_an_error_that_says_what_would_do(  # noqa:
             (shell.values / name).write_bytes(content)
 
     with pytest.raises(InfrastructureError, match="values holds more") as caught:
-        reading.read(RUN)
+        reading.read(RUN, wanted=lambda: True)
     assert "save_file" in caught.value.hint
 
 
@@ -203,7 +203,7 @@ def test_a_run_of_which_no_sandbox_is_left_cannot_be_reached(stub: StubEngine) -
     found = made(stub)
 
     with pytest.raises(InfrastructureError, match="no sandbox any more"):
-        found.read(RUN)
+        found.read(RUN, wanted=lambda: True)
     with pytest.raises(InfrastructureError, match="no sandbox any more"):
         found.put(RUN, {"p.a": b"1\n"})
     assert "sandbox" in json.dumps(stub.requests)
@@ -214,6 +214,6 @@ def test_an_engine_that_refuses_is_an_error(unanswered: Values, stub: StubEngine
     stub.script[ARCHIVE] = [cut, refuse(500, "no")]
 
     with pytest.raises(InfrastructureError, match="reading the run's values"):
-        unanswered.read(RUN)
+        unanswered.read(RUN, wanted=lambda: True)
     with pytest.raises(InfrastructureError, match="writing the run's values"):
         unanswered.put(RUN, {"p.a": b"1\n"})

@@ -86,8 +86,17 @@ def test_a_key_that_no_store_could_have_is_a_warning_since_no_store_is_asked(yam
 def test_a_secret_with_an_origin_is_not_one_that_steps_can_ask_for() -> None:
     plan = plan_of(_use("[foo]", declared="[{name: foo, origin: {name: vault, image: i}}]"))
 
-    assert plan.secrets == ()
+    assert plan.origins[0].name == "vault"
     assert "the secret 'foo' is not declared" in plan.warnings[0]
+
+
+def test_all_names_are_known_that_the_pipeline_declares_or_asks_for_pruned_or_not() -> None:
+    plan = plan_of(
+        "version: 1\nsecrets: [{name: a}, {origin: {name: v, image: i, secrets: [b]}}]\n"
+        "steps: [{name: s, image: i}, {name: gone, image: i, secrets: [c], ruleset: {branch: nowhere}}]"
+    )
+
+    assert plan.secrets == ("a", "c", "b")
 
 
 def test_an_origin_that_is_null_is_none() -> None:
