@@ -54,6 +54,7 @@ def test_a_service_sees_nothing_of_what_steps_hand_on() -> None:
     "own",
     [
         replace(STEP, volumes=(Bind(source="/etc/app", target="/config/", read_only=True),)),
+        replace(STEP, volumes=(Bind(source="/etc/app", target="//config/extra"),)),
         replace(STEP, caches=(Cache(key="a", path="/config"),)),
     ],
 )

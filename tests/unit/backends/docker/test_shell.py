@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
+from docker.types import Mount
 
 from runner.backends.docker.attempt import Attempt, Tap
 from runner.backends.docker.creation import Creation
@@ -18,6 +19,7 @@ from runner.backends.docker.hostconfig import Own, Placement
 from runner.backends.docker.shell import Shells
 from runner.engine.backend import Release, StepSpec
 from runner.errors import EngineRefusedError, EngineUnavailableError, InfrastructureError
+from runner.pipelinectl.layout import SECRETS, STATE
 from tests.support.engine import at
 from tests.support.hooked import DEADLINE
 from tests.support.stub_engine import Behaviour, Handler, StubEngine, answer, refuse, stub_engine
@@ -40,6 +42,7 @@ class _Creation:
 
     def __init__(self) -> None:
         self.made: list[tuple[StepSpec, Mapping[str, str]]] = []
+        self.mounts: tuple[Mount, ...] = ()
         self.taken_down = 0
 
     def new(self, spec: StepSpec, placement: Placement) -> Attempt:
@@ -49,6 +52,7 @@ class _Creation:
         assert placement.has_shell("c")
         attempt.container = "c"
         self.made.append((spec, shown))
+        self.mounts = placement.mounts
 
     def take_down(self, attempt: Attempt) -> None:
         assert attempt.container == "c"
@@ -156,6 +160,15 @@ def test_a_container_stands_behind_a_gate_and_shows_no_variable(stand: _Stand) -
     assert spec.address == at("build/test", attempt=0)
     assert (spec.image, shown) == ("app:1", {})
     assert stand.creation.taken_down == 1
+
+
+def test_secrets_can_be_read_and_not_set_since_nobody_masks_what_a_shell_prints(stand: _Stand) -> None:
+    own = (Mount(SECRETS, "k", type="volume"), Mount(STATE, "v", type="volume"))
+
+    stand.open(placement=replace(PLACEMENT, mounts=own))
+
+    assert [mount["ReadOnly"] for mount in stand.creation.mounts] == [True, False]
+    assert not own[0]["ReadOnly"], "the mounts of the attempt stay as they are"
 
 
 def test_an_image_only_step_gets_a_gate_as_well(stand: _Stand) -> None:
