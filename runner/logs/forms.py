@@ -18,9 +18,6 @@ _CUT = (0, 2, 3)
 _TAIL = (0, 3, 2)
 """How many characters at the end depend on what follows, or fill up, by the length modulo 3."""
 
-_BROKEN = (64, 76)
-"""After how many characters ``openssl base64`` and ``base64`` begin a new line."""
-
 _HEX_SHORTEST = _TWICE_SHORTEST = 8
 """The hex of fewer bytes may be any number, and base64 of base64 part of any word."""
 
@@ -42,10 +39,10 @@ _CONTROL_OR_HIGH = re.compile(rb"[\x00-\x1f\x7f-\xff]|[\\']")
 def forms(value: bytes) -> frozenset[bytes]:
     """Return what is masked beside a secret itself; of the white space around it nothing is asked.
 
-    That is each of its lines; the whole in base64, hex, upper case and URLs; and the whole and each line as JSON,
-    Python and Go spell them and as shells quote them: traced with ``set -x``, by ``printf %q``, ``${v@Q}``,
-    ``declare -p`` and ``export -p``. Where a form depends on the neighbours of the value (base64, quotes at its ends),
-    the part that does not is returned.
+    That is each of its lines; the whole in base64, once and twice (as a Docker config has it), hex, upper and lower
+    case and URLs; and the whole and each line as JSON, Python and Go spell them and as shells quote them: traced with
+    ``set -x``, by ``printf %q``, ``${v@Q}``, ``declare -p`` and ``export -p``. Where a form depends on the neighbours
+    of the value (base64, quotes at its ends), the part that does not is returned.
     """
     core = value.strip()
     lines = {line.strip() for line in core.splitlines()}
@@ -55,36 +52,37 @@ def forms(value: bytes) -> frozenset[bytes]:
     return frozenset(form for form in found if len(form) >= _SHORTEST) - {value}
 
 
+def encoded(value: bytes) -> frozenset[bytes]:
+    """Return a value in base64, of both alphabets, for each of the three ways in which it can lie.
+
+    It may stand in lines of any width, so that these are texts of ``Needles``.
+    """
+    found = frozenset(_wherever(value))
+    return found | {text.translate(bytes.maketrans(b"+/", b"-_")) for text in found}
+
+
 def _encodings(value: bytes) -> Iterator[bytes]:
-    yield from _base64(value)
+    yield from encoded(value)
+    if len(value) >= _TWICE_SHORTEST:
+        for text in _wherever(value):
+            yield from _wherever(text)
     yield value.upper()
+    yield value.lower()
     if len(value) >= _HEX_SHORTEST:
         yield value.hex().encode()
         yield value.hex().upper().encode()
     for safe in _UNRESERVED:
         for encode in (quote, quote_plus):
-            encoded = encode(value, safe=safe).encode()
-            yield encoded
-            yield re.sub(rb"%..", lambda byte: byte[0].lower(), encoded)
-
-
-def _base64(value: bytes) -> Iterator[bytes]:
-    """Yield the value in base64, once and twice (as a Docker config has it), and in lines where it stands alone."""
-    once = tuple(_wherever(value))
-    lines = (once[0][at : at + width] for width in _BROKEN for at in range(0, len(once[0]), width))
-    for text in (*once, *lines):
-        yield text
-        yield text.translate(bytes.maketrans(b"+/", b"-_"))
-    if len(value) >= _TWICE_SHORTEST:
-        for text in once:
-            yield from _wherever(text)
+            url = encode(value, safe=safe).encode()
+            yield url
+            yield re.sub(rb"%..", lambda byte: byte[0].lower(), url)
 
 
 def _wherever(value: bytes) -> Iterator[bytes]:
     """Yield the value in base64, for each of the three ways in which it can lie."""
     for before in range(3):
-        encoded = base64.b64encode(b"\0" * before + value)
-        yield encoded[_CUT[before] : len(encoded) - _TAIL[(before + len(value)) % 3]]
+        text = base64.b64encode(b"\0" * before + value)
+        yield text[_CUT[before] : len(text) - _TAIL[(before + len(value)) % 3]]
 
 
 def _escapes(value: bytes) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """Secrets are replaced before bytes touch a disk, a terminal or a browser, wherever a chunk happens to end."""
 
-from runner.logs.forms import forms
+from runner.logs.forms import encoded, forms
 from runner.logs.needles import Needles
 
 MASK = b"***"
@@ -26,7 +26,7 @@ class Mask:
         return True
 
     def hide(self, secret: bytes) -> bool:
-        """Mask a secret from now on, in every form in which it may be printed.
+        """Mask a secret from now on, in every form in which it may be printed; parts of its base64 as ``Needles.add``.
 
         Returns False for a secret of 1 to 3 bytes, not counted the white space around it. Nothing but white space is
         nothing to mask.
@@ -34,7 +34,7 @@ class Mask:
         core = secret.strip()
         if len(core) < SHORTEST:
             return not core
-        self._needles.add({secret, core, *forms(core)})
+        self._needles.add({secret, core, *forms(core)}, encoded(core))
         return True
 
     def redact(self, text: str) -> str:
@@ -61,7 +61,8 @@ class Masker:
     def feed(self, data: bytes) -> bytes:
         """Return what can be shown by now.
 
-        Held back is only an end that may still become a secret: at most the longest secret less one byte.
+        Held back is only an end that may still become a secret: less than the longest one, or than base64 of it with
+        the white space in it.
         """
         shown, self._held = self._mask.replace(self._held + data if self._held else data, final=False)
         return shown

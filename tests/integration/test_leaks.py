@@ -2,9 +2,11 @@
 
 import base64
 import json
+import random
 import re
 import shlex
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -22,6 +24,10 @@ SECRETS = {
     "output": "0utput=of-a-step",
     "property": "pr0perty%of the run",
     "late": "gr0wn up ünder way",
+    "token": random.Random(7).randbytes(60).hex(),  # base64 of it takes more than one line, and so does that of a key
+    "key": "\n".join(
+        ["----- a key -----", *textwrap.wrap(random.Random(8).randbytes(150).hex(), 64), "----- its end -----"]
+    ),
 }
 
 PIPELINE = """\
@@ -45,6 +51,7 @@ LEAVE = """
 printf 'OUTPUT=%s\\n' "$(cat secrets/output)" >"$VELA_MASKED_OUTPUTS"
 set_secret set "$(cat secrets/set)"; set_secret lines <secrets/lines >/dev/null 2>&1
 set_secret late "$(cat secrets/late)" 2>/dev/null
+for s in token key; do set_secret "$s" "$(cat "secrets/$s")"; done
 echo "::add-mask::$(cat secrets/marked)"
 test "$(get_secret property)" = "$(cat secrets/property)"; test "$DECLARED" = "$(cat secrets/declared)"
 for s in declared set lines marked property late; do set_env "copy of $s" "$(cat "secrets/$s")"; cat "secrets/$s"; done
@@ -56,6 +63,8 @@ cat forms; cat forms >&2
 for s in secrets/*; do
     v=$(cat "$s"); export EXPORTED="$v"
     for f in '%s' 'a%s' 'ab%sc'; do printf "$f" "$v" | base64 -w0; echo; done
+    printf 'user:%s' "$v" | base64; printf 'u:%s' "$v" | base64 -w64
+    echo $(printf 'user:%s' "$v" | base64)
     printf '%q\\n' "$v"; echo "${v@Q}"; declare -p v; export -p | grep -A3 EXPORTED; (set -x; : "$v")
     cat "$s" | while IFS= read -r -N 1 c; do printf '%s' "$c"; done; echo
     set_env "$v" again; get_env "$v$v"; load_repo "$v$v"
@@ -72,6 +81,7 @@ def forms(secret: str) -> list[str]:
     for shift in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             found.add(encode(b"x" * shift + secret.encode() + b"y").decode())
+        found.add(base64.encodebytes(b"x" * shift + b"user:" + secret.encode()).decode())
     return sorted(found)
 
 
@@ -86,9 +96,17 @@ def needles(part: str) -> set[str]:
     url, shell = quote(part, safe=""), shlex.quote(part)[1:-1]
     backslashes = re.sub(r"(?a)([^\w%+,./:=@-])", r"\\\1", part)
     octal = "".join(chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in part.encode())
-    # Wherever it begins: up to four characters at either end of a base64 can belong to others, too.
-    encoded = {base64.b64encode(b"x" * shift + part.encode() + b"yy").decode().rstrip("=")[4:-4] for shift in range(3)}
-    return {part, json.dumps(part)[1:-1], url, url.lower(), shell, backslashes, octal} | encoded
+    return {part, json.dumps(part)[1:-1], url, url.lower(), shell, backslashes, octal, *encoded(part)}
+
+
+def encoded(part: str) -> Iterator[str]:
+    """Yield base64 wherever it begins, and what of it no line may show; what repeats itself tells nothing."""
+    for shift in range(3):
+        # Up to four characters at either end can belong to others, too.
+        text = base64.b64encode(b"x" * shift + part.encode() + b"yy").decode().rstrip("=")[4:-4]
+        yield text
+        windows = (text[at : at + 11] for at in range(len(text) - 10))
+        yield from (window for window in windows if not re.search(r"(....)\1", window))
 
 
 @pytest.fixture(scope="module")

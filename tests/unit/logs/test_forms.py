@@ -69,19 +69,6 @@ def test_a_secret_that_is_not_utf_8_has_forms() -> None:
     assert b"%FF%FEsecret" in forms(b"\xff\xfesecret")
 
 
-@pytest.mark.parametrize("width", [64, 76])
-def test_base64_in_lines_is_masked_but_for_a_few_characters_at_its_end(width: int) -> None:
-    secret = bytes(range(33, 127)) * 3
-    encoded = base64.b64encode(secret).decode()
-    lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
-
-    *shown, last = _redacted(secret, "\n".join(lines)).split("\n")
-
-    assert set(shown) == {"***"}
-    assert last.startswith("***")
-    assert len(last) <= len("***") + 4
-
-
 @pytest.mark.parametrize(
     "url",
     [
@@ -138,11 +125,11 @@ def test_each_line_of_a_secret_is_masked_as_it_is_quoted() -> None:
     assert _redacted(secret, json.dumps({"line": '"user": "it\'s me",'})) == '{"line": "***"}'
 
 
-def test_a_secret_in_hex_or_upper_case_is_masked() -> None:
-    secret = "h\xfcnter22-x".encode()
+def test_a_secret_in_hex_or_in_upper_or_lower_case_is_masked() -> None:
+    secret = "H\xfcnter22-X".encode()
 
     assert _redacted(secret, f"{secret.hex()} {secret.hex().upper()}") == "*** ***"
-    assert _redacted(secret, "H\xfcNTER22-X") == "***"
+    assert _redacted(secret, "H\xfcNTER22-X h\xfcnter22-x") == "*** ***"
 
 
 def test_the_hex_of_a_short_secret_is_none_since_it_may_be_any_number() -> None:

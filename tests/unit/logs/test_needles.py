@@ -127,7 +127,7 @@ def test_five_hundred_secrets_set_one_by_one_between_chunks_take_less_than_a_sec
         mask.hide(b"%03d a 'secret' of $ome kind & more" % number)
         masker.feed(LINE)
 
-    assert time.process_time() - begun < 1  # 0.25 s on a calm machine
+    assert time.process_time() - begun < 1  # 0.5 s on a calm machine
 
 
 def test_a_secret_of_five_thousand_lines_is_hidden_in_a_few_seconds() -> None:
@@ -152,7 +152,7 @@ def test_text_with_a_secret_in_every_line_is_masked_fast() -> None:
     for _ in range(300):
         masker.feed(chunk)
 
-    assert 300 * len(chunk) / (time.process_time() - begun) > 50e6  # 160 MB/s on a calm machine
+    assert 300 * len(chunk) / (time.process_time() - begun) > 50e6  # 90 MB/s on a calm machine
 
 
 def test_the_first_needle_may_come_in_the_middle_of_searches() -> None:
@@ -172,3 +172,37 @@ def test_the_first_needle_may_come_in_the_middle_of_searches() -> None:
     thread.join()
 
     assert set(seen) <= {b"the-needle", MASK}
+
+
+def test_a_text_is_found_in_parts_and_over_breaks() -> None:
+    needles = Needles()
+    needles.add([], [b"abcdefghijklmnopqrst"])
+
+    assert needles.replace(b"<abc\ndefghijklm\r\n  nopqrst>", MASK, final=True) == (b"<*>", b"")
+    assert needles.replace(b"<efghijklm>", MASK, final=True) == (b"<*>", b"")
+    assert needles.replace(b"<fghijklm>", MASK, final=True) == (b"<fghijklm>", b"")
+    assert needles.replace(b"<abcdefgh ", MASK, final=False) == (b"<", b"abcdefgh ")
+
+
+def test_a_text_that_goes_on_after_a_needle_with_which_it_begins_wins() -> None:
+    needles = Needles()
+    needles.add([b"abcdefghijkl"], [b"abcdefghijklmnopqrst"])
+
+    assert needles.replace(b"<abcdefghijkl\nmnopqrst>", MASK, final=True) == (b"<*>", b"")
+    assert needles.replace(b"<abcdefghijkl\nmnop", MASK, final=False) == (b"<", b"abcdefghijkl\nmnop")
+    assert needles.replace(b"<abcdefghijkl\nx", MASK, final=False) == (b"<*\nx", b"")
+
+
+def test_a_text_of_less_than_a_window_is_none() -> None:
+    needles = Needles()
+    needles.add([], [b"abcdefg"])
+
+    assert needles.replace(b"abcdefg abc defg", MASK, final=False) == (b"abcdefg abc defg", b"")
+
+
+def test_a_text_that_was_added_before_takes_no_more_place() -> None:
+    needles = _needles([b"other"])
+    for _ in range(3):
+        needles.add([], [b"abcdefghijklmnopqrst"])
+
+    assert {len(places) for places in needles._places.values()} == {1}
