@@ -12,7 +12,7 @@ lines. It is found by windows on it, and followed from there as far as the data 
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from operator import itemgetter
 from threading import Lock
 
@@ -31,6 +31,8 @@ _STRIDE = 4
 """From one window to the next; so whatever has ``_WINDOW + _STRIDE - 1`` characters of a text has one whole."""
 _MOST_WINDOWS = 1400
 """As many as base64 of 4 KiB has; those on a longer text lie farther apart, since each takes some hundred bytes."""
+_ALL_WINDOWS = 100_000
+"""When all texts together have so many, each of 1 kB of memory, a further one is just a needle."""
 _ALIKE = 8
 """So many places of a window are followed; where all end too early, a later window goes on."""
 _BREAKS = (b"\n", b"\r\n", b" ")
@@ -64,24 +66,25 @@ class Needles:
         self._automata: tuple[BytesAhoCorasick, ...] = ()
         self._searches = 0
 
-    def add(self, needles: Iterable[bytes], texts: Iterable[bytes] = ()) -> None:
+    def add(self, needles: Iterable[bytes], texts: Collection[bytes] = ()) -> None:
         """Search for these from now on; none may be empty.
 
         Of a text that is in the data as a whole, broken after any 8 characters or more, nothing is left. Of a part that
         stands alone at most 10 characters in a row are left at an end (7 bytes of base64), and what repeats itself; of
         texts that have more than ``_MOST_WINDOWS`` windows, as many as lie from one window to the end of the next. A
-        text of less than 8 characters is none.
+        text of less than 8 characters is none, and one behind ``_ALL_WINDOWS`` is found only unbroken.
         """
         with self._lock:
+            broken = set(texts) - self._texts if len(self._places) < _ALL_WINDOWS else set()
             news: defaultdict[bytes, list[bytes]] = defaultdict(list)
-            for needle in set(needles) - self._all:
+            for needle in {*needles, *(set(texts) - self._texts - broken)} - self._all:
                 news[needle[:_WIDEST_ANCHOR]].append(needle)
             for anchor, found in news.items():
                 self._anchor(anchor)
                 known = self._by_anchor.get(anchor, ())
                 self._by_anchor[anchor] = tuple(sorted((*known, *found), key=len, reverse=True))
                 self._all.update(found)
-            for text in set(texts) - self._texts:
+            for text in broken:
                 self._texts.add(text)
                 for anchor, after in _windows(text):
                     self._anchor(anchor)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner.engine.backend import Signal
 from runner.naming import Address
-from runner.pipelinectl.layout import CONFIG, PROGRAMS, encoded
+from runner.pipelinectl.layout import CONFIG, PROGRAMS, SECRETS, VALUES, encoded
 from runner.pipelinectl.layout import configuration as files_of
 from tests.support.attempts import BUSYBOX, DEBIAN
 from tests.support.pipelinectl_stand import ROOT, USER, Stand, image_of, stand_with
@@ -245,3 +245,31 @@ def test_secrets_reach_later_stages_and_never_the_values(stand: Stand, later: Ad
     found = stand.values()
     assert [name for name in (*found.contents, *found.sizes) if name.startswith("s.")] == []
     assert [name for name, content in found.contents.items() if b"the secret value" in content] == []
+
+
+def test_naming_the_usual_directory_keeps_the_container_informed(stand: Stand) -> None:
+    script = (
+        f"RUNNER_VALUES={VALUES} RUNNER_SECRETS={SECRETS}/ set_secret renamed 'another secret value' >/dev/null 2>&1"
+    )
+
+    ended = stand.step(script)
+
+    assert (ended.code, ended.out, ended.err) == (0, *(b"::add-mask::another secret value\n",) * 2)
+
+
+@pytest.mark.parametrize("output", ["/dev/null", "/tmp/file"])
+def test_a_secret_of_which_the_log_cannot_hear_is_refused(stand: Stand, output: str) -> None:
+    """Another user than that of the container has only its own two streams."""
+    script = f"""
+        as_other() {{ chroot --userspec=1000:1000 / "$@"; }}
+        as_other sh -c "set_secret unheard 'an unheard value' >{output} 2>&1"; echo $?
+        as_other sh -c "set_secret unheard 'an unheard value' 2>&1 >{output}" | grep -v ::add-mask::
+        as_other get_secret unheard
+        as_other sh -c "set_secret refused 'a refused value' >&- 2>&-"; echo $?
+        get_secret refused none; as_other sh -c "set_secret empty '' >{output} 2>&1"; echo $?
+    """
+
+    ended = stand.step(f"umask 0; rm -f /tmp/file; {script}", image=DEBIAN)
+
+    assert ended.lines == ["1", "an unheard value", "1", "none", "0"]
+    assert b"value" not in ended.err

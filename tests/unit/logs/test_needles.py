@@ -206,3 +206,14 @@ def test_a_text_that_was_added_before_takes_no_more_place() -> None:
         needles.add([], [b"abcdefghijklmnopqrst"])
 
     assert {len(places) for places in needles._places.values()} == {1}
+
+
+def test_texts_behind_the_limit_of_all_windows_are_found_unbroken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ALL_WINDOWS", 1)
+    some = Needles()
+    some.add([], [b"abcdefghijkl"])
+    some.add([], [b"mnopqrstuvwx"])
+
+    shown, _ = some.replace(b"abcdef\nghijkl mnopqrstuvwx mnopqr\nstuvwx", b"***", final=True)
+
+    assert shown == b"*** *** mnopqr\nstuvwx"

@@ -1,11 +1,12 @@
 """What goes wrong: one message, a status that says whose fault it is, and nothing printed or left behind."""
 
+import hashlib
 import os
 import re
 
 import pytest
 
-from runner.pipelinectl import bundle
+from runner.pipelinectl import bundle, layout
 from tests.support.shim import Done, Shim, fill, small_disk
 
 # One right call of each command that touches the store; the paths are those of ``prepare``.
@@ -178,6 +179,87 @@ def test_a_file_that_this_user_cannot_read_is_named(shim: Shim) -> None:
 
     check(shim.run("save_file k closed", user=65534), 1, b"cannot read 'closed'")
     check(shim.run("get_env closed d", user=65534), 3, b"cannot read")
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("set_env k v", "e.k"),
+        ("echo v | set_env k", "e.k"),
+        ("set_env other v k v", "e.k"),
+        ("set_env k v", "c.k"),
+        ("set_envc k v", "c.k"),
+        ("set_envc k v", "e.k"),
+        ("export_env k", "x.k"),
+        ("save_file k file", "f.k"),
+        ("save_repo k a=1", "r.k"),
+        ("save_repo k a=1", "r.k,a"),
+        ("put_data k p v", "d.k,p"),
+        ("save_asset k p blob 1", f"j.{hashlib.sha256(b'k=p').hexdigest()}"),
+        ("remove_file k", "f.k"),
+        ("pipelinectl deserialize payload", "e.b"),
+    ],
+)
+def test_a_directory_at_the_place_of_a_value_is_named_and_nothing_goes_into_it(
+    shim: Shim, call: str, name: str
+) -> None:
+    prepare(shim)
+    planted = shim.values / name
+    planted.mkdir()
+
+    check(shim.run(call), 3, f"{name} is no file".encode())
+    assert list(planted.iterdir()) == []
+    assert [path for path in shim.values.iterdir() if path != planted] == []
+
+
+def test_a_secret_that_has_no_place_is_not_announced(shim: Shim) -> None:
+    (shim.secrets / "s.k").mkdir()
+
+    check(shim.run("set_secret k hidden"), 3, b"s.k is no file")
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("get_env k d", "e.k"),
+        ("get_env k d", "c.k"),
+        ("get_env k d", "p.k"),
+        ("get_env 'k ' d", "e.k%20"),
+        ("load_file k", "f.k"),
+        ("load_repo k p", "r.k,p"),
+        ("load_artifact k p d", "a.k,p"),
+        ("get_data k p", "d.k,p"),
+        ("load_result k p", "t.k,p"),
+        ("pipelinectl serialize k", "e.k"),
+    ],
+)
+def test_what_would_hold_up_a_reader_is_not_opened(shim: Shim, call: str, name: str) -> None:
+    os.mkfifo(shim.values / name)
+
+    check(shim.run(call), 3, f"{name} is no file".encode())
+
+
+def test_a_secret_that_would_hold_up_a_reader_is_not_opened(shim: Shim) -> None:
+    os.mkfifo(shim.secrets / "s.k")
+
+    check(shim.run("get_secret k d"), 3, b"s.k is no file")
+
+
+def test_lists_pass_over_what_is_no_file(shim: Shim) -> None:
+    for name in ("e.k", "f.k", "r.k", "j.k", f"k.{layout.encoded(LONG.encode())}"):
+        os.mkfifo(shim.values / name)
+    (shim.values / "e.folder").mkdir()
+    (shim.values / f"e.{layout.encoded(LONG.encode())}").touch()
+
+    done = shim.run("list_env; list_files; list_repos; load_asset; pipelinectl serialize --all-repos")
+
+    assert (done.status, done.out, done.err) == (0, b'[]\n{"version": 1, "repositories": {}}\n', b"")
+
+
+def test_a_value_takes_the_place_of_a_fifo(shim: Shim) -> None:
+    os.mkfifo(shim.values / "e.k")
+
+    assert shim.run("set_env k v; get_env k").out == b"v\n"
 
 
 def test_an_interrupted_command_leaves_nothing(shim: Shim) -> None:

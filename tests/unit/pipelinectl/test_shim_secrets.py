@@ -1,5 +1,11 @@
 """Secrets: kept apart, and told to the log before anybody can read them."""
 
+import base64
+import os
+import re
+import subprocess
+from threading import Thread
+
 import pytest
 
 from runner.logs.markers import Redactor
@@ -7,6 +13,50 @@ from runner.logs.mask import Mask
 from tests.support.shim import Shim
 
 SHORT, LONG = "one", "a longer line"
+LINES = "".join(f"{number:05} {LONG} {'%' * (number % 9)}\n\n" for number in range(400))
+MIXED = f"{SHORT}\n{LONG}\n{'z%0A' * 3000}\n{LONG} 2"
+FITS = 4000 - len("::add-mask::\n")
+
+
+def letters(size: int) -> str:
+    """Return as many characters, with no repetition that a part of them could match by chance."""
+    return "".join(f"{number:06}" for number in range(size))[:size]
+
+
+# The last part of some would be one byte, and five, if all parts were of one length.
+TOO_LONG = [
+    letters(FITS + 1),
+    letters(2 * 3648 + 1),
+    letters(3 * 3648 + 5),
+    letters(60000),
+    "%" * 9001,
+    LINES,
+    LINES[: 912 * 8 + 1],
+    MIXED,
+]
+BLANK = "\n" * 5000 + LONG
+
+
+def writes_of(shim: Shim, secret: str) -> list[bytes]:
+    """Return what ``set_secret`` has printed, write by write: a pipe with O_DIRECT keeps them apart (pipe(2))."""
+    reader, writer = os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+    writes: list[bytes] = []
+
+    def read() -> None:
+        with os.fdopen(reader, "rb", buffering=0) as source:
+            writes.extend(iter(lambda: source.read(1 << 16), b""))
+
+    collector = Thread(target=read)
+    collector.start()
+    command = [str(shim.home / "bin" / "set_secret"), "k"]
+    try:
+        subprocess.run(
+            command, input=secret.encode(), stdout=writer, stderr=subprocess.DEVNULL, env=shim.variables, check=True
+        )
+    finally:
+        os.close(writer)
+        collector.join()
+    return writes
 
 
 @pytest.mark.parametrize(
@@ -42,6 +92,34 @@ def test_the_announcement_is_what_the_log_hides(shim: Shim) -> None:
     printed = shim.call("set_secret", "k", value).out + f"<{value}> <{LONG} 2>\n".encode()
 
     assert redactor.feed(printed) + redactor.finish() == b"<***> <***>\n"
+
+
+def test_the_longest_line_that_a_pipe_takes_at_once_is_announced_as_a_whole(shim: Shim) -> None:
+    assert writes_of(shim, letters(FITS)) == [f"::add-mask::{letters(FITS)}\n".encode()]
+
+
+@pytest.mark.parametrize("value", [*TOO_LONG, BLANK], ids=lambda value: f"{len(value)}-{value.count(chr(10))}")
+def test_what_others_print_cannot_cut_an_announcement(shim: Shim, value: str) -> None:
+    writes = writes_of(shim, value)
+
+    assert len(writes) > 1
+    assert [line for line in writes if len(line) > 4000 or line.count(b"\n") != 1 or line[-1:] != b"\n"] == []
+    assert [line for line in writes if not line.startswith(b"::add-mask::")] == []
+
+
+@pytest.mark.parametrize("value", TOO_LONG, ids=lambda value: f"{len(value)}-{value.count(chr(10))}")
+def test_the_parts_of_a_long_secret_mask_the_whole_its_lines_and_its_base64(shim: Shim, value: str) -> None:
+    """Where parts meet at white space, which the log does not count as part of a secret, base64 shows 3 characters."""
+    redactor = Redactor(Mask())
+    announced = b"printed by another\n".join(writes_of(shim, value))
+    printed = [line for line in value.splitlines() if len(line) >= 6]
+    encoded = base64.b64encode(value.strip().encode()).decode()
+
+    shown = redactor.feed(announced + "\n".join([value, *printed, encoded]).encode()) + redactor.finish()
+
+    assert not redactor.refused
+    left = re.split(rb"\*{3}|\s+", shown.replace(b"printed by another\n", b""))
+    assert [text for text in left if len(text) > 3] == []
 
 
 def test_an_empty_secret_is_kept_and_masks_nothing(shim: Shim) -> None:

@@ -268,7 +268,7 @@ def test_there_is_no_evidence_to_use_again(shim: Shim) -> None:
 
 
 def test_each_command_explains_itself(shim: Shim) -> None:
-    commands = [*bundle.COMMANDS, "serialize", "deserialize", "version", "help"]
+    commands = [*bundle.COMMANDS, "serialize", "deserialize", "version", "help", "pipelinectl"]
     done = shim.run('for c; do pipelinectl help "$c" || exit; done', *commands)
 
     assert (done.status, done.err) == (0, b"")

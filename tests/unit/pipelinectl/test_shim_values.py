@@ -101,14 +101,21 @@ def test_a_refused_pair_leaves_the_others_unset(shim: Shim) -> None:
     assert shim.store() == {"c.c": b"1\n"}
 
 
-def test_get_env_looks_for_constants_values_answers_and_properties_in_this_order(shim: Shim) -> None:
-    (shim.config / "k").write_text("property")
-    read = 'get_env k; printf "answer\\n" >"$RUNNER_VALUES/p.k"; get_env k; set_env k value; get_env k'
+def test_get_env_looks_for_constants_values_properties_and_answers_in_this_order(shim: Shim) -> None:
+    (shim.values / "p.k").write_text("answer\n")
+    read = 'get_env k default; printf property >"$CONFIG_DIR/k"; get_env k; set_env k value; get_env k'
 
     assert shim.run(read + '; rm "$RUNNER_VALUES/e.k"; set_envc k constant; get_env k default').out == (
-        b"property\nanswer\nvalue\nconstant\n"
+        b"answer\nproperty\nvalue\nconstant\n"
     )
     assert (shim.config / "k").read_text() == "property"
+
+
+def test_the_order_is_the_same_for_a_key_that_is_encoded(shim: Shim) -> None:
+    (shim.values / "p.a%20b").write_text("answer\n")
+    read = 'get_env "a b" default; printf property >"$CONFIG_DIR/a b"; get_env "a b"; set_env "a b" v; get_env "a b"'
+
+    assert shim.run(read).out == b"answer\nproperty\nv\n"
 
 
 @pytest.mark.parametrize(
