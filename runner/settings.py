@@ -8,6 +8,9 @@ from pathlib import Path
 
 from runner.errors import UsageError
 
+PROTOCOLS = ("https", "ssh", "http", "file")
+"""With which repositories can be fetched; whoever may name one can read what ``file`` finds on this machine."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DockerSettings:
@@ -27,6 +30,47 @@ class DockerSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GitSettings:
+    """How repositories are fetched. Times in seconds.
+
+    ``protocols`` are those of addresses that are taken, of ``PROTOCOLS``. ``total`` is how long one source may take,
+    ``stall`` how long git may be silent meanwhile; what fails for the network's sake is done up to ``tries`` times,
+    after a ``pause`` that doubles. ``credentials`` is a file of lines ``https://user:token@host``, as git's own
+    ``credential-store`` keeps it; ``key`` and ``known_hosts`` are for ssh, and without them it is as its user has it.
+    """
+
+    protocols: tuple[str, ...] = ("https", "ssh")
+    total: float = 1800.0
+    stall: float = 60.0
+    tries: int = 3
+    pause: float = 1.0
+    credentials: Path | None = None
+    key: Path | None = None
+    known_hosts: Path | None = None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "GitSettings":
+        """Read the settings; an empty variable is as good as none.
+
+        Raises:
+            UsageError: a variable has a value that means nothing; the message names it.
+        """
+        protocols = _words(environment, "RUNNER_GIT_PROTOCOLS") or cls.protocols
+        if unknown := [name for name in protocols if name not in PROTOCOLS]:
+            raise UsageError(
+                f"RUNNER_GIT_PROTOCOLS: {unknown[0]} is not a protocol", hint=f"there are {', '.join(PROTOCOLS)}"
+            )
+        return cls(
+            protocols=protocols,
+            total=_seconds(environment, "RUNNER_GIT_TIMEOUT", cls.total),
+            stall=_seconds(environment, "RUNNER_GIT_STALL", cls.stall),
+            credentials=_path(environment, "RUNNER_GIT_CREDENTIALS"),
+            key=_path(environment, "RUNNER_GIT_KEY"),
+            known_hosts=_path(environment, "RUNNER_GIT_KNOWN_HOSTS"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings. ``state`` is where ``exec`` keeps journals, logs and locks.
 
@@ -35,6 +79,7 @@ class Settings:
 
     state: Path
     docker: DockerSettings = DockerSettings()
+    git: GitSettings = GitSettings()
     grace: float = 10.0
     privileged_images: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
@@ -57,6 +102,7 @@ class Settings:
                 pull_total=_seconds(environment, "RUNNER_PULL_TIMEOUT", defaults.pull_total),
                 pull_stall=_seconds(environment, "RUNNER_PULL_STALL", defaults.pull_stall),
             ),
+            git=GitSettings.read(environment),
             grace=_seconds(environment, "RUNNER_GRACE", cls.grace),
             privileged_images=_words(environment, "RUNNER_PRIVILEGED_IMAGES"),
             volumes=_words(environment, "RUNNER_VOLUMES"),
@@ -65,6 +111,11 @@ class Settings:
 
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(environment.get(name, "").replace(",", " ").split())
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name)
+    return Path(text).absolute() if text else None
 
 
 def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
