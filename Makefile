@@ -5,7 +5,7 @@ ROUNDS ?= 5
 STAMP := .venv/.installed
 SAMPLE := tests/samples/shop
 # What tests need beside an engine and Python.
-TEST_PACKAGES := apache2-utils busybox-static docker-registry iproute2 shellcheck
+TEST_PACKAGES := apache2-utils busybox-static docker-registry iproute2 openssh-server openssl shellcheck
 
 .PHONY: help setup images run check test integration-all bench golden clean
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.settings import DockerSettings, Settings
+from runner.settings import DockerSettings, GitSettings, Settings
 
 NAMES = ("RUNNER_SANDBOX_IMAGE", "RUNNER_SUBNETS", "RUNNER_LOG_DRIVER", "RUNNER_PULL_TIMEOUT", "RUNNER_PULL_STALL")
 
@@ -72,3 +72,36 @@ def test_grants_are_separated_by_spaces_or_commas(text: str, words: tuple[str, .
     found = Settings.read({"RUNNER_PRIVILEGED_IMAGES": text, "RUNNER_VOLUMES": text})
 
     assert (found.privileged_images, found.volumes) == (words, words)
+
+
+def test_every_setting_of_git_has_a_variable() -> None:
+    found = Settings.read(
+        {
+            "RUNNER_GIT_PROTOCOLS": "https,file",
+            "RUNNER_GIT_TIMEOUT": "60",
+            "RUNNER_GIT_STALL": "1.5",
+            "RUNNER_GIT_CREDENTIALS": "/c",
+            "RUNNER_GIT_KEY": "/k",
+            "RUNNER_GIT_KNOWN_HOSTS": "/h",
+        }
+    )
+
+    assert found.git == GitSettings(
+        protocols=("https", "file"),
+        total=60.0,
+        stall=1.5,
+        credentials=Path("/c"),
+        key=Path("/k"),
+        known_hosts=Path("/h"),
+    )
+
+
+def test_without_settings_git_reaches_for_other_machines_only() -> None:
+    assert Settings.read({"RUNNER_GIT_PROTOCOLS": "", "RUNNER_GIT_KEY": ""}).git == GitSettings()
+    assert GitSettings().protocols == ("https", "ssh")
+
+
+@pytest.mark.parametrize("text", ["ext", "https ext", "git", "HTTPS"])
+def test_a_protocol_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=f"RUNNER_GIT_PROTOCOLS: {text.split()[-1]} is not a protocol"):
+        Settings.read({"RUNNER_GIT_PROTOCOLS": text})

@@ -1,6 +1,5 @@
 """Logins for repositories, and how git gets them: by its environment, for the host they belong to and no other."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +10,6 @@ from runner.settings import GitSettings
 from runner.workspace.git.locations import Location, locate
 
 _WEB = ("https", "http")
-_LINE_ENDS = re.compile(r"[\x00\r\n]")
 
 # What the shell runs for git; the values are in the environment, and printf is a builtin, so that no argument of any
 # process holds them.
@@ -108,10 +106,10 @@ def _of_line(path: Path, number: int, line: str) -> Location:
     """Return the address that a line is, whether it goes on behind the host or not. No message shows any of it."""
     hint = "write https://user:token@host, with % and two digits for what an address cannot hold"
     try:
-        location = locate(line if line.count("/") > 2 else f"{line}/-", _WEB)  # noqa: PLR2004 - those of https://
+        location = locate(line.rstrip("/") + "/-", _WEB)
     except UsageError as error:
         raise UsageError(f"{path}:{number}: this is not a login", hint=hint) from error
-    if not location.user or _LINE_ENDS.search(location.user + location.password):
+    if not location.user:
         raise UsageError(f"{path}:{number}: this is not a login", hint=hint)
     return location
 

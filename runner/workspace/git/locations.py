@@ -84,15 +84,11 @@ def beside(base: str, address: str) -> str:
 
 def _read(address: str) -> Location | None:
     if web := _WEB.fullmatch(address):
-        user, _, password = (web["login"] or "").partition(":")
+        user, password = (unquote(part) for part in (web["login"] or "").partition(":")[::2])
+        if _UNPRINTABLE.search(user + password):
+            return None  # git is told of a login in lines
         origin = f"{web['protocol']}://{web['host']}{web['port'] or ''}"
-        return Location(
-            url=origin + web["path"],
-            protocol=web["protocol"],
-            origin=origin,
-            user=unquote(user),
-            password=unquote(password),
-        )
+        return Location(url=origin + web["path"], protocol=web["protocol"], origin=origin, user=user, password=password)
     if _SSH.fullmatch(address) or ("://" not in address and _SHORT.fullmatch(address)):
         return Location(url=address, protocol="ssh")
     file = _FILE.fullmatch(address)
