@@ -29,8 +29,8 @@ NAME: Final = ".runner.toml"
 _TABLES: Final = ("exec", "compile")
 _REFUSED: Final = frozenset(
     (
-        *("artifacts", "bind", "event-file", "export", "privileged-image", "secret", "secret-file"),
-        *("shell-on-failure", "source", "volume"),
+        *("artifacts", "bind", "commit", "event-file", "export", "privileged-image", "repo-url", "secret"),
+        *("secret-file", "shell-on-failure", "source", "submodules", "volume"),
     )
 )
 _PATHS: Final = frozenset(("env-file",))
@@ -45,7 +45,7 @@ def load_defaults(context: typer.Context, file: Path | None) -> Path | None:
     Raises:
         UsageError: the file cannot be read, or says something that cannot be.
     """
-    if not context.resilient_parsing:
+    if not context.resilient_parsing and not context.params.get("repo_url"):
         found = _find(_directory(file))
         if found is not None:
             context.default_map = _read(found, context)

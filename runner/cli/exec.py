@@ -30,31 +30,32 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
 
     Defaults for most of these options can stand in the file .runner.toml of a repository, in its table "exec".
     """
-    subject = find_subject(file, given, work.directory)
-    plan = grant(wanted.plan(subject), grants, taken=OURS)
-    # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
-    from runner.cli.execution import execute  # noqa: PLC0415 - see above
-    from runner.dispatch.local import Order  # noqa: PLC0415 - see above
-    from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
-    from runner.engine.run import default_parallel  # noqa: PLC0415 - see above
+    with work.place(file, given, ends.look) as (pipeline, directory):
+        subject = find_subject(pipeline, given, directory)
+        plan = grant(wanted.plan(subject), grants, taken=OURS)
+        # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
+        from runner.cli.execution import execute  # noqa: PLC0415 - see above
+        from runner.dispatch.local import Order  # noqa: PLC0415 - see above
+        from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
+        from runner.engine.run import default_parallel  # noqa: PLC0415 - see above
 
-    secrets = read_secrets(secret or (), secrets_of(plan), secret_file or ()) if plan.stages else {}
-    order = Order(
-        plan=plan,
-        source=work.source(subject.checkout.root),
-        secrets=secrets,
-        inputs=Inputs(
-            properties=given.properties,
-            secure=secure_properties(secret or (), plan, secrets) if plan.stages else {},
-            kind=wanted.kind,
-            file=subject.path,
-            payload=subject.payload,
-            trigger=subject.trigger,
-        ),
-        max_parallel=max_parallel or default_parallel(),
-        keep=ends.keep,
-        export=work.export,
-        artifacts=ends.artifacts,
-        values=ends.look.output is options.OutputFormat.JSON,
-    )
-    raise typer.Exit(execute(subject, order, ends))
+        secrets = read_secrets(secret or (), secrets_of(plan), secret_file or ()) if plan.stages else {}
+        order = Order(
+            plan=plan,
+            source=work.source(subject.checkout.root),
+            secrets=secrets,
+            inputs=Inputs(
+                properties=given.properties,
+                secure=secure_properties(secret or (), plan, secrets) if plan.stages else {},
+                kind=wanted.kind,
+                file=subject.path,
+                payload=subject.payload,
+                trigger=subject.trigger,
+            ),
+            max_parallel=max_parallel or default_parallel(),
+            keep=ends.keep,
+            export=work.export,
+            artifacts=ends.artifacts,
+            values=ends.look.output is options.OutputFormat.JSON,
+        )
+        raise typer.Exit(execute(subject, order, ends))

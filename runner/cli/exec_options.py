@@ -1,12 +1,15 @@
 """The options that only ``runner exec`` has: what it works on, what it allows, what is seen of it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli import options
 from runner.cli.options import OutputFormat, SourceFilter
+from runner.cli.trigger import Given
 from runner.errors import UsageError
 from runner.plan.grants import Grants
 from runner.settings import Settings
@@ -18,13 +21,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What steps work on; without a directory that is the repository of the pipeline."""
+    """What steps work on; without a directory that is the repository of the pipeline.
+
+    ``url`` is a repository elsewhere, ``commit`` what is wanted of it.
+    """
 
     directory: Path | None
+    url: str
+    commit: str
+    submodules: bool
     bind: bool
     snapshot: bool
     source_filter: SourceFilter
     export: Path | None
+
+    @contextmanager
+    def place(self, file: Path | None, given: Given, look: "Look") -> Iterator[tuple[Path | None, Path | None]]:
+        """Have the pipeline and the directory that facts are of until the end of the block; None as in the options.
+
+        Raises:
+            UsageError: there is no such repository, commit or pipeline.
+            WorkspaceError: it cannot be fetched.
+        """
+        if not self.url:
+            yield file, self.directory
+            return
+        from runner.cli.clone import fetched, pipeline_in, spec_of  # noqa: PLC0415 - most runs do without
+
+        with fetched(spec_of(self.url, self.commit, given, submodules=self.submodules), look) as clone:
+            yield pipeline_in(clone, file), clone
 
     def source(self, repository: Path) -> "Source":
         """Return the source of a run.
@@ -55,9 +80,12 @@ class Ends:
     artifacts: Path | None
 
 
-def work(
+def work(  # noqa: PLR0913 - one parameter an option
     *,
     source: options.SourceDirectory = None,
+    repo_url: options.RepositoryUrl = "",
+    commit: options.CommitHash = "",
+    submodules: options.Submodules = False,
     bind: options.Bind = False,
     snapshot: options.Snapshot = False,
     source_filter: options.SourceFilterOption = SourceFilter.ALL,
@@ -72,7 +100,21 @@ def work(
         raise UsageError("--bind goes with neither --snapshot nor --export", hint="with --bind the source is written")
     if bind and source_filter is SourceFilter.TRACKED:
         raise UsageError("--bind does not go with --source-filter tracked", hint="bound, the whole source is seen")
-    return Work(directory=source, bind=bind, snapshot=snapshot, source_filter=source_filter, export=export)
+    if repo_url and (source or bind):
+        raise UsageError("--repo-url goes with neither --source nor --bind", hint="--export writes what a run changes")
+    if (commit or submodules) and not repo_url:
+        option = "--commit" if commit else "--submodules"
+        raise UsageError(f"{option} goes with --repo-url only", hint="a directory is taken as it stands")
+    return Work(
+        directory=source,
+        url=repo_url,
+        commit=commit,
+        submodules=submodules,
+        bind=bind,
+        snapshot=snapshot,
+        source_filter=source_filter,
+        export=export,
+    )
 
 
 def grants(*, privileged_image: options.PrivilegedImage = None, volume: options.Volume = None) -> Grants:

@@ -263,6 +263,27 @@ SourceDirectory = Annotated[
         help="The directory that steps work on; else the file's repository.",
     ),
 ]
+RepositoryUrl = Annotated[
+    str,
+    typer.Option(
+        "--repo-url",
+        metavar="URL",
+        is_eager=True,  # the defaults of the directory that we are in are not for another repository
+        rich_help_panel=_SOURCE,
+        help="A repository elsewhere, which is fetched: the pipeline is one of its files. Without --commit it is taken"
+        " at --tag or --branch, else at its own branch.",
+    ),
+]
+CommitHash = Annotated[
+    str,
+    typer.Option(
+        "--commit", metavar="SHA", rich_help_panel=_SOURCE, help="With --repo-url: the commit, or its first digits."
+    ),
+]
+Submodules = Annotated[
+    bool,
+    typer.Option("--submodules", metavar=_FLAG, rich_help_panel=_SOURCE, help="With --repo-url: its submodules, too."),
+]
 Bind = Annotated[
     bool,
     typer.Option(

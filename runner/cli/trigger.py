@@ -102,13 +102,13 @@ def find_subject(file: Path | None, given: Given, directory: Path | None = None)
     return Subject(file=path, content=content, checkout=local, trigger=trigger, payload=sent)
 
 
-def default_file() -> Path:
-    """Return the pipeline of this directory, or of one around it in the same repository, for whoever names none.
+def default_file(directory: Path | None = None) -> Path:
+    """Return the pipeline of a directory, or of one around it in the same repository, for whoever names none.
 
     Raises:
         UsageError: there is none.
     """
-    here = Path.cwd()
+    here = directory or Path.cwd()
     for folder in (here, *here.parents):
         for name in _NAMES:
             if (folder / name).is_file():

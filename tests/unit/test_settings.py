@@ -103,5 +103,5 @@ def test_without_settings_git_reaches_for_other_machines_only() -> None:
 
 @pytest.mark.parametrize("text", ["ext", "https ext", "git", "HTTPS"])
 def test_a_protocol_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=f"RUNNER_GIT_PROTOCOLS: {text.split()[-1]} is not a protocol"):
+    with pytest.raises(UsageError, match=f"RUNNER_GIT_PROTOCOLS: {text.rsplit(maxsplit=1)[-1]} is not a protocol"):
         Settings.read({"RUNNER_GIT_PROTOCOLS": text})
