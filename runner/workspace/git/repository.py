@@ -1,6 +1,7 @@
 """One repository elsewhere: how a commit of it is got, by the shortest way that the server allows."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,10 @@ class Repository:
         return Git(
             directory=directory, watch=self.watch, protocols=self._settings.protocols, access=self._access, held=held
         )
+
+    def touch(self) -> None:
+        """Note that it is used: what nobody uses for long is removed."""
+        os.utime(self.directory)
 
     def obtain(self, spec: SourceSpec) -> Found:
         """Get what is wanted, unless it is there.
@@ -142,4 +147,5 @@ class Repository:
     def _locked(self, *, whole: bool) -> Iterator[Mirror]:
         kind = _KINDS[whole]
         with locked(self.directory / f"{kind}.lock", self.watch) as lock:
+            self.touch()
             yield Mirror(self.git(self.directory / kind, lock), self.location.url, whole=whole)

@@ -77,6 +77,7 @@ class _Fetch:
         repository = self._repository(location)
         slots = Slots(repository.directory / "trees")
         if there := _there(slots, spec):
+            repository.touch()
             return there
         with locked(repository.directory / "trees.lock", self._watch):
             if there := _there(slots, spec):  # somebody else has made it meanwhile
