@@ -290,9 +290,17 @@ def test_a_repository_that_is_not_there_is_named(web: WebServer, mirrors: Path) 
     assert failure.hint.startswith("check the address")
 
 
-@pytest.mark.parametrize("url", ["ext::sh -c touch% {evil}", "file://{home}/shop", "--upload-pack=touch {evil}"])
-def test_a_submodule_of_a_server_reaches_for_nothing_on_this_machine(
-    web: WebServer, home: Path, mirrors: Path, tmp_path: Path, url: str
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ext::sh -c touch% {evil}", "the protocol ext is not allowed"),
+        ("file://{home}/shop", "would be read from this machine"),
+        ("{home}/shop", "would be read from this machine"),
+        ("--upload-pack=touch {evil}", "not the address of a repository"),
+    ],
+)
+def test_a_submodule_of_a_server_reaches_for_nothing_on_this_machine(  # noqa: PLR0913, PLR0917 - what it is, and where
+    web: WebServer, home: Path, mirrors: Path, tmp_path: Path, url: str, message: str
 ) -> None:
     evil = tmp_path / "evil"
     hostile = Repository(home / f"hostile-{tmp_path.name}")
@@ -304,7 +312,8 @@ def test_a_submodule_of_a_server_reaches_for_nothing_on_this_machine(
 
     failure = _failure(_sources(mirrors, replace(WEB, protocols=("http", "file"))), spec)
 
-    assert f"{spec.url}: submodule x: " in failure.message
+    assert failure.message.startswith(f"{spec.url}: submodule x: ")
+    assert message in failure.message
     assert not evil.exists()
 
 
@@ -402,4 +411,4 @@ def test_a_second_run_takes_a_fraction_of_a_clone(web: WebServer, home: Path, mi
                 times.append(time.monotonic() - begun)
 
     assert sorted(same)[1] <= 0.05 * sorted(clones)[1]
-    assert sorted(other)[1] <= 0.6 * sorted(clones)[1]
+    assert sorted(other)[1] <= 0.9 * sorted(clones)[1]

@@ -202,6 +202,16 @@ def test_packs_do_not_pile_up(upstream: Repository, mirrors: Path, monkeypatch: 
     assert asked(_fetch(mirrors, upstream, "HEAD~5"), "log", "-1", "--format=%s") == "number 0"
 
 
+def test_a_commit_has_its_parents_after_others_were_fetched_and_packed(
+    upstream: Repository, mirrors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "_PACKS", 0)
+    upstream.commit("a", message="three")
+
+    for name in ("HEAD~1", "HEAD", "HEAD~1"):
+        assert asked(_fetch(mirrors, upstream, name), "rev-list", "--count", "HEAD") == "2"
+
+
 def _forever(mirrors: Path, upstream: Repository) -> None:
     os.setsid()
     for count in range(1000):
