@@ -84,6 +84,11 @@ class Settings:
     privileged_images: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
 
+    @property
+    def mirrors(self) -> Path:
+        """Where repositories from elsewhere are kept between runs."""
+        return self.state / "mirrors"
+
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Read the settings; an empty variable is as good as none.

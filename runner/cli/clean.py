@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runner.cli.console import say
-from runner.errors import ExitCode
+from runner.errors import ExitCode, InfrastructureError
 from runner.settings import Settings
 from runner.store import instances
 
@@ -17,7 +17,8 @@ def clean_command(
     everything: Annotated[  # noqa: FBT002 - typer makes a flag of it
         bool,
         typer.Option(
-            "--all", help="Also what is kept between runs (caches, the commands of steps), if no container uses it."
+            "--all",
+            help="Also what is kept between runs (caches, commands of steps, repositories), if nothing uses it.",
         ),
     ] = False,
 ) -> None:
@@ -28,16 +29,30 @@ def clean_command(
     from runner.backends.docker.client import Engine  # noqa: PLC0415 - --help and completion do without the docker SDK
     from runner.dispatch.clean import clean  # noqa: PLC0415 - as above
 
-    with instances.live(Settings.read().state, instances.KIND_EXEC) as instance:
+    settings = Settings.read()
+    with instances.live(settings.state, instances.KIND_EXEC) as instance:
         cleaned = clean(Engine(), instance, kept=True, lasting=everything)
+    forgotten = _forget(settings) if everything else 0
     for remnant in cleaned.removed:
         say(f"removed {_described(remnant)}")
     for remnant in cleaned.left:
         say(f"cannot remove {_described(remnant)}", err=True)
-    if not cleaned.removed and not cleaned.left:
+    if forgotten:
+        say(f"removed what was kept of {forgotten} repositor{'y' if forgotten == 1 else 'ies'}")
+    if not cleaned.removed and not cleaned.left and not forgotten:
         say("nothing to remove")
     if cleaned.left:
         raise typer.Exit(ExitCode.INFRASTRUCTURE)
+
+
+def _forget(settings: Settings) -> int:
+    """Remove what is kept of repositories that no run uses; return of how many."""
+    from runner.workspace.git.forgetting import forget  # noqa: PLC0415 - as above
+
+    try:
+        return forget(settings.mirrors, unused=0.0)
+    except OSError as error:
+        raise InfrastructureError(f"what is kept of repositories cannot be removed: {error}") from error
 
 
 def _described(remnant: "Remnant") -> str:

@@ -17,9 +17,6 @@ from runner.settings import Settings
 if TYPE_CHECKING:
     from runner.workspace.git.spec import SourceSpec
 
-MIRRORS: Final = "mirrors"
-"""The directory below that of our state in which repositories are kept between runs."""
-
 _TAGS: Final = "refs/tags/"
 _SHORT: Final = 8
 
@@ -48,7 +45,7 @@ def fetched(spec: "SourceSpec", look: Look) -> Iterator[Path]:
     from runner.workspace.git.sources import Sources  # noqa: PLC0415 - as above
 
     settings = Settings.read()
-    sources = Sources(settings.state / MIRRORS, settings.git)
+    sources = Sources(settings.mirrors, settings.git)
     given_up = threading.Event()
     with ExitStack() as stack:
         with interrupts(lambda _: given_up.set()) as taken:

@@ -96,3 +96,28 @@ def test_with_all_the_commands_of_steps_go_too_and_are_named_by_their_version(
     assert app.run() == 0
 
     assert capsys.readouterr().out == "removed commands of steps, version 0123456789ab\n"
+
+
+@pytest.mark.parametrize(("arguments", "left"), [([], True), (["--all"], False)])
+def test_what_is_kept_of_repositories_goes_with_all_else_that_is_kept(
+    sweep: FakeSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], *, left: bool
+) -> None:
+    (tmp_path / "mirrors" / "a" / "tip").mkdir(parents=True)
+    monkeypatch.setattr(sys, "argv", ["runner", "clean", *arguments])
+
+    assert app.run() == 0
+
+    assert (tmp_path / "mirrors" / "a").exists() == left
+
+
+def test_what_cannot_be_removed_of_repositories_is_told_and_is_3(
+    sweep: FakeSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> int:
+        raise PermissionError(13, "Permission denied", "x")
+
+    monkeypatch.setattr("runner.workspace.git.forgetting.forget", fail)
+    monkeypatch.setattr(sys, "argv", ["runner", "clean", "--all"])
+
+    assert app.run() == 3
+    assert "what is kept of repositories cannot be removed" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from runner.pipelinectl import bundle
+from runner.pipelinectl.layout import VERSION
 from tests.support.scripts import ROOT
 from tests.support.shim import Shim
 
@@ -60,6 +61,10 @@ def test_the_shim_itself_knows_the_same_commands(shim: Shim) -> None:
     listed = re.findall(rb"^  (\S+)  ", shim.call("pipelinectl", "help").out, re.MULTILINE)
 
     assert [name.decode() for name in listed] == [*bundle.COMMANDS, "serialize", "deserialize", "version", "help"]
+
+
+def test_the_shim_says_which_layout_of_values_it_keeps(shim: Shim) -> None:
+    assert shim.call("pipelinectl", "version").out == f"pipelinectl of runner, layout {VERSION} of values\n".encode()
 
 
 def test_no_line_of_the_shim_is_too_long_to_read(entries: dict[str, tarfile.TarInfo]) -> None:
