@@ -46,12 +46,12 @@ class Inputs:
 
         In a pipeline of a ``kind`` what ``get_env`` knows is there as well: scripts of that kind read the files.
         """
-        known = {PurePosixPath(key): value.encode() for key, value in self._keys().items()} if self.kind else {}
+        known = {PurePosixPath(key): layout.raw(value) for key, value in self._keys().items()} if self.kind else {}
         payload = {PurePosixPath(PAYLOAD): self.payload} if self.payload else {}
         return {**known, **layout.configuration(self._plain, self._secure), **payload}
 
     def store(self, home: str, workdir: str) -> dict[str, bytes]:
-        """Return the first files of a run's store: the keys that no property takes the place of, and the repository.
+        """Return the first files of a run's store: what ``get_env`` knows behind the properties, and the repository.
 
         The latter, as ``app-repo``, where scripts count on it: in a pipeline of kind ``ci`` or ``pr``.
         """
@@ -135,7 +135,7 @@ class Inputs:
                 "head-sha": trigger.commit.sha,
                 "pr-title": trigger.commit.title,
             }
-        return {key: value for key, value in found.items() if value and key not in {**self._plain, **self._secure}}
+        return {key: value for key, value in found.items() if value}
 
 
 def _below(home: str, workdir: str) -> str:

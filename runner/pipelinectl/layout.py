@@ -97,7 +97,7 @@ LARGE = (Kind.FILE, Kind.RESULT)
 
 def file_name(kind: Kind, key: str, part: str | None = None) -> str:
     """Return the name of the file of a key, or of a property of it."""
-    names = (encoded(name.encode("utf-8", "surrogateescape")) for name in (key, part) if name is not None)
+    names = (encoded(raw(name)) for name in (key, part) if name is not None)
     return f"{kind}.{','.join(names)}"
 
 
@@ -114,16 +114,23 @@ def decoded(name: str, store: Mapping[str, bytes]) -> bytes | None:
 
 def text(value: str) -> bytes:
     """Return a value as the content of its file."""
-    return value.encode("utf-8", "surrogateescape") + b"\n"
+    return raw(value) + b"\n"
+
+
+def raw(value: str) -> bytes:
+    """Return the bytes of a value; half a character, as JSON can spell one, becomes ``?``."""
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "replace")
 
 
 def is_file_name(name: str) -> bool:
     """Whether a property of this name can be a file of ``CONFIG``."""
-    size = len(name.encode("utf-8", "surrogateescape"))
     return (
         name not in ("", ".", "..", _SECURE, _PLAIN)
         and not any(sign in name for sign in "/\0")
-        and size <= _FILE_NAME_BYTES
+        and len(raw(name)) <= _FILE_NAME_BYTES
     )
 
 
@@ -133,6 +140,5 @@ def configuration(properties: Mapping[str, str], secure: Mapping[str, str]) -> d
     files: dict[PurePosixPath, bytes] = {}
     for folder, values in ((_PLAIN, plain), (_SECURE, secure)):
         for name, value in values.items():
-            content = value.encode("utf-8", "surrogateescape")
-            files[PurePosixPath(name)] = files[PurePosixPath(folder, name)] = content
+            files[PurePosixPath(name)] = files[PurePosixPath(folder, name)] = raw(value)
     return files

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -110,10 +111,19 @@ def test_a_pull_request_tells_both_of_its_sides() -> None:
 
 
 def test_a_property_takes_the_place_of_what_the_runner_would_answer() -> None:
-    found = Inputs(properties={"branch": "mine"}, secure={"git-branch": "too"}, trigger=_PUSH).store("/w", "/w")
+    inputs = Inputs(properties={"branch": "mine"}, secure={"git-branch": "too"}, kind="ci", trigger=_PUSH)
 
-    assert "p.branch" not in found
-    assert "p.git-branch" not in found
+    files = inputs.config()
+
+    assert (files[PurePosixPath("branch")], files[PurePosixPath("git-branch")]) == (b"mine", b"too")
+
+
+@pytest.mark.parametrize(("title", "told"), [("caf\udce9", b"caf\xe9"), ("half \ud83d", b"half ?")])
+def test_texts_from_elsewhere_that_are_no_utf_8_are_told_as_bytes(title: str, told: bytes) -> None:
+    inputs = Inputs(kind="pr", trigger=replace(_REQUEST, commit=Commit(message=title)))
+
+    assert inputs.config()[PurePosixPath("pr-title")] == told
+    assert inputs.store("/w", "/w")["p.pr-title"] == told + b"\n"
 
 
 def test_the_variables_say_which_run_and_stage_it_is() -> None:
