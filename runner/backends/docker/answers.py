@@ -22,15 +22,15 @@ MARKS_FOLDER = "released"
 """The directory of gates' marks in the volume of a run's values."""
 
 # Its arguments: where the values, the shim, the configuration (or nothing) and the outputs (or nothing) are mounted.
-# Directories must be open to every user of every step before the first of them starts. That of the outputs gets a time
-# that says that nothing was ever put there; by the next sandbox it may belong to a user whom a step chose.
+# Directories must be open to every user of every step before the first of them starts; by the next sandbox that of the
+# outputs may belong to a user whom a step chose.
 #
 # What stands in its place is whole: values and programs are unpacked aside and renamed, and the configuration is
 # closed (0700) until it is complete. `mv` into a directory is one rename of each, and fails on a directory that has
 # been filled meanwhile.
 SCRIPT = r"""
 state=$1 shim=$2 config=$3 outputs=$4
-if [ -n "$outputs" ] && [ ! -d "$state/released" ]; then chmod 0777 "$outputs" && touch -d @0 "$outputs" || exit 1; fi
+if [ -n "$outputs" ] && [ ! -d "$state/released" ]; then chmod 0777 "$outputs" || exit 1; fi
 mkdir -p "$state/released" && chmod 0777 "$state/released" || exit 1
 
 enter() { cd "$1" && [ "$(pwd -P)" = "$1" ]; }

@@ -169,7 +169,7 @@ class DockerBackend:
     def outputs(self, stage: Address) -> Mapping[str, bytes]:
         """Return what steps of the run have left for later ones."""
         opened = self._opened(stage)
-        return self._outputs.read(stage.run, opened.sandbox) if self._runs[stage.run].outputs else {}
+        return self._outputs.read(opened.sandbox) if self._runs[stage.run].outputs else {}
 
     def values(self, run: str, *, wanted: Wanted) -> Store:
         """Return the store of a run's values as it is now."""
@@ -210,7 +210,6 @@ class DockerBackend:
         wait(self._removing.values())
         self._removing.clear()
         self._sandboxes.forget(run.id)
-        self._outputs.forget(run.id)
         with self._lock:
             for stage in [address for address in self._stages if address.run == run.id]:
                 del self._stages[stage]

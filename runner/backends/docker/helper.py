@@ -11,7 +11,6 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from io import BytesIO
 
 import docker.errors
@@ -36,12 +35,11 @@ _TOLD = 2000  # characters of what a failed script wrote
 
 @dataclass(frozen=True, kw_only=True)
 class PathStat:
-    """What the archive API tells of a path: permission bits, bytes, when it was modified; and what time it is there."""
+    """What the archive API tells of a path: permission bits, bytes, and when it was modified."""
 
     mode: int
     size: int
     modified: datetime
-    now: datetime
 
 
 class Helpers:
@@ -178,7 +176,6 @@ def stat(engine: Engine, container: str, path: str) -> PathStat | None:
             mode=fields["mode"] & 0o777,
             size=fields["size"],
             modified=datetime.fromisoformat(fields["mtime"]),
-            now=parsedate_to_datetime(answer.headers["Date"]),
         )
 
 

@@ -30,10 +30,10 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Directory:
-    """The regular files directly in a directory; ``stamps`` are size and time of modification, in whole seconds."""
+    """The regular files directly in a directory; ``sizes`` has those whose content was skipped, too."""
 
     files: Mapping[str, bytes]
-    stamps: Mapping[str, tuple[int, int]]
+    sizes: Mapping[str, int]
 
 
 def packed(files: Mapping[str, bytes], mode: int) -> bytes:
@@ -55,14 +55,14 @@ def unpacked(
     """Return the files that stand directly in the one directory that the tar holds.
 
     Links, and whatever else there is, are passed over; but for a second name of such a file. Files that are ``skipped``
-    by their names have a stamp only, and do not count.
+    by their names have a size only, and do not count.
 
     Raises:
         InfrastructureError: it is more than the limits allow.
         tarfile.TarError: the tar is damaged.
     """
     files: dict[str, bytes] = {}
-    stamps: dict[str, tuple[int, int]] = {}
+    sizes: dict[str, int] = {}
     with closing(archive), tarfile.open(fileobj=BufferedReader(Pieces(_whole(archive))), mode="r|") as tar:
         size = 0
         for number, member in enumerate(tar):
@@ -71,14 +71,14 @@ def unpacked(
             size += member.size if wanted else 0
             if number > limits.members or size > limits.all_bytes or _too_large(direct, member, limits):
                 raise too_much(limits, name if _too_large(direct, member, limits) else "")
-            if direct and member.islnk() and first in stamps:
-                stamps[name] = stamps[first]
+            if direct and member.islnk() and first in sizes:
+                sizes[name] = sizes[first]
                 files.update({name: files[first]} if first in files else {})
             elif direct and member.isreg():
-                stamps[name] = (member.size, int(member.mtime))
+                sizes[name] = member.size
                 content = tar.extractfile(member) if wanted else None
                 files.update({name: content.read()} if content else {})
-    return Directory(files=files, stamps=stamps)
+    return Directory(files=files, sizes=sizes)
 
 
 def too_much(limits: Limits, file: str = "") -> InfrastructureError:

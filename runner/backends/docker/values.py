@@ -98,7 +98,7 @@ class Values:
             return _parsed(answer, token)
         archive = self._archive(self._container(run), wanted)
         found = unpacked(archive, LIMITS, skipped=lambda name: name.startswith(_UNREAD))
-        return _store([found], {name: size for name, (size, _) in found.stamps.items() if name.startswith(_UNREAD)})
+        return _store([found], {name: size for name, size in found.sizes.items() if name.startswith(_UNREAD)})
 
     def _container(self, run: str) -> str:
         """Return a sandbox of the run that is still there, running or not."""
