@@ -4,13 +4,19 @@
 
     RunnerError
     ├── UsageError            the command line is wrong                           exit 2
+    │   ├── NotFoundError            what it names is not there
+    │   └── ConflictError            what it asks for does not go with how things stand
     ├── InvalidPipelineError  a file is wrong, with all its findings               exit 2
     ├── InfrastructureError   the machine, the engine, the network                 exit 3
     │   ├── EngineUnavailableError   no engine answers
     │   ├── EngineTimeoutError       a call to the engine took too long
     │   ├── EngineRefusedError       the engine said no to a call
     │   ├── ImageError               an image cannot be had
-    │   └── WorkspaceError           a workspace cannot be made, read or exported
+    │   ├── WorkspaceError           a workspace cannot be made, read or exported
+    │   ├── StoreError               the store cannot be opened, read or written
+    │   ├── TransitionError          a journal was given what cannot happen: a fault of ours
+    │   ├── DaemonRunningError       another daemon works in a data directory
+    │   └── DaemonUnavailableError   no daemon answers
     └── SupersededError       another driver has taken over the run                exit 3
 
 A step that ends badly is not an error: it is a status (``plan.status``).
@@ -99,6 +105,14 @@ class UsageError(RunnerError):
     exit_code = ExitCode.INVALID
 
 
+class NotFoundError(UsageError):
+    """What was named is not there."""
+
+
+class ConflictError(UsageError):
+    """What was asked for does not go with how things stand; nothing was changed."""
+
+
 class InvalidPipelineError(RunnerError):
     """A file is not a pipeline that can run; nothing was started."""
 
@@ -138,6 +152,26 @@ class ImageError(InfrastructureError):
 
 class WorkspaceError(InfrastructureError):
     """A workspace cannot be made, read or exported."""
+
+
+class StoreError(InfrastructureError):
+    """The store of the daemon cannot be opened, read or written."""
+
+
+class TransitionError(InfrastructureError):
+    """A journal was given an entry that cannot follow on the last one of its address; that is a fault of ours."""
+
+
+class DaemonRunningError(InfrastructureError):
+    """A daemon lives that works in this data directory."""
+
+
+class DaemonUnavailableError(InfrastructureError):
+    """No daemon answers a client, or it has gone in the middle of an answer."""
+
+
+class BusyError(InfrastructureError):
+    """There is too much to do already; later it may be taken."""
 
 
 class UnwantedError(InfrastructureError):

@@ -7,7 +7,10 @@ and ``tests/contract/test_journal.py`` runs them against each:
 step is only made ready before its turn), so an effect without an entry cannot exist; an entry without its effect can,
 and is found out by asking the backend.
 
-*Facts are for ever.* An address whose last entry has ended (``Status.ended``) gets no further entry.
+*Facts are for ever.* An address whose last entry has ended (``Status.ended``) gets no further entry. Before, it goes
+from ``pending`` to ``pending`` (made ready once more, after a crash), ``running`` or an end; from ``running`` to
+``paused`` or an end; from ``paused`` to ``running`` or an end. It can begin with anything. Any other is a fault of
+the engine: ``append`` raises ``TransitionError``, and writes nothing.
 
 *Epochs.* ``take`` returns a writer with a new epoch. From then on every older writer raises ``SupersededError`` and
 writes nothing, so two drivers never drive one run.
@@ -19,10 +22,11 @@ died in the middle) is as if it had never been written.
 """
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from runner.errors import SupersededError
+from runner.errors import SupersededError, TransitionError
 from runner.naming import Address
 from runner.plan.status import Status
 
@@ -54,7 +58,16 @@ class Writer(Protocol):
 
         Raises:
             SupersededError: a newer writer has been taken.
+            TransitionError: the entry cannot follow on the last one of its address.
             InfrastructureError: it cannot be written.
+        """
+
+    def confirm(self) -> None:
+        """Do nothing, as long as this is the newest writer.
+
+        Raises:
+            SupersededError: a newer writer has been taken.
+            InfrastructureError: the journal cannot be read.
         """
 
 
@@ -68,11 +81,38 @@ class Journal(Protocol):
         """Return all entries."""
 
 
+class Course:
+    """How every address of a run stands, and what it may enter next; for one thread at a time."""
+
+    _NEXT: Final = {
+        Status.PENDING: (Status.PENDING, Status.RUNNING),
+        Status.RUNNING: (Status.PAUSED,),
+        Status.PAUSED: (Status.RUNNING,),
+    }
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self._last = {entry.address: entry.status for entry in entries}
+
+    def check(self, entry: Entry) -> None:
+        """Raise TransitionError unless the address may enter the status now."""
+        before = self._last.get(entry.address)
+        if before is None or entry.status in self._NEXT.get(before, ()) or (entry.status.ended and not before.ended):
+            return
+        raise TransitionError(
+            f"{entry.address} is {before} and cannot become {entry.status}: a fault of the runner itself"
+        )
+
+    def apply(self, entry: Entry) -> None:
+        """Note what has been written."""
+        self._last[entry.address] = entry.status
+
+
 class Memory:
     """A journal that lives as long as this object."""
 
     def __init__(self) -> None:
         self._entries: list[Entry] = []
+        self._course = Course()
         self._epoch = 0
         self._lock = threading.Lock()
 
@@ -90,9 +130,19 @@ class Memory:
     def add(self, entry: Entry, epoch: int) -> None:
         """Append on behalf of a writer of that epoch."""
         with self._lock:
-            if epoch != self._epoch:
-                raise superseded(epoch, self._epoch)
+            self._check(epoch)
+            self._course.check(entry)
             self._entries.append(entry)
+            self._course.apply(entry)
+
+    def confirm(self, epoch: int) -> None:
+        """Raise SupersededError if there is a newer writer than the one of that epoch."""
+        with self._lock:
+            self._check(epoch)
+
+    def _check(self, epoch: int) -> None:
+        if epoch != self._epoch:
+            raise superseded(epoch, self._epoch)
 
 
 @dataclass(frozen=True)
@@ -102,6 +152,9 @@ class _MemoryWriter:
 
     def append(self, entry: Entry) -> None:
         self.journal.add(entry, self.epoch)
+
+    def confirm(self) -> None:
+        self.journal.confirm(self.epoch)
 
 
 def superseded(mine: int, newest: int) -> SupersededError:

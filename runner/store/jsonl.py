@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.engine.journal import Entry, Writer, superseded
+from runner.engine.journal import Course, Entry, Writer, superseded
 from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan.status import Status
@@ -36,7 +36,7 @@ class JsonLines:
             content = _content(self._path, file)
             os.ftruncate(file, content.end)
             epoch = content.epoch + 1
-            return _FileWriter(self._path, epoch, content.end + _write(file, {"epoch": epoch}))
+            return _FileWriter(self._path, epoch, content.end + _write(file, {"epoch": epoch}), Course(content.entries))
 
     def read(self) -> tuple[Entry, ...]:
         """Return all entries; none when there is no file yet.
@@ -55,17 +55,29 @@ class _FileWriter:
     path: Path
     epoch: int
     _end: int
+    _course: Course
 
     def append(self, entry: Entry) -> None:
         with _locked(self.path) as file:
-            if os.fstat(file).st_size != self._end:
-                # Only another driver, or a write of ours that was cut off, can have changed the file.
-                content = _content(self.path, file)
-                if content.epoch > self.epoch:
-                    raise superseded(self.epoch, content.epoch)
-                os.ftruncate(file, content.end)
-                self._end = content.end
+            self._mend(file)
+            self._course.check(entry)
             self._end += _write(file, _document(entry))
+            self._course.apply(entry)
+
+    def confirm(self) -> None:
+        with _locked(self.path) as file:
+            self._mend(file)
+
+    def _mend(self, file: int) -> None:
+        """See to it that the file ends where this writer's last entry does."""
+        if os.fstat(file).st_size == self._end:
+            return
+        # Only another driver, or a write of ours that was cut off, can have changed the file.
+        content = _content(self.path, file)
+        if content.epoch > self.epoch:
+            raise superseded(self.epoch, content.epoch)
+        os.ftruncate(file, content.end)
+        self._end = content.end
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,10 @@
 """The contract of ``runner.engine.journal``, against every journal that there is."""
 
+import itertools
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,35 +12,51 @@ import pytest
 
 from runner.engine.job import Task
 from runner.engine.journal import Entry, Journal, Writer
-from runner.errors import SupersededError
+from runner.errors import SupersededError, TransitionError
 from runner.naming import Address
 from runner.plan.status import Status
-from tests.support.journals import KINDS, Durable, Kind
+from tests.support.journals import KINDS, RUN, Kind
 
 WRITERS, EACH = 8, 25
 
 
-def _entry(step: str, status: Status = Status.RUNNING, at: float = 0.0) -> Entry:
-    return Entry(address=Address("run", "stage", step), status=status, at=at)
+Open = Callable[[], Journal]
+
+P, R, Z = Status.PENDING, Status.RUNNING, Status.PAUSED
+ENDS = tuple(status for status in Status if status.ended)
+ALLOWED = [(P, P), (P, R), (R, Z), (Z, R), *itertools.product((P, R, Z), ENDS)]
+FORBIDDEN = [pair for pair in itertools.product(Status, Status) if pair not in ALLOWED]
 
 
-@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    found = request.param
-    assert isinstance(found, Kind)
-    return found
+def _entry(step: str, status: Status = Status.RUNNING, at: float = 0.0, attempt: int = 1) -> Entry:
+    return Entry(address=Address(RUN, "stage", step, attempt=attempt), status=status, at=at)
 
 
 @pytest.fixture
-def journal(kind: Kind, tmp_path: Path) -> Journal:
-    return kind.make(tmp_path)
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as found:
+        yield found
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
+def journal(request: pytest.FixtureRequest, tmp_path: Path, stack: ExitStack) -> Journal:
+    kind: Kind = request.param
+    return kind.open(tmp_path, stack)
 
 
 @pytest.fixture(params=[kind for kind in KINDS if kind.durable], ids=lambda kind: kind.name)
-def durable(request: pytest.FixtureRequest) -> Durable:
-    found = request.param.durable
-    assert isinstance(found, Durable)
-    return found
+def again(request: pytest.FixtureRequest, tmp_path: Path, stack: ExitStack) -> Open:
+    """Open the journal, again and again."""
+    kind: Kind = request.param
+    return lambda: kind.open(tmp_path, stack)
+
+
+@pytest.fixture(params=[kind for kind in KINDS if kind.tear], ids=lambda kind: kind.name)
+def tearing(request: pytest.FixtureRequest, tmp_path: Path, stack: ExitStack) -> tuple[Open, Callable[[], None]]:
+    """Open the journal, or tear it."""
+    kind: Kind = request.param
+    assert kind.tear is not None
+    return lambda: kind.open(tmp_path, stack), partial(kind.tear, tmp_path, stack)
 
 
 def test_a_new_journal_is_empty(journal: Journal) -> None:
@@ -59,14 +79,19 @@ def test_entries_are_read_in_the_order_in_which_they_were_appended(journal: Jour
     assert journal.read() == entries
 
 
-@pytest.mark.parametrize("status", Status)
-def test_an_entry_comes_back_as_it_was(journal: Journal, status: Status) -> None:
-    address = Address("run", "the stage/ä", 'st"ep\n', round=2, attempt=3)
-    entry = Entry(address=address, status=status, at=12.345678, exit_code=137, reason="line one\nline\u2028two \x00 é")
+def test_an_entry_comes_back_as_it_was(journal: Journal) -> None:
+    address = Address(RUN, "the stage/ä", 'st"ep\n', round=2)
+    reason = "line one\nline\u2028two \x00 \x1a0041 \x1b[1m \udcff é"
+    entries = tuple(
+        Entry(address=replace(address, attempt=attempt), status=status, at=12.345678, exit_code=137, reason=reason)
+        for attempt, status in enumerate(Status, 1)
+    )
+    writer = journal.take()
 
-    journal.take().append(entry)
+    for entry in entries:
+        writer.append(entry)
 
-    assert journal.read() == (entry,)
+    assert journal.read() == entries
 
 
 def test_an_entry_without_exit_code_has_none_when_it_is_read(journal: Journal) -> None:
@@ -118,7 +143,7 @@ def test_threads_that_append_at_the_same_time_lose_and_mix_nothing(journal: Jour
     def write(number: int) -> None:
         begin.wait()
         for index in range(EACH):
-            writer.append(_entry(str(number), at=float(index)))
+            writer.append(_entry(str(number), at=float(index), attempt=index + 1))
 
     tasks = [Task(f"writer {number}", partial(write, number)) for number in range(WRITERS)]
     for task in tasks:
@@ -151,42 +176,123 @@ def test_of_writers_that_race_for_the_pen_only_the_last_can_write(journal: Journ
     assert journal.read() == (_entry("new"),)
 
 
-def test_facts_survive_that_the_journal_is_opened_again(durable: Durable, tmp_path: Path) -> None:
-    durable.open(tmp_path).take().append(_entry("a", Status.SUCCESS))
+def test_an_address_can_begin_with_anything(journal: Journal) -> None:
+    writer = journal.take()
 
-    assert durable.open(tmp_path).read() == (_entry("a", Status.SUCCESS),)
+    for status in Status:
+        writer.append(_entry(status, status))
+
+    assert journal.read() == tuple(_entry(status, status) for status in Status)
 
 
-def test_epochs_survive_that_the_journal_is_opened_again(durable: Durable, tmp_path: Path) -> None:
-    old = durable.open(tmp_path).take()
+def test_what_has_not_ended_can_go_on(journal: Journal) -> None:
+    writer = journal.take()
+    entries = [_entry(f"{pair}", status) for pair in ALLOWED for status in pair]
 
-    assert durable.open(tmp_path).take().epoch == 2
+    for entry in entries:
+        writer.append(entry)
+
+    assert journal.read() == tuple(entries)
+
+
+def test_what_cannot_follow_is_refused_and_not_written(journal: Journal) -> None:
+    writer = journal.take()
+    for before, after in FORBIDDEN:
+        step = f"{before} {after}"
+        writer.append(_entry(step, before))
+
+        with pytest.raises(TransitionError, match=f"stage/{step} .* is {before} and cannot become {after}"):
+            writer.append(_entry(step, after))
+
+    assert journal.read() == tuple(_entry(f"{before} {after}", before) for before, after in FORBIDDEN)
+    assert len(FORBIDDEN) == len(ENDS) * len(Status) + 3 * 3 - 4
+
+
+def test_a_new_driver_knows_what_has_ended_before_it(journal: Journal) -> None:
+    journal.take().append(_entry("a", Status.SUCCESS))
+
+    with pytest.raises(TransitionError):
+        journal.take().append(_entry("a", Status.RUNNING))
+
+    assert journal.read() == (_entry("a", Status.SUCCESS),)
+
+
+def test_each_attempt_and_each_round_has_a_course_of_its_own(journal: Journal) -> None:
+    writer = journal.take()
+    addresses = [Address(RUN, "stage", "a", number, attempt) for number in (1, 2) for attempt in (1, 2)]
+    addresses += [address.of_stage() for address in addresses[::2]] + [Address(RUN)]
+    entries = tuple(Entry(address=address, status=Status.SUCCESS, at=0.0) for address in addresses)
+
+    for entry in entries:
+        writer.append(entry)
+
+    assert journal.read() == entries
+
+
+def test_a_replaced_writer_is_told_so_whatever_it_writes(journal: Journal) -> None:
+    old = journal.take()
+    old.append(_entry("a", Status.SUCCESS))
+    journal.take()
+
+    with pytest.raises(SupersededError):
+        old.append(_entry("a", Status.RUNNING))
+
+
+def test_facts_survive_that_the_journal_is_opened_again(again: Open) -> None:
+    again().take().append(_entry("a", Status.SUCCESS))
+
+    assert again().read() == (_entry("a", Status.SUCCESS),)
+    with pytest.raises(TransitionError):
+        again().take().append(_entry("a", Status.RUNNING))
+
+
+def test_epochs_survive_that_the_journal_is_opened_again(again: Open) -> None:
+    old = again().take()
+
+    assert again().take().epoch == 2
     with pytest.raises(SupersededError):
         old.append(_entry("a"))
 
 
-def test_a_torn_last_entry_was_never_written(durable: Durable, tmp_path: Path) -> None:
-    writer = durable.open(tmp_path).take()
+def test_a_torn_last_entry_was_never_written(tearing: tuple[Open, Callable[[], None]]) -> None:
+    again, tear = tearing
+    writer = again().take()
     writer.append(_entry("a"))
     writer.append(_entry("b"))
-    durable.tear(tmp_path)
+    tear()
 
-    assert durable.open(tmp_path).read() == (_entry("a"),)
+    assert again().read() == (_entry("a"),)
 
 
-def test_what_is_written_behind_a_torn_entry_can_be_read(durable: Durable, tmp_path: Path) -> None:
-    writer = durable.open(tmp_path).take()
+def test_what_is_written_behind_a_torn_entry_can_be_read(tearing: tuple[Open, Callable[[], None]]) -> None:
+    again, tear = tearing
+    writer = again().take()
     writer.append(_entry("a"))
-    writer.append(_entry("b"))
-    durable.tear(tmp_path)
+    writer.append(_entry("b", Status.SUCCESS))
+    tear()
 
-    durable.open(tmp_path).take().append(_entry("c"))
+    again().take().append(_entry("b", Status.RUNNING))
 
-    assert durable.open(tmp_path).read() == (_entry("a"), _entry("c"))
+    assert again().read() == (_entry("a"), _entry("b", Status.RUNNING))
 
 
-def test_a_torn_takeover_was_never_made(durable: Durable, tmp_path: Path) -> None:
-    durable.open(tmp_path).take()
-    durable.tear(tmp_path)
+def test_a_torn_takeover_was_never_made(tearing: tuple[Open, Callable[[], None]]) -> None:
+    again, tear = tearing
+    again().take()
+    tear()
 
-    assert durable.open(tmp_path).take().epoch == 1
+    assert again().take().epoch == 1
+
+
+def test_a_writer_is_confirmed_until_it_is_replaced(journal: Journal) -> None:
+    old = journal.take()
+    old.confirm()
+    old.append(_entry("a"))
+    old.confirm()
+
+    new = journal.take()
+
+    new.confirm()
+    with pytest.raises(SupersededError):
+        old.confirm()
+    assert journal.read() == (_entry("a"),)

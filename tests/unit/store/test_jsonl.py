@@ -193,8 +193,8 @@ def test_no_descriptor_is_left_open(path: Path) -> None:
     journal = JsonLines(path)
     before = open_files()
 
-    for _ in range(3):
-        journal.take().append(_entry("a"))
+    for step in "abc":
+        journal.take().append(_entry(step))
         journal.read()
 
     assert open_files() == before

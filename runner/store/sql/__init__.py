@@ -1,0 +1,1 @@
+"""What the daemon remembers, in SQLite or PostgreSQL: runs and their journals, pipelines, properties and secrets."""

@@ -1,0 +1,426 @@
+"""The runs of the daemon, in both databases."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.engine.events import Notice
+from runner.engine.journal import Entry
+from runner.errors import ConflictError, NotFoundError, StoreError, SupersededError, TransitionError
+from runner.naming import Address
+from runner.plan.status import Status
+from runner.store.sql.database import Database
+from runner.store.sql.journal import SqlJournal
+from runner.store.sql.runs import Kept, NewRun, Runs, Waiting
+from runner.store.sql.tables import Cancel
+from tests.support import databases
+from tests.support.databases import KINDS
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, 891011, UTC)
+HOUR = timedelta(hours=1)
+
+
+class Day:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    with databases.database(request.param, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def clock() -> Day:
+    return Day()
+
+
+@pytest.fixture
+def runs(database: Database, clock: Day) -> Runs:
+    return Runs(database, clock)
+
+
+def _new(run: str, **others: Any) -> NewRun:  # noqa: ANN401 - of any field
+    return replace(NewRun(id=run, ordered="{}"), **others)
+
+
+def _entry(run: str, status: Status, stage: str = "", reason: str = "") -> Entry:
+    return Entry(address=Address(run, stage), status=status, at=1.5, reason=reason)
+
+
+@pytest.fixture
+def enter(database: Database, clock: Day) -> "Enter":
+    return Enter(database, clock)
+
+
+class Enter:
+    """Lets runs enter statuses, as their drivers do."""
+
+    def __init__(self, database: Database, clock: Day) -> None:
+        self._database = database
+        self._clock = clock
+
+    def __call__(self, run: str, *statuses: Status, reason: str = "") -> None:
+        writer = SqlJournal(self._database, run, self._clock).take()
+        for status in statuses:
+            writer.append(_entry(run, status, reason=reason))
+
+
+def test_a_new_run_waits_and_comes_back_as_it_was_given(runs: Runs) -> None:
+    new = NewRun(
+        id="a",
+        ordered='{"plan": "\\u0000"}',
+        sealed=b"\0\xff",
+        pipeline="org/app",
+        queue="big",
+        priority=-3,
+        origin="older",
+    )
+
+    record = runs.add(new)
+
+    assert record == runs.get("a")
+    assert {name: getattr(record, name) for name in vars(new) if name != "inherits"} == {
+        name: value for name, value in vars(new).items() if name != "inherits"
+    }
+    assert (record.number, record.status, record.epoch, record.created) == (1, Status.PENDING, 0, NOW)
+    assert (record.cancel, record.reason, record.result) == (Cancel.NOT, "", "")
+    assert (record.started, record.ended, record.kept_until) == (None, None, None)
+
+
+def test_text_that_databases_refuse_comes_back_as_it_was(runs: Runs) -> None:
+    text = 'NUL \0, half a pair \udc80, the mark itself \x1a and "\x1a0041", é, 日本, 𝄞'
+
+    runs.add(_new("a", ordered=text, pipeline=text, queue=text))
+
+    record = runs.get("a")
+    assert (record.ordered, record.pipeline, record.queue) == (text, text, text)
+    assert runs.find(pipeline=text) == (record,)
+
+
+def test_numbers_grow_and_are_not_given_twice(runs: Runs, enter: Enter) -> None:
+    for name in "abc":
+        runs.add(_new(name))
+    enter("c", Status.SUCCESS)
+    assert runs.forget(beyond=0) == ("c",)
+
+    assert runs.add(_new("d")).number == 4
+
+
+def test_an_id_is_given_once(runs: Runs) -> None:
+    runs.add(_new("a", queue="first"))
+
+    with pytest.raises(ConflictError, match="there is a run a already"):
+        runs.add(_new("a", queue="second"), [_entry("a", Status.SUCCESS, "build")])
+
+    assert runs.get("a").queue == "first"
+    assert len(runs.find()) == 1
+
+
+@pytest.mark.parametrize("ask", ["get", "ask_cancel", "release"])
+def test_a_run_that_is_not_there_is_named(runs: Runs, ask: str) -> None:
+    with pytest.raises(NotFoundError, match="there is no run gone"):
+        getattr(runs, ask)("gone")
+
+
+def test_nothing_can_be_told_of_or_written_for_a_run_that_is_not_there(runs: Runs, database: Database) -> None:
+    with pytest.raises(NotFoundError):
+        runs.tell("gone", 0.0, Notice("text"))
+    with pytest.raises(NotFoundError):
+        runs.set_result("gone", "{}")
+    with pytest.raises(NotFoundError):
+        runs.keep("gone", NOW)
+    with pytest.raises(NotFoundError):
+        SqlJournal(database, "gone").take()
+
+
+def test_runs_are_found_newest_first_and_page_by_page(runs: Runs) -> None:
+    for name in "abcde":
+        runs.add(_new(name))
+
+    first = runs.find(limit=2)
+    second = runs.find(limit=2, before=first[-1].number)
+    last = runs.find(limit=2, before=second[-1].number)
+
+    assert [[run.id for run in page] for page in (first, second, last)] == [["e", "d"], ["c", "b"], ["a"]]
+
+
+def test_runs_are_found_by_pipeline_and_status(runs: Runs, enter: Enter) -> None:
+    for name, pipeline in (("a", "x"), ("b", "y"), ("c", "x"), ("d", "x")):
+        runs.add(_new(name, pipeline=pipeline))
+    enter("a", Status.FAILURE)
+    enter("b", Status.FAILURE)
+    enter("c", Status.RUNNING)
+
+    assert [run.id for run in runs.find(pipeline="x")] == ["d", "c", "a"]
+    assert [run.id for run in runs.find(statuses=[Status.FAILURE])] == ["b", "a"]
+    assert [run.id for run in runs.find(pipeline="x", statuses={Status.FAILURE, Status.PENDING})] == ["d", "a"]
+    assert runs.find(pipeline="z") == ()
+
+
+def test_those_that_wait_come_by_priority_and_then_as_they_were_submitted(runs: Runs, enter: Enter) -> None:
+    for name, priority in (("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1), ("f", 9)):
+        runs.add(_new(name, priority=priority, queue="q", pipeline="p"))
+    enter("f", Status.RUNNING)
+
+    assert [run.id for run in runs.waiting(10)] == ["b", "d", "a", "c", "e"]
+    assert runs.waiting(1) == (Waiting(id="b", queue="q", priority=5, pipeline="p", number=2),)
+
+
+def test_of_each_queue_and_pipeline_only_the_first_that_wait_are_looked_at(runs: Runs) -> None:
+    for number in range(4):
+        for queue, pipeline in (("q", "p"), ("q", "other"), ("big", "p")):
+            runs.add(_new(f"{queue}-{pipeline}-{number}", queue=queue, pipeline=pipeline, priority=number // 2))
+
+    found = [run.id for run in runs.waiting(2)]
+
+    assert found == ["q-p-2", "q-other-2", "big-p-2", "q-p-3", "q-other-3", "big-p-3"]
+
+
+def test_what_is_cancelled_while_it_waits_is_looked_at_wherever_it_stands(runs: Runs) -> None:
+    for name in "abc":
+        runs.add(_new(name))
+    runs.ask_cancel("c", forced=True)
+
+    assert [(run.id, run.cancelled) for run in runs.waiting(1)] == [("a", False), ("c", True)]
+
+
+def test_those_that_have_begun_are_running_not_paused_and_not_ended(runs: Runs, enter: Enter) -> None:
+    for name in "abcde":
+        runs.add(_new(name, queue="q", pipeline="p"))
+    enter("d", Status.RUNNING)
+    enter("b", Status.RUNNING)
+    enter("c", Status.RUNNING, Status.PAUSED)
+    enter("e", Status.RUNNING, Status.SUCCESS)
+
+    assert [run.id for run in runs.begun()] == ["b", "d"]
+    assert runs.begun()[0] == Waiting(id="b", queue="q", priority=0, pipeline="p", number=2)
+    assert [runs.count(status) for status in (Status.PENDING, Status.RUNNING, Status.PAUSED)] == [1, 2, 1]
+
+
+def test_what_a_run_enters_is_in_its_row_with_the_reason_and_the_times(runs: Runs, enter: Enter, clock: Day) -> None:
+    runs.add(_new("a"))
+    clock.time = NOW + HOUR
+    enter("a", Status.RUNNING)
+
+    begun = runs.get("a")
+    clock.time = NOW + 2 * HOUR
+    enter("a", Status.ERROR, reason="no engine answers")
+    ended = runs.get("a")
+
+    assert (begun.status, begun.started, begun.ended) == (Status.RUNNING, NOW + HOUR, None)
+    assert (ended.status, ended.started, ended.ended) == (Status.ERROR, NOW + HOUR, NOW + 2 * HOUR)
+    assert ended.reason == "no engine answers"
+    assert ended.epoch == 2
+
+
+def test_what_a_stage_enters_is_not_in_the_row_of_its_run(runs: Runs, database: Database) -> None:
+    runs.add(_new("a"))
+
+    SqlJournal(database, "a").take().append(_entry("a", Status.FAILURE, "build"))
+
+    assert runs.get("a").status is Status.PENDING
+
+
+def test_a_run_that_goes_on_after_a_pause_began_when_it_began(runs: Runs, enter: Enter, clock: Day) -> None:
+    runs.add(_new("a"))
+    enter("a", Status.RUNNING, Status.PAUSED)
+    clock.time += HOUR
+
+    enter("a", Status.RUNNING)
+
+    assert runs.get("a").started == NOW
+
+
+def test_a_run_ends_no_sooner_than_it_began_whatever_the_clock_says(runs: Runs, enter: Enter, clock: Day) -> None:
+    runs.add(_new("a"))
+    enter("a", Status.RUNNING)
+    clock.time = NOW - HOUR
+
+    enter("a", Status.SUCCESS)
+
+    assert (runs.get("a").started, runs.get("a").ended) == (NOW, NOW)
+
+
+def test_a_run_that_never_began_has_an_end_only(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("a"))
+
+    enter("a", Status.CANCELLED)
+
+    assert (runs.get("a").started, runs.get("a").ended) == (None, NOW)
+
+
+def test_a_driver_that_is_replaced_changes_nothing_in_the_row(runs: Runs, database: Database) -> None:
+    runs.add(_new("a"))
+    old = SqlJournal(database, "a").take()
+    SqlJournal(database, "a").take()
+
+    with pytest.raises(SupersededError):
+        old.append(_entry("a", Status.FAILURE))
+
+    assert runs.get("a").status is Status.PENDING
+
+
+def test_inherited_entries_are_facts_of_the_new_run(runs: Runs, database: Database) -> None:
+    inherited = [_entry("a", Status.SUCCESS, "build"), _entry("a", Status.SUCCESS, "test")]
+    runs.add(_new("a"), inherited)
+
+    writer = SqlJournal(database, "a").take()
+    with pytest.raises(TransitionError):
+        writer.append(_entry("a", Status.RUNNING, "build"))
+    writer.append(_entry("a", Status.RUNNING, "deploy"))
+
+    assert SqlJournal(database, "a").read() == (*inherited, _entry("a", Status.RUNNING, "deploy"))
+
+
+def test_a_cancel_can_become_forced_and_never_polite_again(runs: Runs) -> None:
+    runs.add(_new("a"))
+    asked = []
+    for forced in (False, False, True, False):
+        runs.ask_cancel("a", forced=forced)
+        asked.append(runs.get("a").cancel)
+
+    assert asked == [Cancel.POLITE, Cancel.POLITE, Cancel.FORCED, Cancel.FORCED]
+
+
+def test_what_has_ended_cannot_be_cancelled(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("a"))
+    enter("a", Status.FAILURE)
+
+    with pytest.raises(ConflictError, match="run a has ended: failure"):
+        runs.ask_cancel("a")
+
+    assert runs.get("a").cancel is Cancel.NOT
+
+
+def test_notices_come_back_in_their_order_with_their_addresses(runs: Runs) -> None:
+    runs.add(_new("a"))
+    runs.add(_new("b"))
+    told = [
+        (2.5, Notice("first \0")),
+        (1.5, Notice("second", Address("a"))),
+        (3.0, Notice("third", Address("a", "build", "compile", 2, 3))),
+    ]
+
+    for at, notice in told:
+        runs.tell("a", at, notice)
+    runs.tell("b", 0.0, Notice("of another"))
+
+    assert runs.notices("a") == told
+    assert runs.notices("b") == [(0.0, Notice("of another"))]
+
+
+def test_a_result_is_kept_as_it_is_and_the_newest_counts(runs: Runs) -> None:
+    runs.add(_new("a"))
+    runs.set_result("a", '{"first": 1}')
+    runs.set_result("a", '{"second": 2}')
+
+    assert runs.get("a").result == '{"second": 2}'
+
+
+def test_kept_runs_are_listed_by_their_time_until_they_are_released(runs: Runs) -> None:
+    for name in "abc":
+        runs.add(_new(name))
+    runs.keep("a", NOW + 2 * HOUR)
+    runs.keep("b", NOW + HOUR)
+
+    before = runs.kept()
+    runs.release("b")
+
+    assert before == (Kept(id="b", until=NOW + HOUR), Kept(id="a", until=NOW + 2 * HOUR))
+    assert runs.kept() == (Kept(id="a", until=NOW + 2 * HOUR),)
+
+
+def test_a_run_is_held_by_those_that_stand_on_it_until_they_have_ended_and_are_not_kept(
+    runs: Runs, enter: Enter
+) -> None:
+    runs.add(_new("a"))
+    enter("a", Status.FAILURE)
+    for name in ("waits", "runs", "ended", "kept"):
+        runs.add(_new(name, origin="a", inherits=("a",)))
+    enter("runs", Status.RUNNING)
+    enter("ended", Status.SUCCESS)
+    enter("kept", Status.FAILURE)
+    runs.keep("kept", NOW)
+
+    assert runs.holders("a") == ("waits", "runs", "kept")
+    assert runs.holders("waits") == ()
+
+
+def test_a_run_cannot_stand_on_one_that_is_gone(runs: Runs) -> None:
+    with pytest.raises(NotFoundError, match="there is no run gone"):
+        runs.add(_new("b", inherits=("gone",)))
+
+    assert runs.find() == ()
+
+
+def test_old_runs_are_forgotten_with_all_that_belongs_to_them(runs: Runs, enter: Enter, database: Database) -> None:
+    runs.add(_new("old"), [_entry("old", Status.SUCCESS, "build")])
+    runs.tell("old", 1.0, Notice("text"))
+    runs.add(_new("new"))
+    enter("old", Status.SUCCESS)
+
+    assert runs.forget(before=NOW) == ()
+    assert runs.forget(before=NOW + HOUR) == ("old",)
+
+    assert [run.id for run in runs.find()] == ["new"]
+    assert runs.notices("old") == []
+    assert SqlJournal(database, "old").read() == ()
+
+
+def test_of_many_runs_the_newest_stay(runs: Runs, enter: Enter) -> None:
+    for name in "abcd":
+        runs.add(_new(name))
+        enter(name, Status.SUCCESS)
+
+    assert runs.forget(beyond=4) == ()
+    assert runs.forget(beyond=2) == ("a", "b")
+    assert runs.forget(beyond=2) == ()
+    assert [run.id for run in runs.find()] == ["d", "c"]
+
+
+def test_what_waits_runs_pauses_or_is_kept_or_stood_on_is_never_forgotten(runs: Runs, enter: Enter) -> None:
+    for name in ("waiting", "running", "paused", "kept", "stood"):
+        runs.add(_new(name))
+    enter("running", Status.RUNNING)
+    enter("paused", Status.RUNNING, Status.PAUSED)
+    enter("kept", Status.FAILURE)
+    runs.keep("kept", NOW)
+    enter("stood", Status.FAILURE)
+    runs.add(_new("standing", inherits=("stood",)))
+
+    assert runs.forget(before=NOW + HOUR, beyond=0) == ()
+
+    enter("standing", Status.SUCCESS)
+    runs.release("kept")
+    assert runs.forget(before=NOW + HOUR, beyond=0) == ("kept", "standing")
+    assert runs.forget(before=NOW + HOUR, beyond=0) == ("stood",)
+
+
+def test_without_a_limit_nothing_is_forgotten(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("a"))
+    enter("a", Status.SUCCESS)
+
+    assert runs.forget() == ()
+
+
+def test_a_status_that_is_no_word_of_ours_is_damage(runs: Runs, database: Database) -> None:
+    runs.add(_new("a"))
+    with database.writing() as connection:
+        connection.exec_driver_sql("UPDATE runs SET status = 'jogging'")
+
+    with pytest.raises(StoreError, match="damaged: 'jogging' is not a valid Status"):
+        runs.get("a")
