@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from runner.backends.archives import large, packed, unpacked
 from runner.backends.behaviour import Behaviour
 from runner.engine.backend import (
     STDOUT,
@@ -32,7 +33,7 @@ from runner.engine.backend import (
     Terminal,
     Wanted,
 )
-from runner.errors import EngineRefusedError, ImageError, InfrastructureError, UnwantedError
+from runner.errors import EngineRefusedError, ImageError, InfrastructureError, UnwantedError, WorkspaceError
 from runner.naming import Address
 from runner.pipelinectl.values import Store
 from runner.plan.model import Ready
@@ -73,7 +74,8 @@ class World:
 
     ``scale`` is how many real seconds a second of a step takes. ``starts`` counts, for each step, how often something
     of its own ran. ``outputs`` are files by run and so are ``values``, ``files`` those of the workspaces by stage,
-    ``shells`` where a person looked around.
+    ``layers`` what each workspace stands on, ``marks`` the steps that were released, ``kept`` runs of which workspaces
+    and values have stayed, ``shells`` where a person looked around.
     """
 
     scale: float = 1.0
@@ -87,6 +89,8 @@ class World:
     outputs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     values: dict[str, dict[str, bytes]] = field(default_factory=dict)
     files: dict[Address, list[str]] = field(default_factory=dict)
+    marks: set[Address] = field(default_factory=set)
+    kept: set[str] = field(default_factory=set)
     shells: list[Address] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -115,9 +119,10 @@ class FakeBackend:
         """Note the run."""
         with self.world.lock:
             self.world.runs.add(run.id)
-            self.world.values.setdefault(run.id, dict(run.values))
+            if run.id not in self.world.values:
+                self.world.values[run.id] = {**run.values, **unpacked(run.files)}
             if run.outputs:
-                self.world.outputs.setdefault(run.id, {})
+                self.world.outputs.setdefault(run.id, dict(run.left))
         return ()
 
     def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
@@ -131,19 +136,24 @@ class FakeBackend:
     def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
         """Note the stage and what it stands on."""
         with self.world.lock:
+            for layer in stage.layers:
+                if layer.run not in (stage.address.run, *self.world.kept):
+                    raise WorkspaceError(f"{stage.address}: what stage {layer.stage} of run {layer.run} left is gone")
             self.world.stages[stage.address] = lost
             self.world.layers[stage.address] = stage.layers
 
     def prepare(self, step: StepSpec) -> Phase:
         """Bring a container to the gate, or adopt it."""
-        if step.image in self.world.missing_images:
-            raise ImageError(f"image {step.image}: not found")
-        if "FAKE_START_ERROR" in step.environment:
-            raise EngineRefusedError(step.environment["FAKE_START_ERROR"], status=400)
         with self.world.lock:
             found = self.world.containers.get(step.address)
             if found is not None and found.released:
                 return Phase.UNDERWAY
+            if step.workspace and step.address in self.world.marks:
+                return Phase.GONE
+            if step.image in self.world.missing_images:
+                raise ImageError(f"image {step.image}: not found")
+            if "FAKE_START_ERROR" in step.environment:
+                raise EngineRefusedError(step.environment["FAKE_START_ERROR"], status=400)
             self.world.containers[step.address] = _Container(step.address)
         return Phase.READY
 
@@ -165,6 +175,7 @@ class FakeBackend:
                 raise InfrastructureError(f"{address}: it has ended at the gate")
             container.behaviour = behaviour = Behaviour.of(release.environment)
             container.released, container.released_at = True, time.monotonic()
+            self.world.marks.add(address)
             self.world.starts[address] += 1
             if behaviour.text and container.output is not None:
                 container.output.write(STDOUT, behaviour.text.encode() + b"\n")
@@ -239,12 +250,22 @@ class FakeBackend:
         _ask(wanted)
         with self.world.lock:
             files = dict(self._store(run))
-        return Store(contents=files)
+        sizes = {name: len(data) for name, data in large(files).items()}
+        return Store(contents={name: data for name, data in files.items() if name not in sizes}, sizes=sizes)
 
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         """Put files into a store."""
         with self.world.lock:
             self._store(run).update(files)
+
+    def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
+        """Write the large files of a store to a tar."""
+        _ask(wanted)
+        with self.world.lock:
+            files = large(self._store(run))
+        if sum(map(len, files.values())) > most:
+            raise InfrastructureError(f"the files of run {run} have more than {most:,} bytes")
+        packed(files, target)
 
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Write the files that steps of the stage have left, with their paths in them."""
@@ -291,14 +312,19 @@ class FakeBackend:
         _ask(wanted)
         return ()
 
-    def close_run(self, run: RunSpec, *, keep: bool) -> None:  # noqa: ARG002 - there are no volumes to keep
-        """Remove everything of a run."""
+    def close_run(self, run: RunSpec, *, keep: bool) -> None:
+        """Remove everything of a run but what volumes would hold, if that is to be kept."""
         with self.world.lock:
             self.world.runs.discard(run.id)
-            self.world.outputs.pop(run.id, None)
-            self.world.values.pop(run.id, None)
             self._forget(self.world.stages, run.id)
-            self._forget(self.world.files, run.id)
+            if keep:
+                self.world.kept.add(run.id)
+            else:
+                self.world.kept.discard(run.id)
+                self.world.outputs.pop(run.id, None)
+                self.world.values.pop(run.id, None)
+                self._forget(self.world.files, run.id)
+                self.world.marks = {address for address in self.world.marks if address.run != run.id}
             for address in [a for a in self.world.containers if a.run == run.id]:
                 self.discard(address)
 
@@ -336,7 +362,7 @@ class FakeBackend:
             if behaviour.drop_stream:
                 container.broken = True
                 container.stir()
-            if behaviour.vanish:
+            if container.address.attempt <= behaviour.vanish:
                 container.gone = True
                 self.world.containers.pop(container.address, None)
                 container.stir()

@@ -52,6 +52,6 @@ def look_around(context: Context, step: Step, start: Start, stopped: Callable[[]
 
 def _comes_again(context: Context, step: Step, address: Address, stop: Stop | None) -> bool:
     """Whether a further attempt of a failed step will come, or a further round of its stage."""
-    if stop is None and address.attempt <= step.retry:
+    if stop is None and context.ledger.ask(lambda state: state.comes_again(address, step)):
         return True
     return not step.ruleset.proceed and address.round <= context.job.plan.stage(address.stage).retry

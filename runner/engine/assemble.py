@@ -1,5 +1,9 @@
-"""What a run needs before anything of it runs: its network, its source, its images; all at the same time."""
+"""What a run needs before anything of it runs: its network, its source, its images; all at the same time.
 
+A run that goes on after a crash fetches only what is still to run, and nothing that is present: it was fetched then.
+"""
+
+from collections.abc import Iterator
 from functools import partial
 
 from runner.engine.cancel import Stop
@@ -7,7 +11,9 @@ from runner.engine.events import Notice, Pulling
 from runner.engine.job import Context, Task
 from runner.engine.messages import Messages, Prepared
 from runner.engine.start import fetch_at_start
-from runner.plan.model import Plan, PullPolicy, Service, Step
+from runner.engine.state import RunState
+from runner.naming import SERVICES, Address
+from runner.plan.model import PullPolicy, Service, Stage, Step
 
 _BEFOREHAND = {PullPolicy.ALWAYS: True, PullPolicy.NOT_PRESENT: False}
 """The policies whose images are fetched before anything runs, and whether also when they are present."""
@@ -42,14 +48,30 @@ def assemble(context: Context, messages: Messages) -> Stop | None:
     return stop
 
 
-def images_of(plan: Plan) -> dict[str, bool]:
+def images_of(state: RunState) -> dict[str, bool]:
     """Return the images that are fetched before anything runs, and whether also when they are present."""
     found: dict[str, bool] = {}
-    steps: list[Step | Service] = [step for stage in plan.stages for step in stage.steps]
-    for each in (*steps, *plan.services):
+    resumed = state.begun()
+    for each in _left(state):
         if each.pull in _BEFOREHAND and fetch_at_start(each) is None:
-            found[each.image] = found.get(each.image, False) or _BEFOREHAND[each.pull]
+            found[each.image] = not resumed and (found.get(each.image, False) or _BEFOREHAND[each.pull])
     return found
+
+
+def _left(state: RunState) -> Iterator[Step | Service]:
+    """Yield what may still run, or runs."""
+    for stage in state.plan.stages:
+        if not state.stage_done(stage):
+            yield from _left_of(state, stage)
+    for service in state.plan.services:
+        if not state.standing(Address(state.run, SERVICES, service.name)).status.ended:
+            yield service
+
+
+def _left_of(state: RunState, stage: Stage) -> Iterator[Step]:
+    address = state.stage(stage.name)
+    repeated = address.round <= stage.retry
+    return (step for step in stage.steps if repeated or not state.step_done(address, step))
 
 
 def _fetches(context: Context, messages: Messages) -> list[Task]:
@@ -58,5 +80,5 @@ def _fetches(context: Context, messages: Messages) -> list[Task]:
 
     return [
         Task(f"fetch {image}", partial(fetch, image, always), done=lambda: messages.put(Prepared()))
-        for image, always in images_of(context.job.plan).items()
+        for image, always in context.ledger.ask(images_of).items()
     ]

@@ -13,8 +13,8 @@ so every verb may be called by a new process after a crash.
 What moves a user's data may take minutes (``fetch``; sources, layers and exports that must be copied), but never long
 without progress.
 
-*Errors.* What goes wrong is an ``InfrastructureError`` of ``runner.errors``, never an exception
-of a library. How a step ends is no error but an ``Ending``.
+*Errors.* What goes wrong is an ``InfrastructureError`` of ``runner.errors``, never an exception of a library. How a
+step ends is no error but an ``Ending``.
 
 *Threads.* Verbs of different addresses may be called at the same time from different threads. Callbacks come from
 threads of the backend; they must not block and may call no verb.
@@ -48,6 +48,9 @@ class Output(Protocol):
     def write(self, stream: int, data: bytes) -> None:
         """Take a piece of the stream ``STDOUT`` or ``STDERR``."""
 
+    def anew(self) -> None:
+        """Note that what follows is the output from its first byte on, also what an earlier process has kept of it."""
+
     def gap(self, reason: str) -> None:
         """Note that output is missing at this point and cannot be had again."""
 
@@ -60,6 +63,7 @@ class Phase(StrEnum):
 
     READY = "ready"  # it stands at the gate and may be released
     UNDERWAY = "underway"  # it had been released before, in an earlier life of the engine; it may have ended
+    GONE = "gone"  # it had been released before, and its container is not there any more; nothing was made
 
 
 class SourceMode(StrEnum):
@@ -92,7 +96,9 @@ class RunSpec:
     """What a run needs before its first stage. ``home``, ``workdir`` and ``outputs`` are those of the plan.
 
     ``values`` are the first files of the store, ``config`` those of the configuration, by their paths; what they are is
-    said in ``pipelinectl.layout``. Steps see no configuration where there is none.
+    said in ``pipelinectl.layout``. Steps see no configuration where there is none. ``left`` are the first files of the
+    outputs, and ``files`` is an archive of ``Backend.save_files``, of more first files of the store: what an earlier
+    run has left for this one. A run that is opened again keeps what it has by then.
     """
 
     id: str
@@ -102,6 +108,8 @@ class RunSpec:
     outputs: str = ""
     values: Mapping[str, bytes] = field(default_factory=dict)
     config: Mapping[PurePosixPath, bytes] = field(default_factory=dict, repr=False)
+    left: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    files: Path | None = None
 
     @property
     def address(self) -> Address:
@@ -113,7 +121,8 @@ class RunSpec:
 class StageSpec:
     """What a stage needs before its first step.
 
-    ``layers`` are the final rounds of the stages whose files it sees, lowest first, each below its successors.
+    ``layers`` are the final rounds of the stages whose files it sees, lowest first, each below its successors. Some may
+    be those of another run, which was closed with ``keep``.
     ``beside`` are the pairs of layers neither of which stands on the other, the lower one first. ``users`` are the
     users and ``images`` the images of its steps: they decide who must be able to write.
 
@@ -251,14 +260,21 @@ class Backend(Protocol):
 
         ``lost(reason)`` is called once if the sandbox dies before ``close_stage``; the stage's steps are then cut off
         from the network, and the engine ends the stage as an error.
+
+        Raises:
+            WorkspaceError: it cannot be made, or one of the layers is not there any more.
         """
 
     def prepare(self, step: StepSpec) -> Phase:
         """Create the attempt's container and bring it to the gate; nothing of the user's runs.
 
-        The image must be present. Adopts a container of this address that an earlier life left: one that was never
-        released is replaced, one that was is ``UNDERWAY``. A container without a gate (no commands, no shell) is
-        created and not yet started.
+        The image must be present, unless there is nothing to be made. Adopts a container of this address that an
+        earlier life left: one that was never released is replaced, one that was is ``UNDERWAY``. A container without a
+        gate (no commands, no shell) is created and not yet started.
+
+        A step that was released is never made again: where its container has vanished since, it is ``GONE``. So
+        ``release`` leaves a mark, which outlives the container, before anything of the user's runs. A service (no
+        ``workspace``) is made again instead.
 
         Raises:
             ImageError: the image is not there.
@@ -327,6 +343,14 @@ class Backend(Protocol):
             InfrastructureError: they cannot be written.
         """
 
+    def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
+        """Write the files of an open run's store, of which ``values`` tells only the size, to a new tar, by name.
+
+        Raises:
+            InfrastructureError: they have more than ``most`` bytes, or cannot be read or written.
+            UnwantedError: ``wanted`` has said no.
+        """
+
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Copy files of the attempt's workspace out to ``target``, each under its path from the workdir.
 
@@ -368,7 +392,7 @@ class Backend(Protocol):
         """
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
-        """Remove every container and network of the run, and its volumes unless ``keep``.
+        """Remove every container and network of the run, and its volumes unless ``keep``: then it can be opened again.
 
         Raises:
             InfrastructureError: something is left, named in the message; may be called again.

@@ -62,7 +62,10 @@ class Beside:
         self._start(start.spec, lambda: release_of(self._context, start), stopped, fetch=start.fetch)
 
     def take_up(self, address: Address) -> None:
-        """Hear again of a detached step that an earlier life has started, in a stage that has ended since."""
+        """Hear again of what an earlier life has started, without starting it again; its stage may have ended since."""
+        with self._lock:
+            if address in self._live:
+                return
         wake = self._enter(address)
         try:
             listen(self._context, address, wake)
@@ -90,7 +93,12 @@ class Beside:
         settle(self._context, address, ending, None)
 
     def end(self, stage: Address | None = None) -> None:
-        """End what still runs, all at the same time: of one round of a stage, or of the whole run."""
+        """End what still runs, all at the same time: of one round of a stage, or of the whole run.
+
+        Raises:
+            SupersededError: another driver has taken over the run; nothing was ended.
+        """
+        self._context.ledger.confirm()
         with self._lock:
             going = [a for a in self._live if stage is None or a.of_stage() == stage]
             inboxes = {address: self._live.pop(address) for address in going}
@@ -120,16 +128,20 @@ class Beside:
         address = spec.address
         wake = self._enter(address)
         try:
-            stop = launch(self._context, Launch(spec=spec, fetch=fetch, release=release, wake=wake, stopped=stopped))
+            found = launch(self._context, Launch(spec=spec, fetch=fetch, release=release, wake=wake, stopped=stopped))
         except InfrastructureError as error:
             with self._lock:
                 self._live.pop(address, None)
             fail(self._context, address, error)
             raise
-        if stop is not None:
-            with self._lock:
-                self._live.pop(address, None)
-            forgo(self._context, address, stop)
+        if found is None:
+            return
+        with self._lock:
+            self._live.pop(address, None)
+        if isinstance(found, Stop):
+            forgo(self._context, address, found)
+        else:
+            settle(self._context, address, found, None)
 
     def _enter(self, address: Address) -> Callable[[], None]:
         """Count a container as one that runs; return what wakes whoever waits for its end."""
@@ -147,7 +159,8 @@ class Beside:
         inbox.put(stop)
         context = self._context
         try:
-            ending, why = await_ending(context.backend, address, inbox, Ladder(context.clock, ()))
+            ladder = Ladder(context.clock, ())
+            ending, why = await_ending(context.backend, address, inbox, ladder, context.ledger.confirm)
         except InfrastructureError as error:
             fail(context, address, error)
         else:

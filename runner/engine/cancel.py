@@ -4,12 +4,13 @@ TERM, then after a grace KILL, then after a last wait the attempt is given up.
 """
 
 import queue
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from runner.clock import Clock, Deadline
 from runner.engine.backend import Backend, Ending, Signal
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, SupersededError
 from runner.naming import Address
 from runner.plan.status import Status
 
@@ -31,7 +32,12 @@ class Wake:
     """A container may have ended."""
 
 
-Inbox = queue.SimpleQueue[Stop | Wake]
+@dataclass(frozen=True)
+class Leave:
+    """Another driver has taken over: whoever waits goes, and touches nothing."""
+
+
+Inbox = queue.SimpleQueue[Stop | Wake | Leave]
 """What wakes the thread that drives a stage. Its ``put`` is safe even in a signal handler."""
 
 
@@ -80,17 +86,24 @@ class Ladder:
         return min(self._limits, key=lambda limit: limit.deadline.remaining or 0.0).stop
 
 
-def await_ending(backend: Backend, address: Address, inbox: Inbox, ladder: Ladder) -> tuple[Ending, Stop | None]:
+def await_ending(
+    backend: Backend, address: Address, inbox: Inbox, ladder: Ladder, confirm: Callable[[], None]
+) -> tuple[Ending, Stop | None]:
     """Wait until an attempt has ended by itself or been made to end.
 
     Returns how it ended, and the stop that made it end, if one did: an attempt that had ended before the stop arrived
-    keeps its own ending.
+    keeps its own ending. ``confirm`` is called before each signal, as ``Ledger.confirm``.
+
+    Raises:
+        SupersededError: another driver has taken over, and the attempt is its own now.
     """
     while True:
         try:
-            message: Stop | Wake | None = inbox.get(timeout=ladder.remaining)
+            message: Stop | Wake | Leave | None = inbox.get(timeout=ladder.remaining)
         except queue.Empty:
             message = None
+        if isinstance(message, Leave):
+            raise SupersededError("this driver of the run has been replaced")
         ending = backend.conclude(address)
         if ending is not None:
             return ending, ladder.stop
@@ -99,6 +112,7 @@ def await_ending(backend: Backend, address: Address, inbox: Inbox, ladder: Ladde
         rung = ladder.climb(message)
         if rung is None:
             return Ending(exit_code=None, reason="it did not die when killed"), ladder.stop
+        confirm()
         # A signal that does not arrive is not the end of the ladder: the next rung comes when its time does.
         with suppress(InfrastructureError):
             backend.signal(address, rung)

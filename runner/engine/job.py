@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +14,10 @@ from runner.engine.inputs import Inputs
 from runner.engine.ledger import Ledger
 from runner.engine.outputs import Outputs
 from runner.engine.values import Values
+from runner.naming import Address
+from runner.pipelinectl.saved import Saved
 from runner.plan.model import Plan
+from runner.plan.status import Status
 
 
 class Logs(Protocol):
@@ -25,6 +30,18 @@ class Logs(Protocol):
         """Mask a secret in all logs from now on; False for one that is too short to be masked."""
 
 
+class Keep(StrEnum):
+    """Whether the volumes of a run, with its workspaces and values, stay when it has ended."""
+
+    NEVER = "never"
+    FAILED = "failed"  # unless it was a success
+    ALWAYS = "always"
+
+    def after(self, outcome: Status) -> bool:
+        """Whether they stay after a run that ended like this."""
+        return self is Keep.ALWAYS or (self is Keep.FAILED and outcome is not Status.SUCCESS)
+
+
 LookAround = Callable[[StepSpec, Release], None]
 """What is done where a step has failed, in its stage that is still open; it may take as long as it wants."""
 
@@ -35,7 +52,11 @@ class Job:
 
     ``secrets`` are values by name, for the steps that ask for them. ``export`` is a directory that receives what the
     run changed in the source, ``artifacts`` one that receives those of the steps, in a folder for each stage. With
-    ``values`` what the steps have left is read at the end.
+    ``values`` what the steps have left is read at the end. ``saves`` is a directory that receives the values of the run
+    as they are at the start of each round of a stage, so that another run may begin there.
+
+    Of a rerun ``inherited`` are the stages that are not run again, with the layers that stand for them
+    (``engine.rerun``), and ``restored`` the values that it begins with. ``began`` is when an earlier driver has begun it.
     """
 
     id: str
@@ -45,10 +66,14 @@ class Job:
     inputs: Inputs = field(default_factory=Inputs)
     max_parallel: int = 4
     grace: float = 10.0
-    keep: bool = False
+    keep: Keep = Keep.NEVER
     export: Path | None = None
     artifacts: Path | None = None
     values: bool = False
+    saves: Path | None = None
+    inherited: Mapping[str, Address] = field(default_factory=dict)
+    restored: Saved = field(default_factory=Saved)
+    began: datetime | None = None
 
     def __post_init__(self) -> None:
         if self.plan.origins:
@@ -64,8 +89,10 @@ class Job:
             workdir=plan.workdir,
             source=self.source,
             outputs=plan.outputs,
-            values=self.inputs.store(plan.home, plan.workdir),
+            values={**self.inputs.store(plan.home, plan.workdir), **self.restored.values},
             config=self.inputs.config(),
+            left=self.restored.left,
+            files=self.restored.files,
         )
 
 

@@ -1,14 +1,16 @@
 """The one place where a run's status changes: journal first, then the state, then whoever watches."""
 
 import threading
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from runner.clock import Clock
 from runner.engine.events import Changed, Event, Observer, redacted
 from runner.engine.journal import Entry, Journal
 from runner.engine.state import RunState, Standing
+from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan.model import Plan
 from runner.plan.status import Status
@@ -19,7 +21,8 @@ T = TypeVar("T")
 class Ledger:
     """The state of a run as its driver sees and changes it, from any thread.
 
-    Every text that leaves it, to the journal, into the state or to the observer, has gone through ``redact``.
+    Every text that leaves it, to the journal, into the state or to the observer, has gone through ``redact``. Where it is
+    not known when the run ``began``, the time in which nobody drove it does not count.
     """
 
     def __init__(  # noqa: PLR0913 - what a change of status passes through
@@ -31,16 +34,20 @@ class Ledger:
         observer: Observer,
         *,
         redact: Callable[[str], str] = str,
+        inherited: Mapping[str, Address] | None = None,
+        began: datetime | None = None,
     ) -> None:
         self._writer = journal.take()
         entries = journal.read()
-        self._state = RunState(run, plan, entries)
+        self._state = RunState(run, plan, entries, inherited)
         self._clock = clock
-        # A run goes on counting where its last driver stopped, so that durations never shrink.
+        # Durations never shrink. Without a time of day a run goes on counting where its last driver stopped.
         passed = max((entry.at for entry in entries), default=0.0)
+        if began is not None:
+            passed = max(passed, (clock.now() - began).total_seconds())
         self._zero = clock.monotonic() - passed
         self.began = clock.now() - timedelta(seconds=passed)
-        """When the run began, in UTC; the time in which nobody drove it does not count."""
+        """When the run began, in UTC."""
         self._observer = observer
         self._redact = redact
         self._lock = threading.RLock()
@@ -58,6 +65,17 @@ class Ledger:
             self._writer.append(entry)
             self._state.apply(entry)
             self._observer(Changed(entry))
+
+    def confirm(self) -> None:
+        """See to it that nobody else drives the run, before something is ended or removed.
+
+        Where the journal cannot be read, nobody knows better: what is to be removed is not left for that.
+
+        Raises:
+            SupersededError: another driver has taken over.
+        """
+        with self._lock, suppress(InfrastructureError):
+            self._writer.confirm()
 
     def tell(self, event: Event) -> None:
         """Pass on an event that changes no status."""

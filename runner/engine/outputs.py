@@ -20,6 +20,11 @@ _PLAIN, _MASKED = ".env", "masked.env"
 _PLAIN_BASE64, _MASKED_BASE64 = "base64.env", "masked.base64.env"
 
 
+def unmasked(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return those files of which nothing is to be masked."""
+    return {name: data for name, data in files.items() if name not in (_MASKED, _MASKED_BASE64)}
+
+
 class Outputs:
     """What the steps of one run have left up to now, for the threads of all its stages.
 

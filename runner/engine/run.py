@@ -22,6 +22,7 @@ from runner.engine.state import Standing
 from runner.engine.values import Values
 from runner.errors import InfrastructureError, SupersededError, UnwantedError
 from runner.naming import ORIGINS, SERVICES, Address
+from runner.pipelinectl.saved import Saves
 from runner.pipelinectl.values import Store
 from runner.plan.model import Service, Stage
 from runner.plan.status import Status
@@ -37,7 +38,8 @@ class Driver:
 
     A driver is used once: ``drive`` in one thread, ``cancel`` from any other or from a signal handler. What it tells
     and writes down has gone through ``redact``, which takes the secrets out. ``on_failure`` is called, in the thread of
-    its stage, where a step has failed or taken too long, before anything of it is removed.
+    its stage, where a step has failed or taken too long, before anything of it is removed; ``before_end`` when all has
+    been done and ``store`` and ``kept`` are known, right before the end of the run is written.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run, each given once by name
@@ -51,10 +53,14 @@ class Driver:
         clock: Clock | None = None,
         redact: Callable[[str], str] = str,
         on_failure: LookAround | None = None,
+        before_end: Callable[[], None] = lambda: None,
     ) -> None:
         self._job = job
+        self._before_end = before_end
         clock = clock or SystemClock()
-        self._ledger = Ledger(job.id, job.plan, journal, clock, observer, redact=redact)
+        self._ledger = Ledger(
+            job.id, job.plan, journal, clock, observer, redact=redact, inherited=job.inherited, began=job.began
+        )
         self._context = Context(
             job=job,
             backend=backend,
@@ -62,7 +68,13 @@ class Driver:
             logs=logs,
             clock=clock,
             outputs=Outputs(backend, logs.hide, self._ledger.tell),
-            values=Values(backend, job.id, self._ledger.tell),
+            values=Values(
+                backend,
+                job.id,
+                self._ledger.tell,
+                saves=None if job.saves is None else Saves(job.saves),
+                outputs=bool(job.plan.outputs),
+            ),
             on_failure=on_failure,
         )
         self._messages = Messages()
@@ -72,6 +84,8 @@ class Driver:
         self._aborted: Stop | None = None
         self._forced = False
         self._assembled = False
+        self.kept = False
+        """Whether the volumes of the run have stayed, when it has ended."""
         self.store = Store()
         """What the steps have left, if the job asks for it, as it could be read before everything was removed."""
 
@@ -92,14 +106,23 @@ class Driver:
         """
         address = Address(self._job.id)
         status = self._ledger.standing(address).status
-        if not status.ended:
+        if status.ended:
+            self.kept = self._job.keep.after(status)
+            return self._ledger.standing(address)
+        try:
             if status is not Status.RUNNING:
                 self._ledger.record(address, Status.RUNNING)
             outcome, reason = self._run()
+            self._before_end()
             self._ledger.record(address, outcome, reason=reason)
+        except SupersededError:
+            for driver, _ in self._live.values():
+                driver.leave()
+            raise
         return self._ledger.standing(address)
 
     def _run(self) -> tuple[Status, str]:
+        done = all(map(self._done, self._job.plan.stages))
         try:
             outcome = self._work()
         except SupersededError:
@@ -109,11 +132,11 @@ class Driver:
             self._end_all(error.message)
         except Exception:
             self._end_all("an error of the runner itself")
-            self._close()
+            self._close(Status.ERROR)
             raise
         if self._assembled and self._job.values:
-            self.store = self._context.values.read(wanted=lambda: not self._forced)
-        self._close()
+            self.store = self._context.values.read(wanted=lambda: not self._forced, done=done)
+        self._close(outcome[0])
         self._write_off(Status.NOT_RUN, outcome[1])
         self._write_off_beside()
         return outcome
@@ -129,6 +152,8 @@ class Driver:
             self._cancelled = self._await_services()
         if self._cancelled is None:
             self._schedule(stages)
+        else:
+            self._wind_up()
         self._beside.end()
         if self._cancelled is not None:
             self._write_off(Status.CANCELLED, self._cancelled.reason)
@@ -165,8 +190,23 @@ class Driver:
 
     def _await_services(self) -> Stop | None:
         """Wait until the services can be used; once a stage has begun, an earlier life has done so."""
-        begun = [s for s in self._job.plan.stages if s.name != ORIGINS and self._status(s) is not Status.PENDING]
+        stages = [self._ledger.stage(stage.name) for stage in self._job.plan.stages if stage.name != ORIGINS]
+        begun = any(self._ledger.standing(stage).started is not None for stage in stages)
         return None if begun else await_services(self._context, self._services(), self._messages)
+
+    def _wind_up(self) -> None:
+        """End what an earlier life has begun and this one has not taken up again: as politely as anything else."""
+        for address in self._ledger.ask(lambda state: state.unfinished()):
+            if address.step and (address.stage == SERVICES or self._detached(address)):
+                self._beside.take_up(address)
+        for stage in self._job.plan.stages:
+            if self._status(stage) is Status.RUNNING:
+                self._start(stage)
+        while self._live:
+            self._handle()
+
+    def _detached(self, address: Address) -> bool:
+        return any(step.detach for step in self._job.plan.stage(address.stage).steps if step.name == address.step)
 
     def _services(self) -> list[Service]:
         """Return the services that have not ended in an earlier life."""
@@ -207,6 +247,8 @@ class Driver:
 
     def _start(self, stage: Stage) -> None:
         driver = StageDriver(self._context, stage, self._beside)
+        if self._cancelled is not None:
+            driver.stop(self._cancelled)
         task = Task(f"stage {stage.name}", driver.run, done=lambda: self._messages.put(StageEnded(stage.name)))
         self._live[stage.name] = driver, task
 
@@ -262,14 +304,17 @@ class Driver:
                 self._ledger.record(address, Status.CANCELLED, reason="it ended with the run")
 
     def _end_all(self, reason: str) -> None:
+        self._ledger.confirm()
         for driver, _ in self._live.values():
             driver.stop(Stop(status=Status.CANCELLED, reason=reason, grace=0.0))
         for _, task in self._live.values():
             task.wait()
         self._live.clear()
 
-    def _close(self) -> None:
+    def _close(self, outcome: Status) -> None:
+        self._ledger.confirm()
+        self.kept = self._job.keep.after(outcome)
         try:
-            self._context.backend.close_run(self._job.spec, keep=self._job.keep)
+            self._context.backend.close_run(self._job.spec, keep=self.kept)
         except InfrastructureError as error:
             self._ledger.tell(Notice(f"not everything could be removed: {error.message}"))

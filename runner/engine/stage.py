@@ -4,13 +4,12 @@ from dataclasses import replace
 
 from runner.clock import Deadline
 from runner.engine.ahead import Ahead
-from runner.engine.backend import StageSpec
 from runner.engine.beside import Beside
-from runner.engine.cancel import Inbox, Limit, Stop
+from runner.engine.cancel import Inbox, Leave, Limit, Stop
 from runner.engine.events import Notice
 from runner.engine.job import Context
-from runner.engine.layers import layers_of, side_by_side
-from runner.engine.start import depends, variables_of
+from runner.engine.layers import stage_spec
+from runner.engine.start import variables_of
 from runner.engine.state import tried_again
 from runner.engine.step import Scope, discard, fail, run_step
 from runner.engine.stopwatch import Stopwatch
@@ -43,6 +42,10 @@ class StageDriver:
         self._asked = stop
         self._inbox.put(stop)
 
+    def leave(self) -> None:
+        """Wait for nothing any more, since another driver has taken over; from any thread."""
+        self._inbox.put(Leave())
+
     def run(self) -> None:
         """Run round after round, until one is not to be repeated.
 
@@ -59,12 +62,15 @@ class StageDriver:
 
     def _round(self, address: Address) -> None:
         self._inbox, self._ended, self._opened = Inbox(), None, False
+        if self._asked is not None:
+            self._inbox.put(self._asked)  # for what an earlier life has started
         if self._ledger.standing(address).status is not Status.RUNNING:
             self._ledger.record(address, Status.RUNNING)
         try:
             self._run_steps(address)
         except InfrastructureError as error:
             self._ended = Stop(status=Status.ERROR, reason=error.explained, grace=0.0)
+        self._ledger.confirm()
         self._ahead.drop()
         if self._opened and self._context.job.plan.outputs:
             self._context.outputs.hide(address)
@@ -92,14 +98,19 @@ class StageDriver:
             untimed=self._watch.held,
         )
         for step in self._stage.steps:
-            if self._look(limits) is not None:
-                return
+            if self._look(limits) is not None and not self._left(address, step):
+                continue
             if self._wanted(address, step):
                 self._open(address)
                 self._run_one(scope, step)
             # Also one of an earlier life, which ended before the stage could be written off.
             if self._counted(address, step) is Status.ERROR:
                 return
+
+    def _left(self, stage: Address, step: Step) -> bool:
+        """Whether an earlier life has begun a step, which is then ended as any other; it may have ended by itself."""
+        status = self._ledger.standing(self._ledger.step(stage, step.name)).status
+        return status is Status.RUNNING and not step.detach
 
     def _run_one(self, scope: Scope, step: Step) -> None:
         if step.detach:
@@ -155,17 +166,11 @@ class StageDriver:
         """Open the stage, once for each round."""
         if self._opened:
             return
-        known = [step for step in self._stage.steps if not depends(step)]
-        layers = self._ledger.ask(lambda state: layers_of(state, address.stage))
-        spec = StageSpec(
-            address=address,
-            layers=layers,
-            beside=self._ledger.ask(lambda state: side_by_side(state, layers)),
-            users=tuple(dict.fromkeys(step.user for step in known)),
-            images=tuple(dict.fromkeys(step.image for step in known)),
-            workspace=self._stage.workspace,
-        )
+        spec = self._ledger.ask(lambda state: stage_spec(state, address))
+        begun = self._ledger.ask(lambda state: state.opened(address))
         self._context.backend.open_stage(spec, self._sandbox_lost)
+        if not begun:
+            self._context.values.save(address)
         self._opened = True
 
     def _sandbox_lost(self, reason: str) -> None:

@@ -1,15 +1,19 @@
 """Where a run stands: the journal's entries, folded. Nothing here is stored anywhere else."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 from runner.engine.journal import Entry
 from runner.naming import ORIGINS, Address
-from runner.plan.model import Plan, Stage, Step
+from runner.plan.model import OnLost, Plan, Stage, Step
 from runner.plan.status import Status
 
 _AGAIN = (Status.FAILURE, Status.TIMEOUT, Status.ERROR, Status.LOST)
 _FORGIVEN = (Status.FAILURE, Status.TIMEOUT)
+MOST_LOSSES: Final = 3
+"""How often a step whose stage says so is run again because nobody saw its end, in each round."""
+
 _WORST_FIRST = (Status.ERROR, Status.CANCELLED, Status.LOST, Status.FAILURE, Status.TIMEOUT)
 
 
@@ -25,11 +29,17 @@ class Standing:
 
 
 class RunState:
-    """What the entries of one run add up to. Not safe for threads: its owner holds a lock."""
+    """What the entries of one run add up to. Not safe for threads: its owner holds a lock.
 
-    def __init__(self, run: str, plan: Plan, entries: Iterable[Entry] = ()) -> None:
+    ``inherited`` are the stages that another run has done for this one, with the layers that stand for them.
+    """
+
+    def __init__(
+        self, run: str, plan: Plan, entries: Iterable[Entry] = (), inherited: Mapping[str, Address] | None = None
+    ) -> None:
         self.run = run
         self.plan = plan
+        self.inherited = inherited or {}
         self._standings: dict[Address, Standing] = {}
         self._latest: dict[Address, int] = {}
         for entry in entries:
@@ -70,6 +80,17 @@ class RunState:
             for step in self.plan.stage(stage.stage).steps
         )
 
+    def layer(self, stage: str) -> Address | None:
+        """Return where the files are that a stage has left; None where it never had a workspace."""
+        if stage in self.inherited:
+            return self.inherited[stage]
+        address = self.stage(stage)
+        return address if self.opened(address) else None
+
+    def begun(self) -> bool:
+        """Whether any stage or service of this very run was begun, so that all was ready for it."""
+        return any(standing.started is not None for address, standing in self._standings.items() if address.stage)
+
     def stage_done(self, stage: Stage) -> bool:
         """Whether the stage has ended and no further round will come."""
         address = self.stage(stage.name)
@@ -79,8 +100,18 @@ class RunState:
     def step_done(self, stage: Address, step: Step) -> bool:
         """Whether the step has ended in this round and no further attempt will come."""
         address = self.step(stage, step.name)
-        status = self.standing(address).status
-        return status.ended and not tried_again(status, address.attempt, step.retry)
+        return self.standing(address).status.ended and not self.comes_again(address, step)
+
+    def comes_again(self, attempt: Address, step: Step) -> bool:
+        """Whether a step is tried once more after this attempt, its last one, if nothing stops it.
+
+        Where its stage says so an attempt that was lost is made up for, and does not count as one that was retried.
+        """
+        status = self.standing(attempt).status
+        rerun = self.plan.stage(attempt.stage).on_lost is OnLost.RERUN
+        losses = self._losses(attempt) if rerun else 0
+        made_up = status is Status.LOST and 0 < losses <= MOST_LOSSES
+        return made_up or tried_again(status, attempt.attempt - min(losses, MOST_LOSSES), step.retry)
 
     def rule_status(self, stage: Stage) -> Status:
         """Return what ``status`` rules of a stage's steps are compared with: success or failure.
@@ -144,6 +175,11 @@ class RunState:
         proceed = step.ruleset.proceed or self.plan.stage(stage.stage).ruleset.proceed
         harmless = (proceed and status in _FORGIVEN) or (step.detach and status is not Status.ERROR)
         return Status.SUCCESS if harmless else status
+
+    def _losses(self, attempt: Address) -> int:
+        """Return how many attempts of a step were lost in this round, up to this one."""
+        attempts = (replace(attempt, attempt=number) for number in range(1, attempt.attempt + 1))
+        return sum(self.standing(each).status is Status.LOST for each in attempts)
 
     def _rule_status_of(self, address: Address, stage: Stage) -> Status:
         for step in stage.steps:

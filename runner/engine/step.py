@@ -12,14 +12,16 @@ from runner.engine.cancel import Inbox, Ladder, Limit, Stop, Wake, await_ending
 from runner.engine.events import Notice, Printing, Pulling
 from runner.engine.job import Context, Task
 from runner.engine.start import Start, release_of, start_of
-from runner.engine.state import tried_again
-from runner.errors import InfrastructureError
+from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address
 from runner.plan.model import Step
 from runner.plan.status import Status
 
 _LOOK_SECONDS = 0.1
 """How often a pull that only one step waits for is asked whether anybody still wants it."""
+
+
+_GONE = "its container was gone when the runner came back"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ def run_step(scope: Scope, step: Step, meanwhile: Callable[[], None]) -> Stop | 
         address = scope.context.ledger.step(scope.stage, step.name)
         standing = scope.context.ledger.standing(address)
         if standing.status.ended:
-            if not tried_again(standing.status, address.attempt, step.retry):
+            if scope.context.ledger.ask(lambda state: state.step_done(scope.stage, step)):
                 return None
             if (stop := scope.stopped()) is not None:
                 return stop
@@ -74,27 +76,54 @@ class Launch:
     stopped: Callable[[], Stop | None]
 
 
-def launch(context: Context, what: Launch) -> Stop | None:
-    """Bring an attempt from its intent to the point where it runs; or not, and return the stop that was in the way.
+def launch(context: Context, what: Launch) -> Stop | Ending | None:
+    """Bring an attempt from its intent to the point where it runs.
+
+    Or not, and return the stop that was in the way; or the ending of one that an earlier life has started, and that is
+    gone. One of an earlier life that runs, or has ended since, is taken up even if it is to end.
 
     Raises:
         InfrastructureError: it could not be started; nothing of it runs.
     """
     spec = what.spec
     address = spec.address
-    if context.ledger.standing(address).status is not Status.RUNNING:
+    phase: Phase | None = None
+    if context.ledger.standing(address).status is Status.RUNNING:
+        phase = _resume(context, what)
+    else:
         context.ledger.record(address, Status.RUNNING)
-    if what.fetch is not None:
-        _fetch(context, spec.image, what.stopped, always=what.fetch)
-    if (stop := what.stopped()) is not None:
-        return stop
-    phase = context.backend.prepare(spec)
+    if phase is None:
+        if what.fetch is not None:
+            _fetch(context, spec.image, what.stopped, always=what.fetch)
+        if (stop := what.stopped()) is not None:
+            return stop
+        phase = context.backend.prepare(spec)
+    if phase is Phase.GONE:
+        return Ending(exit_code=None, reason=_GONE)
     if phase is Phase.READY and (stop := what.stopped()) is not None:
         return stop
     listen(context, address, what.wake)
     if phase is Phase.READY:
+        context.ledger.confirm()
         context.backend.release(address, what.release())
     return None
+
+
+def _resume(context: Context, what: Launch) -> Phase | None:
+    """Return how far an earlier life has come with an attempt; None if its image must be pulled first.
+
+    What runs already is not pulled again.
+    """
+    try:
+        phase = context.backend.prepare(what.spec)
+    except ImageError:
+        if what.fetch is None:
+            raise
+        return None
+    if phase is Phase.READY and what.fetch is not None:
+        discard(context, what.spec.address)
+        return None
+    return phase
 
 
 def listen(context: Context, address: Address, wake: Callable[[], None]) -> None:
@@ -159,7 +188,7 @@ def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[],
     context = scope.context
     try:
         start = start_of(context, step, address)
-        stop = launch(
+        found = launch(
             context,
             Launch(
                 spec=start.spec,
@@ -169,13 +198,16 @@ def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[],
                 stopped=scope.stopped,
             ),
         )
-        if stop is not None:
-            forgo(context, address, stop)
-            return stop
+        if isinstance(found, Stop):
+            forgo(context, address, found)
+            return found
         limit = _own_limit(context, step)
-        meanwhile()
         ladder = Ladder(context.clock, (*scope.limits, limit) if limit else scope.limits)
-        ending, stop = await_ending(context.backend, address, scope.inbox, ladder)
+        ending, stop = found, None
+        if ending is None:
+            if scope.stopped() is None:
+                meanwhile()
+            ending, stop = await_ending(context.backend, address, scope.inbox, ladder, context.ledger.confirm)
     except InfrastructureError as error:
         fail(context, address, error)
         return None
@@ -203,8 +235,8 @@ def _own_limit(context: Context, step: Step) -> Limit | None:
 def _judge(ending: Ending, stop: Stop | None) -> tuple[Status, str]:
     if stop is not None:
         return stop.status, stop.reason
-    if not ending.started:
-        return Status.ERROR, ending.reason or "it ended before it was released"
     if ending.exit_code is None:
         return Status.LOST, ending.reason
+    if not ending.started:
+        return Status.ERROR, ending.reason or "it ended before it was released"
     return (Status.SUCCESS if ending.exit_code == 0 else Status.FAILURE), ending.reason

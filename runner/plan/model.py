@@ -168,13 +168,21 @@ class Workspace(StrEnum):
     NONE = "none"
 
 
+class OnLost(StrEnum):
+    """What happens when nobody saw the end of a step."""
+
+    FAIL = "fail"  # it counts as one that ended badly
+    RERUN = "rerun"  # it is tried again, whether or not it is to be retried
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A node of the graph: steps in order, with a workspace of their own.
 
     ``needs`` holds only names of stages of the same plan. ``timeout`` (seconds) and ``retry`` are those of the
     stage as a whole; each retry begins with an empty layer. ``ruleset`` counts as if it stood on every step as well,
-    and a ``status`` rule in it takes the place of the one that a step without is taken to have.
+    and a ``status`` rule in it takes the place of the one that a step without is taken to have. ``on_lost`` is for each
+    of its steps.
     """
 
     name: str
@@ -186,6 +194,7 @@ class Stage:
     retry: int = 0
     ruleset: Ruleset = field(default=Ruleset(), metadata=RARE)
     workspace: Workspace = field(default=Workspace.OWN, metadata=RARE)
+    on_lost: OnLost = field(default=OnLost.FAIL, metadata=RARE)
 
 
 @dataclass(frozen=True, kw_only=True)

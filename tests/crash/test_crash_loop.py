@@ -8,22 +8,33 @@ exit code is left to judge it by.
 import itertools
 import os
 import random
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from runner.engine import readiness
-from runner.plan.model import Plan, PullPolicy, Ready, Rules, Ruleset
+from runner.engine.state import RunState
+from runner.naming import Address
+from runner.pipelinectl.saved import Saved, Saves
+from runner.pipelinectl.values import Store
+from runner.plan.model import OnLost, Plan, PullPolicy, Ready, Rules, Ruleset
 from runner.plan.status import Status
-from tests.support.crash import History, Outcome, Point, live_through
+from runner.store.sql.database import Database
+from runner.store.sql.journal import SqlJournal
+from runner.store.sql.runs import NewRun, Runs
+from tests.support.crash import Ground, History, Outcome, Point, again, fresh, live_through
+from tests.support.engine import RUN, at
 from tests.support.plans import hanging, plan, service, stage, step, steps_only
 
 SCALE = 0.01
-PAIRS = 40
+PAIRS = 20
 BOTH = ("success", "failure")
 BROKEN = {"FAKE_START_ERROR": "no such user"}
 LATE = step("b", late=True, user="${CODE}", status=BOTH)
-SLOW = {"FAKE_HANG": "1", "FAKE_READY_AFTER": "2"}
+SLOW = {"FAKE_HANG": "1", "FAKE_READY_AFTER": "1"}
 
 PLANS = {
     "steps": steps_only(
@@ -70,7 +81,26 @@ PLANS = {
         services=[service("db")],
         origins=(step("vault", 3), step("more")),
     ),
+    "lost": plan(
+        stage("a", step("x", fake={"FAKE_VANISH": "2"}), step("y", seconds=1), on_lost=OnLost.RERUN),
+        stage("b", step("x", fake={"FAKE_VANISH": "1"}), step("y", status=["failure"]), needs=("a",)),
+    ),
 }
+WHOLE = plan(
+    stage("left", step("a", fake={"FAKE_SET_ENV": "X=1"}), step("b", 1), step("told", status=["failure"])),
+    stage("right", step("a", seconds=1, status=BOTH, fake={"FAKE_SAVE_FILE": "report=all is well"})),
+    stage("top", step("a", status=BOTH, fake={"FAKE_SET_ENV": "X=2"}), needs=("left", "right")),
+    services=[service("db", fake=SLOW, ready=Ready(port=1))],
+)
+RERUN = plan(
+    stage("done", step("a", fake={"FAKE_SET_ENV": "X=1"}), step("b", fake={"FAKE_OUTPUT": "CODE=3"})),
+    stage("apart", step("a", status=BOTH, fake={"FAKE_SAVE_FILE": "report=all is well"})),
+    stage("broken", step("a", fake={"FAKE_EXIT": "$CODE"}), step("b", status=["failure"]), needs=("done", "apart")),
+    stage("after", step("a", seconds=1, status=BOTH), needs=("broken",)),
+    services=[service("db", fake=SLOW, ready=Ready(port=1))],
+    origins=(step("vault", fake={"FAKE_MASKED_OUTPUT": "TOKEN=geheim"}),),
+    outputs="/outputs",
+)
 
 
 @pytest.fixture(params=PLANS)
@@ -83,12 +113,24 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "_FIRST_PAUSE", SCALE)
 
 
-def _check(of: Plan, undisturbed: Outcome, history: History, points: tuple[Point, ...]) -> None:
-    outcome = history.outcome(of)
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Return what prints the figures that these tests are for."""
 
-    assert history.complaints(of) == [], points
+    def print_anyway(text: str) -> None:
+        with capsys.disabled():
+            print(f" {text}", end="")  # noqa: T201 - nobody would see them otherwise
+
+    return print_anyway
+
+
+def _check(undisturbed: Outcome, history: History, points: tuple[Point, ...]) -> None:
+    outcome = history.outcome()
+
+    assert history.complaints() == [], points
     assert outcome.statuses == undisturbed.statuses, points
     assert outcome.started == undisturbed.started, points
+    assert outcome.layers == undisturbed.layers, points
     assert outcome.beside.keys() == undisturbed.beside.keys(), points
     assert all(status.ended and status is not Status.ERROR for status in outcome.beside.values()), points
 
@@ -97,49 +139,145 @@ def _points() -> Iterator[Point]:
     return (Point(number, after) for number in itertools.count(1) for after in (False, True))
 
 
-def test_a_crash_at_any_effect_changes_nothing(of: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    undisturbed = live_through(of, (), scale=SCALE)
-    assert undisturbed.complaints(of) == []
+def _survive(ground: Callable[[], Ground], check: Callable[[Ground], object] = lambda _: None) -> str:
+    """Let a run die at each point; ``check`` returns what else must be as in a run that did not. Return the figure."""
+    undisturbed = live_through(ground(), ())
+    expected = check(undisturbed.ground)
+    assert undisturbed.complaints() == []
     survived = 0
-
     for point in _points():
-        history = live_through(of, (point,), scale=SCALE)
-        _check(of, undisturbed.outcome(of), history, (point,))
+        history = live_through(ground(), (point,))
+        _check(undisturbed.outcome(), history, (point,))
+        assert check(history.ground) == expected, point
         if history.died == (False,):
             break
         survived += 1
-
-    with capsys.disabled():
-        print(f" {survived} crash points survived", end="")  # noqa: T201 - the figure that this test is for
     assert survived >= 2 * undisturbed.effects - 2
+    return f"{survived} crash points survived"
 
 
-def test_a_second_crash_while_the_first_is_mended_changes_nothing(of: Plan, capsys: pytest.CaptureFixture[str]) -> None:
-    undisturbed = live_through(of, (), scale=SCALE)
+def test_a_crash_at_any_effect_changes_nothing(of: Plan, tell: Callable[[str], None]) -> None:
+    tell(_survive(lambda: fresh(of, scale=SCALE)))
+
+
+def test_a_second_crash_while_the_first_is_mended_changes_nothing(of: Plan, tell: Callable[[str], None]) -> None:
+    undisturbed = live_through(fresh(of, scale=SCALE), ())
     seed = int(os.environ.get("SEED", random.randrange(2**32)))
     chance = random.Random(seed)
-    with capsys.disabled():
-        print(f" SEED={seed}", end="")  # noqa: T201 - without it a failure could not be repeated
+    tell(f"SEED={seed}")
 
     for _ in range(PAIRS):
         points = tuple(Point(chance.randint(1, undisturbed.effects), chance.random() < 0.5) for _ in range(2))
-        history = live_through(of, points, scale=SCALE)
-        _check(of, undisturbed.outcome(of), history, points)
+        history = live_through(fresh(of, scale=SCALE), points)
+        _check(undisturbed.outcome(), history, points)
+
+
+def test_a_run_that_is_cancelled_after_a_crash_ends_what_had_begun_and_begins_nothing(
+    tell: Callable[[str], None],
+) -> None:
+    cancelled = 0
+    for point in _points():
+        ground = fresh(WHOLE, scale=SCALE)
+        live_through(ground, (point,), cancelled=True)
+        history = live_through(ground, ())
+        status = RunState(RUN, WHOLE, ground.journal.read()).standing(Address(RUN)).status
+        assert history.complaints() == [], point
+        assert all(found.ended for found in history.outcome().statuses.values()), point
+        if status is Status.FAILURE:
+            break
+        assert status is Status.CANCELLED, point
+        cancelled += 1
+    tell(f"{cancelled} crash points cancelled")
+    assert cancelled > 1
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Yield an empty folder in memory, where there is such: only processes die here, and disks are slow to be sure."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as found:
+        yield Path(found)
+
+
+@pytest.fixture
+def folders(folder: Path) -> Iterator[Path]:
+    """Return new empty folders."""
+    return (folder / str(number) for number in itertools.count())
+
+
+def test_a_crash_does_not_change_what_is_saved_at_the_start_of_a_stage_and_at_the_end(
+    folders: Iterator[Path], tell: Callable[[str], None]
+) -> None:
+    def saved(ground: Ground) -> tuple[Saved, bytes, Store | None]:
+        assert ground.job.saves is not None
+        saves = Saves(ground.job.saves)
+        found = saves.read(at("top"))
+        assert found.files is not None
+        return Saved(values=found.values, left=found.left), found.files.read_bytes(), saves.read_end(Address(RUN))
+
+    def ground() -> Ground:
+        found = fresh(WHOLE, scale=SCALE, saves=next(folders))
+        return replace(found, job=replace(found.job, values=True))
+
+    figure = _survive(ground, saved)
+
+    tell(figure)
+
+
+def test_a_crash_at_any_effect_of_a_rerun_changes_nothing(folders: Iterator[Path], tell: Callable[[str], None]) -> None:
+    tell(_survive(lambda: again(RERUN, "", next(folders), scale=SCALE)))
+
+
+def test_a_rerun_runs_only_what_is_to_be_run_again_on_the_layers_of_the_first(folders: Iterator[Path]) -> None:
+    history = live_through(again(RERUN, "", next(folders), scale=SCALE), ())
+    outcome = history.outcome()
+
+    assert {name.partition("/")[0] for name in outcome.started} == {"@secrets", "@services", "broken", "after"}
+    assert outcome.layers["broken (1.1)"] == (replace(at("@secrets"), run=""), at("done"), at("apart"))
+    assert outcome.statuses["broken/a (1.1)"] is Status.FAILURE
+
+
+def test_a_crash_at_any_effect_changes_nothing_in_a_database(folder: Path, tell: Callable[[str], None]) -> None:
+    database = Database.open(f"sqlite:///{folder}/runner.db", tell)
+    numbers = itertools.count()
+
+    def ground() -> Ground:
+        run = f"{next(numbers):08x}"
+        Runs(database).add(NewRun(id=run, ordered="{}"))
+        found = fresh(WHOLE, scale=SCALE)
+        return replace(found, job=replace(found.job, id=run), journal=SqlJournal(database, run))
+
+    def row(found: Ground) -> Status:
+        return Runs(database).get(found.job.id).status
+
+    tell(_survive(ground, row))
+    database.close()
 
 
 def test_outputs_have_an_effect_that_a_crash_could_change() -> None:
-    statuses = live_through(PLANS["outputs"], (), scale=SCALE).outcome(PLANS["outputs"]).statuses
+    statuses = live_through(fresh(PLANS["outputs"], scale=SCALE), ()).outcome().statuses
 
     assert (statuses["use/a (1.1)"], statuses["asked/a (1.1)"]) == (Status.FAILURE, Status.SUCCESS)
 
 
+def test_what_is_lost_is_run_again_where_the_stage_says_so() -> None:
+    statuses = live_through(fresh(PLANS["lost"], scale=SCALE), ()).outcome().statuses
+
+    assert [statuses[f"a/x (1.{attempt})"] for attempt in (1, 2, 3)] == [Status.LOST, Status.LOST, Status.SUCCESS]
+    assert (statuses["b/x (1.1)"], statuses["b/y (1.1)"], statuses["b (1.1)"]) == (
+        Status.LOST,
+        Status.SUCCESS,
+        Status.LOST,
+    )
+
+
 def test_the_loop_sees_a_run_that_is_not_mended() -> None:
     """The harness itself: a life that dies leaves something to complain about, unless another takes over."""
-    history = live_through(PLANS["steps"], (), scale=SCALE)
+    history = live_through(fresh(PLANS["steps"], scale=SCALE), ())
     history.world.runs.add("left")
     history.world.starts[next(iter(history.world.starts))] += 1
 
-    complaints = history.complaints(PLANS["steps"])
+    complaints = history.complaints()
 
     assert complaints[0] == "run left"
     assert complaints[1].endswith("was started 2 times")

@@ -7,23 +7,26 @@ is made, the driver dies: that thread and every other that tries an effect after
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import Output
-from runner.engine.job import Job, Task
+from runner.engine.job import Job, Keep, Task
 from runner.engine.journal import Entry, Journal, Memory, Writer
 from runner.engine.origins import unfold
+from runner.engine.rerun import inherit
 from runner.engine.run import Driver
 from runner.engine.state import RunState
 from runner.naming import SERVICES, Address
+from runner.pipelinectl.saved import Saves
 from runner.plan.model import Plan
 from runner.plan.status import Status
 from tests.support.engine import RUN, Recorders
 from tests.support.hooked import DEADLINE, Call, HookedBackend
 
 GRACE = 1.0
-_READING = ("conclude", "outputs", "probe")
+_READING = ("conclude", "outputs", "probe", "values", "save_files")
 
 
 class Crash(BaseException):
@@ -108,6 +111,10 @@ class _CrashingWriter:
         self._inner.append(entry)
         self._mortality.after()
 
+    def confirm(self) -> None:
+        self._mortality.check()
+        self._inner.confirm()
+
 
 class CrashingBackend(HookedBackend):
     """A backend whose caller dies; it also holds the engine to writing its intents first."""
@@ -138,46 +145,75 @@ class CrashingBackend(HookedBackend):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ground:
+    """What a run stands on through all its lives: its job, what remembers it, and the world it works in."""
+
+    job: Job
+    journal: Journal
+    world: World
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a run came to: the statuses of run, stages and steps, by ``stage/step (round.attempt)``, and what ran.
 
-    What runs beside the steps is told apart: how it ends has no effect, and may depend on when we looked.
+    What runs beside the steps is told apart: how it ends has no effect, and may depend on when we looked. ``layers``
+    are those that its stages stood on.
     """
 
     statuses: dict[str, Status]
     beside: dict[str, Status]
-    started: frozenset[Address]
+    started: frozenset[str]
+    layers: dict[str, tuple[Address, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
     """A run through all its lives. ``effects`` are those of its last life, ``died`` says which of the others did."""
 
-    world: World
-    journal: Memory
+    ground: Ground
     effects: int
     died: tuple[bool, ...]
 
-    def outcome(self, plan: Plan) -> Outcome:
+    @property
+    def world(self) -> World:
+        """The world as the run has left it."""
+        return self.ground.world
+
+    def outcome(self) -> Outcome:
         """Return what the run came to."""
-        detached = {(stage.name, step.name) for stage in plan.stages for step in stage.steps if step.detach}
+        job, world = self.ground.job, self.world
+        detached = {(stage.name, step.name) for stage in job.plan.stages for step in stage.steps if step.detach}
         statuses: dict[str, Status] = {}
         beside: dict[str, Status] = {}
-        for entry in self.journal.read():
+        for entry in self.ground.journal.read():
             address = entry.address
             aside = address.stage == SERVICES or (address.stage, address.step) in detached
-            (beside if aside else statuses)[str(address)] = entry.status
-        return Outcome(statuses=statuses, beside=beside, started=frozenset(self.world.starts))
+            (beside if aside else statuses)[_name(address)] = entry.status
+        return Outcome(
+            statuses=statuses,
+            beside=beside,
+            started=frozenset(_name(address) for address in world.starts if address.run == job.id),
+            layers={
+                _name(stage): tuple(replace(layer, run="") if layer.run == job.id else layer for layer in layers)
+                for stage, layers in world.layers.items()
+                if stage.run == job.id
+            },
+        )
 
-    def complaints(self, plan: Plan) -> list[str]:
+    def complaints(self) -> list[str]:
         """Return everything that must never be, and is."""
-        entries = self.journal.read()
+        job, entries = self.ground.job, self.ground.journal.read()
         return [
             *leftovers(self.world),
             *(f"{a} was started {n} times" for a, n in self.world.starts.items() if n != 1),
-            *(f"{a} still runs in the journal" for a in RunState(RUN, plan, entries).unfinished()),
+            *(f"{a} still runs in the journal" for a in RunState(job.id, job.plan, entries).unfinished()),
             *_bad_sequences(entries),
         ]
+
+
+def _name(address: Address) -> str:
+    return f"{address.path} ({address.attempts})"
 
 
 def _bad_sequences(entries: Sequence[Entry]) -> list[str]:
@@ -193,32 +229,53 @@ def _bad_sequences(entries: Sequence[Entry]) -> list[str]:
     return found + [f"{address} has {n} intents" for address, n in begun.items() if n > 1]
 
 
-def live_through(plan: Plan, points: Sequence[Point], *, scale: float) -> History:
-    """Drive a plan with one life for each point at which it ends, and a last one that does not."""
-    world, journal = World(scale=scale), Memory()
-    plan = unfold(plan)
-    died = tuple(_live(plan, world, journal, Mortality(point)) for point in points)
+def fresh(plan: Plan, *, scale: float, saves: Path | None = None) -> Ground:
+    """Return the ground of a run that has not begun, in a world of its own."""
+    job = Job(id=RUN, plan=unfold(plan), grace=GRACE, saves=saves)
+    return Ground(job=job, journal=Memory(), world=World(scale=scale))
+
+
+def again(plan: Plan, stage: str, saves: Path, *, scale: float) -> Ground:
+    """Return the ground of a rerun that begins at a stage of a run which has failed and was kept."""
+    first = fresh(plan, scale=scale, saves=saves / RUN)
+    first = replace(first, job=replace(first.job, keep=Keep.FAILED))
+    assert not _live(first, Mortality())
+    taken = inherit(RunState(RUN, first.job.plan, first.journal.read()), stage, {})
+    run, journal = "feedbeef", Memory()
+    writer = journal.take()
+    for entry in taken.entries(run):
+        writer.append(entry)
+    restored = taken.values(Saves(saves / RUN).read(taken.stage))
+    job = replace(first.job, id=run, saves=saves / run, inherited=taken.layers, restored=restored)
+    return Ground(job=job, journal=journal, world=first.world)
+
+
+def live_through(ground: Ground, points: Sequence[Point], *, cancelled: bool = False) -> History:
+    """Drive a run with one life for each point at which it ends, and a last one that does not, or only cancels it."""
+    died = tuple(_live(ground, Mortality(point)) for point in points)
     last = Mortality()
-    assert not _live(plan, world, journal, last)
-    return History(world=world, journal=journal, effects=last.effects, died=died)
+    assert not _live(ground, last, cancelled=cancelled)
+    return History(ground=ground, effects=last.effects, died=died)
 
 
-def _live(plan: Plan, world: World, journal: Memory, mortality: Mortality) -> bool:
+def _live(ground: Ground, mortality: Mortality, *, cancelled: bool = False) -> bool:
     """Drive the run in a life of its own; return whether that ended by the crash."""
     before = set(threading.enumerate())
     driver = Driver(
-        job=Job(id=RUN, plan=plan, grace=GRACE),
-        journal=CrashingJournal(journal, mortality),
-        backend=CrashingBackend(world, journal, mortality),
+        job=ground.job,
+        journal=CrashingJournal(ground.journal, mortality),
+        backend=CrashingBackend(ground.world, ground.journal, mortality),
         logs=Recorders(),
         observer=lambda _: None,
     )
+    if cancelled:
+        driver.cancel()
     task = Task("driver", lambda: _drive(driver))
     over = threading.Event()
     Task("watch", task.wait, done=over.set)
-    assert over.wait(DEADLINE), f"the run hangs at {journal.read()}"
+    assert over.wait(DEADLINE), f"the run hangs at {ground.journal.read()}"
     _bury(before, mortality)
-    world.client_dies()
+    ground.world.client_dies()
     if task.error is not None and not isinstance(task.error, Crash):
         raise task.error
     return task.error is not None

@@ -65,6 +65,10 @@ class Recorder:
         assert not self.closed, f"written after close: {data!r}"
         self.chunks.append((stream, data))
 
+    def anew(self) -> None:
+        """Forget what came before: it comes again."""
+        self.chunks.clear()
+
     def gap(self, reason: str) -> None:
         """Keep a gap."""
         self.gaps.append(reason)

@@ -150,6 +150,10 @@ class HookedBackend:
         with self._around("put_values", Address(run)):
             self.inner.put_values(run, files)
 
+    def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
+        with self._around("save_files", Address(run)):
+            self.inner.save_files(run, target, most=most, wanted=wanted)
+
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         with self._around("collect", attempt):
             return self.inner.collect(attempt, patterns, target, wanted=wanted)

@@ -6,11 +6,12 @@ Vela ignores keys that it does not know, so that our own may stand beside its in
 from typing import Final
 
 from runner.dialects.definitions import Form, Key, Kind, Standing
-from runner.plan.model import PullPolicy, Workspace
+from runner.plan.model import OnLost, PullPolicy, Workspace
 
 _DURATION: Final = r"^([0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?)$"
 _COUNT: Final = r"^([0-9]|10)$"
 _EXPAND: Final = "no template is fetched or rendered here: write its steps out, as `vela validate pipeline` prints them"
+_WORKSPACES, _ON_LOST = tuple(word.value for word in Workspace), tuple(word.value for word in OnLost)
 _PULLS: Final = (*(policy.value for policy in PullPolicy), "true", "false")
 
 
@@ -154,7 +155,7 @@ STEP: Final = Kind(
         _server("report_as", "A commit status of its own"),
         _server("id_request", "Asks for an identity token"),
         _server("git", "A token for other repositories"),
-        *(_later(name, "For executions") for name in ("on_lost", "fork", "join", "evaluate", "async")),
+        *(_later(name, "For executions") for name in ("fork", "join", "evaluate", "async")),
     ),
 )
 STAGE: Final = Kind(
@@ -168,8 +169,9 @@ STAGE: Final = Kind(
         _RULESET,
         _TIMEOUT,
         _RETRY,
-        _text("workspace", "What its steps share.", words=tuple(Workspace)),
-        *(_later(name, "For executions") for name in ("async", "on_lost", "fork", "fork_limit", "join", "evaluate")),
+        _text("workspace", "What its steps share.", words=_WORKSPACES),
+        _text("on_lost", "What becomes of a step whose end nobody saw: it fails, or is run again.", words=_ON_LOST),
+        *(_later(name, "For executions") for name in ("async", "fork", "fork_limit", "join", "evaluate")),
     ),
 )
 READY: Final = Kind(

@@ -11,7 +11,7 @@ from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.steps import WrittenStep, read_name, read_steps
 from runner.plan.graph import Named, Node, transitive_needs
-from runner.plan.model import Ruleset, Stage, Workspace
+from runner.plan.model import OnLost, Ruleset, Stage, Workspace
 
 ONLY_STAGE: Final = "steps"
 CLONE: Final = "clone"
@@ -80,6 +80,7 @@ def _read_stage(entry: Entry, scope: Scope, pipeline: Fields) -> WrittenStage | 
         retry=fields.retry(),
         ruleset=ruleset.ruleset,
         workspace=Workspace(fields.word("workspace", Workspace.OWN)),
+        on_lost=OnLost(fields.word("on_lost", OnLost.FAIL)),
     )
     return WrittenStage(
         stage=stage,

@@ -8,7 +8,7 @@ import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import Ending, Phase, Readiness, Release, RunSpec, Signal, StageSpec, StepSpec
-from runner.errors import EngineRefusedError, ImageError, InfrastructureError
+from runner.errors import EngineRefusedError, ImageError, InfrastructureError, WorkspaceError
 from runner.naming import Address
 from tests.support.backends import Desk, Listener
 from tests.support.engine import SCALE, at
@@ -222,3 +222,29 @@ def test_a_shell_ends_when_nobody_wants_it_any_more(backend: FakeBackend) -> Non
     os.close(keys)
     os.close(typing)
     assert backend.world.shells == [A]
+
+
+def test_a_step_vanishes_in_as_many_attempts_as_it_is_told(backend: FakeBackend) -> None:
+    for number, code in ((1, None), (2, None), (3, 0)):
+        address = at("s/a", attempt=number)
+        ending = _ending(backend, _released(backend, address, FAKE_VANISH="2"), address)
+        assert ending is not None
+        assert ending.exit_code == code
+
+
+def test_what_volumes_hold_stays_as_long_as_its_run_is_kept(backend: FakeBackend) -> None:
+    run = RunSpec(id=A.run, home="/w", workdir="/w", outputs="/w/out")
+    over = StageSpec(address=Address("other", "s"), layers=(at("s"),))
+    backend.open_run(run)
+    _released(backend, FAKE_SET_ENV="X=1", FAKE_OUTPUT="A=1")
+    backend.close_run(run, keep=True)
+    backend.open_stage(over, lambda _: None)
+    backend.open_run(run)
+    assert backend.values(A.run, wanted=lambda: True).contents == {"e.X": b"1\n"}
+    assert backend.world.outputs == {A.run: {".env": b"A=1\n"}}
+
+    backend.close_run(run, keep=False)
+
+    with pytest.raises(WorkspaceError, match="what stage s of run"):
+        backend.open_stage(over, lambda _: None)
+    assert (backend.world.values, backend.world.outputs, backend.world.marks) == ({}, {}, set())

@@ -6,10 +6,12 @@ from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.assemble import images_of
 from runner.engine.backend import RunSpec
 from runner.engine.events import Pulling
+from runner.engine.journal import Entry
+from runner.engine.state import RunState
 from runner.errors import EngineUnavailableError, InfrastructureError
 from runner.plan.model import PullPolicy
 from runner.plan.status import Status
-from tests.support.engine import SCALE, Life, at, drive
+from tests.support.engine import RUN, SCALE, Life, at, at_service, drive
 from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend, Moment
 from tests.support.plans import IMAGE, plan, service, stage, step, steps_only
 
@@ -29,20 +31,22 @@ def world() -> World:
     ],
 )
 def test_a_policy_says_which_images_are_fetched_beforehand(pull: PullPolicy, fetched: dict[str, bool]) -> None:
-    assert images_of(steps_only(step("a", image="i", pull=pull))) == fetched
+    assert images_of(RunState(RUN, steps_only(step("a", image="i", pull=pull)))) == fetched
 
 
 @pytest.mark.parametrize("pulls", [("always", "not_present"), ("not_present", "always")])
 def test_an_image_that_one_step_wants_always_is_fetched_once_and_always(pulls: tuple[str, str]) -> None:
     first, second = (PullPolicy(pull) for pull in pulls)
 
-    assert images_of(steps_only(step("a", image="i", pull=first), step("b", image="i", pull=second))) == {"i": True}
+    of = steps_only(step("a", image="i", pull=first), step("b", image="i", pull=second))
+
+    assert images_of(RunState(RUN, of)) == {"i": True}
 
 
 def test_images_of_services_are_fetched_too() -> None:
     of = plan(stage("s", step("a", image="i")), services=[service("db", image="j", pull=PullPolicy.ALWAYS)])
 
-    assert images_of(of) == {"i": False, "j": True}
+    assert images_of(RunState(RUN, of)) == {"i": False, "j": True}
 
 
 def test_every_image_is_fetched_once_before_anything_runs(world: World) -> None:
@@ -164,4 +168,40 @@ def test_what_a_person_should_know_of_how_a_run_was_opened_is_told() -> None:
 def test_an_image_that_is_not_known_yet_is_not_fetched_before_anything_runs() -> None:
     late = step("a", late=True, image="app:${TAG}")
 
-    assert images_of(steps_only(late, step("b", image="i"))) == {"i": False}
+    assert images_of(RunState(RUN, steps_only(late, step("b", image="i")))) == {"i": False}
+
+
+def test_a_run_that_goes_on_fetches_only_what_is_still_to_run_and_nothing_that_is_present() -> None:
+    of = plan(
+        stage("done", step("a", image="done")),
+        stage("s", step("a", image="over"), step("b", image="runs", pull=PullPolicy.ALWAYS), step("c", image="next")),
+        stage("later", step("a", image="later", pull=PullPolicy.ALWAYS), needs=("s",)),
+        services=[service("ended", image="ended"), service("db", image="db", pull=PullPolicy.ALWAYS)],
+    )
+    running = [at("done"), at("done/a"), at("s"), at("s/a"), at("s/b"), at_service("ended"), at_service("db")]
+    ended = [at("done/a"), at("done"), at("s/a"), at_service("ended")]
+    state = RunState(
+        RUN,
+        of,
+        [
+            *(Entry(address=address, status=Status.RUNNING, at=0.0) for address in running),
+            *(Entry(address=address, status=Status.SUCCESS, at=1.0) for address in ended),
+        ],
+    )
+
+    assert images_of(state) == {"runs": False, "next": False, "later": False, "db": False}
+
+
+def test_a_stage_that_may_come_again_needs_the_images_of_all_its_steps() -> None:
+    of = plan(stage("s", step("a", image="i"), step("b", image="j"), retry=1))
+    begun = [Entry(address=at(path), status=Status.RUNNING, at=0.0) for path in ("s", "s/a")]
+    over = Entry(address=at("s/a"), status=Status.SUCCESS, at=1.0)
+
+    assert images_of(RunState(RUN, of, [*begun, over])) == {"i": False, "j": False}
+
+
+def test_a_rerun_fetches_what_it_runs_as_any_new_run_does() -> None:
+    of = plan(stage("taken", step("a", image="i")), stage("s", step("a", image="j", pull=PullPolicy.ALWAYS)))
+    taken = [Entry(address=at(path), status=Status.SUCCESS, at=0.0) for path in ("taken/a", "taken")]
+
+    assert images_of(RunState(RUN, of, taken)) == {"j": True}

@@ -3,7 +3,8 @@ import pytest
 from runner.backends.fake import FakeBackend, World
 from runner.clock import Deadline
 from runner.engine.backend import Ending, Release, Signal, StepSpec
-from runner.engine.cancel import KILL_SECONDS, Inbox, Ladder, Limit, Stop, Wake, await_ending
+from runner.engine.cancel import KILL_SECONDS, Inbox, Ladder, Leave, Limit, Stop, Wake, await_ending
+from runner.errors import SupersededError
 from runner.naming import Address
 from runner.plan.status import Status
 from tests.support.engine import ManualClock, Recorder, at
@@ -12,6 +13,14 @@ from tests.support.hooked import Call, HookedBackend
 POLITE = Stop(status=Status.CANCELLED, reason="it was cancelled", grace=10.0)
 AT_ONCE = Stop(status=Status.CANCELLED, reason="it was killed", grace=0.0)
 A = at("s/a")
+
+
+def _ours() -> None:
+    """Nobody else drives the run."""
+
+
+def _replaced() -> None:
+    raise SupersededError("another driver has taken over")
 
 
 def _limited(clock: ManualClock, *seconds: float) -> Ladder:
@@ -126,14 +135,14 @@ def test_an_attempt_that_ends_by_itself_has_its_own_code_and_no_stop() -> None:
     inbox = Inbox()
     backend = _running(inbox, FAKE_EXIT="7", FAKE_SECONDS="1")
 
-    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ())) == (Ending(exit_code=7), None)
+    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ()), _ours) == (Ending(exit_code=7), None)
 
 
 def test_a_wake_without_an_ending_means_nothing() -> None:
     inbox = _inbox(Wake(), Wake(), POLITE, Wake())
     backend = _running(inbox, FAKE_HANG="1")
 
-    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ())) == (Ending(exit_code=143), POLITE)
+    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ()), _ours) == (Ending(exit_code=143), POLITE)
 
 
 def test_an_attempt_that_had_ended_before_the_stop_keeps_its_own_ending() -> None:
@@ -141,7 +150,7 @@ def test_an_attempt_that_had_ended_before_the_stop_keeps_its_own_ending() -> Non
     backend = _running(inbox, FAKE_HANG="1")
     backend.signal(A, Signal.TERM)
 
-    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ())) == (Ending(exit_code=143), None)
+    assert await_ending(backend, A, inbox, Ladder(ManualClock(), ()), _ours) == (Ending(exit_code=143), None)
 
 
 def test_an_attempt_that_ignores_term_is_killed_after_the_grace() -> None:
@@ -157,7 +166,7 @@ def test_an_attempt_that_ignores_term_is_killed_after_the_grace() -> None:
     inbox = _inbox(POLITE)
     backend = HookedBackend(_running(inbox, FAKE_HANG="1", FAKE_IGNORE_TERM="1"), before=pass_time)
 
-    assert await_ending(backend, A, inbox, Ladder(clock, ())) == (Ending(exit_code=137), POLITE)
+    assert await_ending(backend, A, inbox, Ladder(clock, ()), _ours) == (Ending(exit_code=137), POLITE)
     assert signals == ["signal TERM", "signal KILL"]
 
 
@@ -171,7 +180,7 @@ def test_an_attempt_that_does_not_die_when_killed_is_given_up() -> None:
     inbox = _inbox(AT_ONCE)
     backend = Immortal(_running(inbox, FAKE_HANG="1").world)
 
-    ending, stop = await_ending(backend, A, inbox, Ladder(clock, ()))
+    ending, stop = await_ending(backend, A, inbox, Ladder(clock, ()), _ours)
 
     assert (ending.exit_code, ending.reason) == (None, "it did not die when killed")
     assert stop is AT_ONCE
@@ -183,8 +192,30 @@ def test_a_limit_ends_an_attempt_by_itself() -> None:
     clock.time += 5.0
     inbox = Inbox()
 
-    ending, stop = await_ending(_running(inbox, FAKE_HANG="1"), A, inbox, ladder)
+    ending, stop = await_ending(_running(inbox, FAKE_HANG="1"), A, inbox, ladder, _ours)
 
     assert ending == Ending(exit_code=143)
     assert stop is not None
     assert stop.reason == "5 s"
+
+
+def test_an_attempt_that_another_driver_has_taken_over_gets_no_signal() -> None:
+    inbox: Inbox = Inbox()
+    signals: list[str] = []
+    backend = HookedBackend(_running(inbox, FAKE_HANG="1"), before=lambda call: signals.append(call.verb))
+    inbox.put(POLITE)
+
+    with pytest.raises(SupersededError):
+        await_ending(backend, A, inbox, Ladder(ManualClock(), ()), _replaced)
+    assert signals == ["conclude"]
+
+
+def test_whoever_is_told_to_leave_asks_the_engine_nothing_more() -> None:
+    inbox: Inbox = Inbox()
+    calls: list[Call] = []
+    backend = HookedBackend(_running(inbox, FAKE_HANG="1"), before=calls.append)
+    inbox.put(Leave())
+
+    with pytest.raises(SupersededError):
+        await_ending(backend, A, inbox, Ladder(ManualClock(), ()), _ours)
+    assert calls == []

@@ -1,8 +1,14 @@
+from pathlib import Path
+
 import pytest
 
 from runner.engine.inputs import Inputs
-from runner.engine.job import Job
+from runner.engine.job import Job, Keep
 from runner.engine.origins import unfold
+from runner.pipelinectl.saved import Saved
+from runner.plan.model import Facts
+from runner.plan.status import Status
+from runner.plan.trigger import Trigger
 from tests.support.engine import RUN
 from tests.support.plans import plan, stage, step
 
@@ -24,3 +30,25 @@ def test_a_plan_whose_secrets_nobody_would_fetch_is_no_job() -> None:
     with pytest.raises(ValueError, match="unfolded"):
         Job(id=RUN, plan=of)
     assert Job(id=RUN, plan=unfold(of)).plan.stages[0].steps[0].name == "vault"
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [(Keep.NEVER, []), (Keep.FAILED, ["failure", "error", "cancelled", "lost"]), (Keep.ALWAYS, None)],
+)
+def test_volumes_stay_as_the_policy_says(keep: Keep, kept: list[str] | None) -> None:
+    ends = [Status.SUCCESS, Status.FAILURE, Status.ERROR, Status.CANCELLED, Status.LOST]
+
+    assert [status.value for status in ends if keep.after(status)] == (kept if kept is not None else ends)
+
+
+def test_a_rerun_begins_with_what_was_saved_over_what_every_run_begins_with(tmp_path: Path) -> None:
+    known = "p.branch"
+    inputs = Inputs(trigger=Trigger(facts=Facts(branch="main")))
+    saved = Saved(values={known: b"other\n", "e.a": b"1\n"}, left={".env": b"A=1\n"}, files=tmp_path)
+
+    spec = Job(id=RUN, plan=plan(stage("s", step("a"))), inputs=inputs, restored=saved).spec
+
+    assert spec.values == {**inputs.store("/workspace", "/workspace"), **saved.values}
+    assert inputs.store("/workspace", "/workspace")[known] == b"main\n"
+    assert (spec.left, spec.files) == (saved.left, tmp_path)

@@ -1,4 +1,5 @@
 from collections.abc import Iterable
+from dataclasses import replace
 
 from runner.engine.journal import Entry
 from runner.engine.layers import all_layers, layers_of, side_by_side
@@ -79,3 +80,13 @@ def test_a_stage_that_wants_no_workspace_is_no_layer() -> None:
 
     assert layers_of(_state(of, begun), "b") == ()
     assert all_layers(_state(of, begun)) == (at("b"),)
+
+
+def test_a_stage_that_was_taken_over_has_the_layer_of_the_other_run_in_its_place() -> None:
+    other = Address("feedbeef", "base", round=2)
+    entries = [Entry(address=at("right/s"), status=Status.RUNNING, at=0.0)]
+    state = RunState(RUN, DIAMOND, entries, {"base": other, "left": replace(other, stage="left")})
+
+    assert layers_of(state, "top") == (other, at("right"), replace(other, stage="left"))
+    assert all_layers(state) == layers_of(state, "top")
+    assert side_by_side(state, layers_of(state, "top")) == ((at("right"), replace(other, stage="left")),)

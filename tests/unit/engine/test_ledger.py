@@ -21,6 +21,9 @@ class _FullDisk:
     def append(self, entry: Entry) -> None:
         raise InfrastructureError("no space left")
 
+    def confirm(self) -> None:
+        raise InfrastructureError("cannot be read either")
+
 
 class _FullJournal(Memory):
     def take(self) -> _FullDisk:
@@ -112,3 +115,18 @@ def test_a_run_began_when_its_clock_says_so_less_what_was_driven_before() -> Non
 
     assert ledger_of(steps_only(step("a"))).began == ManualClock().now()
     assert ledger_of(steps_only(step("a")), entries).began == ManualClock().now() - timedelta(seconds=30)
+
+
+def test_a_driver_that_was_replaced_is_not_confirmed() -> None:
+    journal = Memory()
+    ledger = Ledger(RUN, PLAN, journal, ManualClock(), lambda _: None)
+    ledger.confirm()
+
+    journal.take()
+
+    with pytest.raises(SupersededError):
+        ledger.confirm()
+
+
+def test_where_the_journal_cannot_be_read_nobody_knows_better() -> None:
+    Ledger(RUN, PLAN, _FullJournal(), ManualClock(), lambda _: None).confirm()

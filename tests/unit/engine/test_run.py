@@ -9,6 +9,7 @@ import pytest
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import RunSpec, Wanted
 from runner.engine.events import Changed
+from runner.engine.job import Keep
 from runner.engine.journal import Entry, Memory, Writer
 from runner.engine.run import default_parallel
 from runner.errors import InfrastructureError, SupersededError
@@ -419,3 +420,25 @@ def test_a_stage_that_needs_a_repeated_one_waits_for_its_last_round(world: World
 
     assert result.order == ["a/x", "a/x", "b/y"]
     assert result.stages == {"a": "success", "b": "success"}
+
+
+@pytest.mark.parametrize(("keep", "code", "kept"), [("never", 1, False), ("failed", 0, False), ("failed", 1, True)])
+def test_volumes_are_kept_as_the_policy_says_and_the_driver_tells(
+    world: World, keep: str, code: int, *, kept: bool
+) -> None:
+    life = Life(steps_only(step("a", code)), world=world, keep=Keep(keep))
+
+    life.start().finish()
+
+    assert (life.driver.kept, RUN in world.kept) == (kept, kept)
+    again = Life(steps_only(step("a", code)), world=world, keep=Keep(keep), journal=life.journal)
+    again.start().finish()
+    assert again.driver.kept is kept
+
+
+def test_a_run_that_ends_by_an_error_that_nobody_foresaw_is_kept_as_one_that_failed(world: World) -> None:
+    backend = HookedBackend(FakeBackend(world), before=Fault("prepare", "s/a", _BugError()))
+
+    with pytest.raises(_BugError):
+        drive(steps_only(step("a")), backend=backend, keep=Keep.FAILED)
+    assert world.kept == {RUN}

@@ -1,9 +1,9 @@
 import pytest
 
 from runner.engine.journal import Entry
-from runner.engine.state import RunState, Standing, tried_again
+from runner.engine.state import MOST_LOSSES, RunState, Standing, tried_again
 from runner.naming import ORIGINS, Address
-from runner.plan.model import Plan, Ruleset
+from runner.plan.model import OnLost, Plan, Ruleset
 from runner.plan.status import Status
 from tests.support.engine import RUN, at
 from tests.support.plans import plan, stage, step, steps_only
@@ -315,3 +315,61 @@ def test_the_status_of_the_run_is_the_same_for_a_stage_that_is_independent() -> 
     state = _state(of, (at("x/a"), Status.FAILURE))
 
     assert (state.rule_status(of.stage("y")), state.run_status(of.stage("y"))) == (Status.SUCCESS, Status.FAILURE)
+
+
+def _attempts(on_lost: OnLost, *statuses: Status, retry: int = 0) -> bool:
+    """Say whether a step is tried again whose attempts have ended like this."""
+    of = steps_only(step("a", retry=retry), on_lost=on_lost)
+    attempts = [at("s/a", attempt=number) for number in range(1, len(statuses) + 1)]
+    entries = [Entry(address=a, status=status, at=0.0) for a, status in zip(attempts, statuses, strict=True)]
+    state = RunState(RUN, of, entries)
+    assert state.step_done(at("s"), of.stages[0].steps[0]) is not state.comes_again(attempts[-1], of.stages[0].steps[0])
+    return state.comes_again(attempts[-1], of.stages[0].steps[0])
+
+
+LOST, FAILURE = Status.LOST, Status.FAILURE
+
+
+@pytest.mark.parametrize(
+    ("statuses", "retry", "again"),
+    [
+        ([LOST], 0, True),
+        ([LOST] * MOST_LOSSES, 0, True),
+        ([LOST] * (MOST_LOSSES + 1), 0, False),
+        ([LOST] * (MOST_LOSSES + 1), 1, True),
+        ([LOST] * (MOST_LOSSES + 2), 1, False),
+        ([LOST, FAILURE], 0, False),
+        ([LOST, LOST, FAILURE], 1, True),
+        ([FAILURE, LOST], 1, True),
+        ([FAILURE, LOST, FAILURE], 1, False),
+        ([LOST, Status.SUCCESS], 1, False),
+        ([LOST, Status.CANCELLED], 1, False),
+    ],
+)
+def test_what_was_lost_is_made_up_for_beside_what_is_retried(
+    statuses: list[Status], retry: int, *, again: bool
+) -> None:
+    assert _attempts(OnLost.RERUN, *statuses, retry=retry) is again
+
+
+def test_what_was_lost_counts_as_any_other_attempt_unless_the_stage_says_more() -> None:
+    assert not _attempts(OnLost.FAIL, LOST)
+    assert _attempts(OnLost.FAIL, LOST, retry=1)
+    assert not _attempts(OnLost.FAIL, LOST, LOST, retry=1)
+
+
+def test_a_run_has_begun_with_its_first_stage_or_service_not_with_what_it_has_taken_over() -> None:
+    state = RunState(RUN, plan(stage("x", step("a")), stage("y", step("b"))))
+    state.apply(Entry(address=Address(RUN), status=Status.RUNNING, at=0.0))
+    state.apply(Entry(address=at("x"), status=Status.SUCCESS, at=0.0))
+    assert not state.begun()
+
+    state.apply(Entry(address=at("y"), status=Status.RUNNING, at=0.0))
+    assert state.begun()
+
+
+def test_the_layer_of_a_stage_that_was_taken_over_is_that_of_the_other_run() -> None:
+    other = Address("feedbeef", "x", round=2)
+    state = RunState(RUN, plan(stage("x", step("a")), stage("y", step("b"))), inherited={"x": other})
+
+    assert (state.layer("x"), state.layer("y")) == (other, None)

@@ -154,6 +154,21 @@ def test_another_workspace_is_an_error() -> None:
     assert told == "in.yml:2:25: 'workspace' of stage 'a' is 'mine' (it must be one of own, shared, none)"
 
 
+@pytest.mark.parametrize("word", ["fail", "rerun"])
+def test_a_stage_says_what_becomes_of_steps_that_are_lost(word: str) -> None:
+    assert plan_of(f"version: 1\nstages: {{a: {{on_lost: {word}, {STEP}}}}}").stages[0].on_lost == word
+
+
+def test_lost_steps_fail_unless_a_stage_says_more() -> None:
+    assert plan_of(f"version: 1\nstages: {{a: {{{STEP}}}}}").stages[0].on_lost == "fail"
+
+
+def test_anything_else_to_become_of_lost_steps_is_an_error() -> None:
+    (told,) = findings_of(f"version: 1\nstages: {{a: {{on_lost: retry, {STEP}}}}}")
+
+    assert told == "in.yml:2:23: 'on_lost' of stage 'a' is 'retry' (did you mean 'rerun'? it must be one of fail, rerun)"
+
+
 RULED = """
     version: 1
     stages:
