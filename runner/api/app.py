@@ -1,0 +1,41 @@
+"""The app: every route, in front of it whoever may come in, and around it what answers when something fails."""
+
+from typing import Final
+
+from fastapi import FastAPI
+
+from runner import __version__
+from runner.api import errors, health, pipelines, runs, streams
+from runner.api.access import Access, Door
+from runner.api.bodies import Encoded
+from runner.api.common import PREFIX
+from runner.api.follow import Followers
+from runner.api.shell import Shells
+from runner.dispatch.service import Service
+
+FOLLOWERS: Final = 1000
+"""How many clients may follow runs at a time."""
+
+
+def make_app(service: Service, *, access: Access, followers: int = FOLLOWERS) -> FastAPI:
+    """Return the API of a daemon, for its socket and for TCP: requests over the latter need the token of ``access``.
+
+    It describes itself at ``/api/v1/openapi.json``.
+    """
+    app = FastAPI(
+        title="runner",
+        version=__version__,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # its scripts would come from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.state.followers = Followers(followers)
+    app.state.shells = Shells()
+    for part in (health, runs, streams, pipelines):
+        app.include_router(part.router)
+    app.add_middleware(Encoded)
+    errors.install(app)
+    app.add_middleware(Door, access=access)
+    return app
