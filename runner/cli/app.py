@@ -20,12 +20,24 @@ SUMMARIES: Final = {
     "compile": "Show what would run, and why the rest would not.",
     "validate": "Say everything that is wrong in pipelines.",
     "schema": "Print the JSON Schema of a pipeline, for editors: red underlines, completion, a line about each key.",
+    "daemon": "Be the daemon of a data directory: run what is submitted, here or by an earlier one that died.",
+    "submit": "Ask the daemon for a run: of a pipeline that it knows by name, or of the one in a file.",
+    "runs": "List the runs of the daemon, the newest first.",
+    "show": "Show what a run has come to: its stages and steps, their times, and why.",
+    "logs": "Print what the steps of a run have printed so far, with their names; of one step as it is.",
+    "cancel": "End a run before its time, as Ctrl-C does in exec; one that waits never begins.",
+    "rerun": "Run a run once more, as it was: its commit, its pipeline, its inputs. Prints the id of the new run.",
+    "shell": "Open a shell like a step of a run: its image, workspace, user and variables.",
+    "pipelines": "List the pipelines that the daemon knows by name, or change them.",
+    "properties": "List the plain properties of a registered pipeline, or change them.",
+    "secrets": "List the names of the secrets of a registered pipeline, or change them.",
     "clean": "Remove what dead runs of this user left on the engine, and what runs were told to keep.",
     "doctor": "Look at this machine and its engine, and say what is missing or weak, and what to do about it.",
 }
 """The commands by their names, each with the first line of what it says of itself.
 
-The command ``name`` is the function ``name_command`` of the module ``runner.cli.name``.
+The command ``name`` is the function ``name_command`` of the module ``runner.cli.name``; if it has commands of its own,
+that is the callback of the ``group`` there.
 """
 
 
@@ -63,6 +75,8 @@ def _load(name: str) -> Any:  # noqa: ANN401 - a command of click, as above
         module = importlib.import_module(f"runner.cli.{name}")
     finally:
         signal.signal(signal.SIGINT, handler)
+    if hasattr(module, "group"):
+        return get_command(module.group)
     alone = typer.Typer(add_completion=False)
     alone.command(name)(getattr(module, f"{name}_command"))
     return get_command(alone)

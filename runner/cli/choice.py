@@ -1,41 +1,16 @@
-"""The options that say what of a pipeline is wanted, and the plan that comes of them."""
+"""The options that say what of a pipeline is wanted."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from runner.cli import options
-from runner.cli.trigger import Subject
-from runner.dialects.findings import nearest
+from runner.dispatch.wanted import Wanted
 from runner.errors import UsageError
-from runner.plan.adjust import Choice, Replacement, adjust
-from runner.plan.model import Plan, Workspace
+from runner.plan.adjust import Choice, Replacement
+from runner.plan.model import Workspace
 
-_PLAIN = "yaml"
+PLAIN = "yaml"
 _RENDERED = ("go", "golang", "starlark")
 _KINDS = ("ci", "cd", "pr", "cc")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """How a file is read, and what is wanted of its plan; ``kind`` is what scripts are told of it, or empty."""
-
-    dialect: str
-    kind: str
-    strict: bool
-    choice: Choice
-
-    def plan(self, subject: Subject) -> Plan:
-        """Compile a pipeline into the plan that is wanted.
-
-        Raises:
-            InvalidPipelineError: with everything that is wrong in it.
-            UsageError: there is no such dialect, stage or step.
-        """
-        from runner.dialects.text import to_plan  # noqa: PLC0415 - --help and completion do without it
-
-        file = str(subject.file)
-        plan = to_plan(subject.content, file, subject.trigger, dialect=self.dialect, strict=self.strict)
-        return adjust(plan, self.choice, nearest)
 
 
 def wanted(  # noqa: PLR0913 - one parameter an option
@@ -48,7 +23,7 @@ def wanted(  # noqa: PLR0913 - one parameter an option
     pull: options.Pull = None,
     workspace: options.WorkspaceSharing = None,
     dialect: options.DialectName = "",
-    pipeline_type: options.PipelineType = _PLAIN,
+    pipeline_type: options.PipelineType = PLAIN,
     strict: options.Strict = False,
 ) -> Wanted:
     """Return what the options say.
@@ -56,7 +31,7 @@ def wanted(  # noqa: PLR0913 - one parameter an option
     Raises:
         UsageError: an image cannot be read, or the file is to be of a type that cannot.
     """
-    kind = _kind(pipeline_type)
+    kind = kind_of(pipeline_type)
     choice = Choice(
         stages=tuple(stage or ()),
         steps=tuple(step or ()),
@@ -69,14 +44,18 @@ def wanted(  # noqa: PLR0913 - one parameter an option
     return Wanted(dialect=dialect, kind=kind, strict=strict, choice=choice)
 
 
-def _kind(name: str) -> str:
-    """Return the kind of pipeline that a type names; Vela's name for a file that needs no rendering names none."""
-    supported = f"supported: {', '.join(_KINDS)} and {_PLAIN}"
+def kind_of(name: str) -> str:
+    """Return the kind of pipeline that a type names; Vela's name for a file that needs no rendering names none.
+
+    Raises:
+        UsageError: there is no such type.
+    """
+    supported = f"supported: {', '.join(_KINDS)} and {PLAIN}"
     if name in _RENDERED:
         raise UsageError(f"--pipeline-type {name}: such pipelines are not supported yet", hint=supported)
-    if name not in (_PLAIN, *_KINDS):
+    if name not in (PLAIN, *_KINDS):
         raise UsageError(f"--pipeline-type {name}: there is no such type", hint=supported)
-    return "" if name == _PLAIN else name
+    return "" if name == PLAIN else name
 
 
 def _read_images(texts: Iterable[str]) -> tuple[Replacement, ...]:

@@ -1,5 +1,6 @@
 """``runner clean``: removes what dead runs left."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from runner.store import instances
 
 if TYPE_CHECKING:
     from runner.backends.docker.sweep import Remnant
+    from runner.dispatch.clean import Cleaned
 
 
 def clean_command(
@@ -21,18 +23,18 @@ def clean_command(
             help="Also what is kept between runs (caches, commands of steps, repositories), if nothing uses it.",
         ),
     ] = False,
+    daemon: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Instead, all that the daemon of this directory has; it must have ended."),
+    ] = None,
 ) -> None:
     """Remove what dead runs of this user left on the engine, and what runs were told to keep.
 
-    What belongs to a run that is going on, to another user or host, or to a daemon is not touched.
+    What belongs to a run that is going on, to another user or host, or to a daemon is not touched; but for --daemon.
     """
-    from runner.backends.docker.client import Engine  # noqa: PLC0415 - --help and completion do without the docker SDK
-    from runner.dispatch.clean import clean  # noqa: PLC0415 - as above
-
     settings = Settings.read()
-    with instances.live(settings.state, instances.KIND_EXEC) as instance:
-        cleaned = clean(Engine(), instance, kept=True, lasting=everything)
-    forgotten = _forget(settings) if everything else 0
+    cleaned = _clean(settings, daemon, everything=everything)
+    forgotten = _forget(settings) if everything and daemon is None else 0
     for remnant in cleaned.removed:
         say(f"removed {_described(remnant)}")
     for remnant in cleaned.left:
@@ -43,6 +45,16 @@ def clean_command(
         say("nothing to remove")
     if cleaned.left:
         raise typer.Exit(ExitCode.INFRASTRUCTURE)
+
+
+def _clean(settings: Settings, daemon: Path | None, *, everything: bool) -> "Cleaned":
+    from runner.backends.docker.client import Engine  # noqa: PLC0415 - --help and completion do without the docker SDK
+    from runner.dispatch.clean import clean, clean_daemon  # noqa: PLC0415 - as above
+
+    if daemon is not None:
+        return clean_daemon(Engine(), daemon, lasting=everything)
+    with instances.live(settings.state, instances.KIND_EXEC) as instance:
+        return clean(Engine(), instance, kept=True, lasting=everything)
 
 
 def _forget(settings: Settings) -> int:

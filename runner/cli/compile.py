@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from runner.cli import options
-from runner.cli.choice import Wanted, wanted
+from runner.cli.choice import wanted
 from runner.cli.console import say
 from runner.cli.graph import GraphFormat, draw
 from runner.cli.groups import grouped
-from runner.cli.trigger import Given, find_subject
 from runner.cli.trigger_options import given
+from runner.dispatch.subject import Given, find_subject
+from runner.dispatch.wanted import Wanted
 from runner.errors import UsageError
 from runner.plan import codec
 from runner.plan.model import Plan, PullPolicy, Stage, Step

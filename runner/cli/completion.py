@@ -1,20 +1,25 @@
 """What a shell offers when somebody presses Tab behind an option; typer asks, and writes the scripts for the shells."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from runner.cli.files import read
-from runner.cli.trigger import default_file
-from runner.errors import UsageError
+from runner.dispatch.subject import default_file
+from runner.errors import RunnerError, UsageError
 from runner.naming import ORIGINS, SERVICES
 from runner.plan import events
 from runner.plan.model import Plan
+from runner.plan.status import Status
 from runner.plan.trigger import Trigger
+from runner.workspace.files import read
 
+if TYPE_CHECKING:
+    from runner.cli.client.daemon import Daemon
+
+_PATIENCE: Final = 1.0
 # Shells take what they are offered for code: zsh evaluates it, bash expands it. The names are those of whoever wrote
 # the file, which may have come with a repository that nobody trusts.
 _HARMLESS: Final = re.compile(r"[^\W_][\w./@%+-]*")
@@ -47,6 +52,30 @@ def complete_step(context: typer.Context, incomplete: str) -> list[str]:
     kept = tuple((stage.name, step.name) for stage in plan.stages for step in stage.steps)
     gone = tuple((gone.stage, gone.step) for gone in plan.pruned if gone.step and gone.stage not in (SERVICES, ORIGINS))
     return _offered(f"{stage}/{step}" if "/" in incomplete else step for stage, step in (*kept, *gone))
+
+
+def complete_run() -> list[str]:
+    """Return the newest runs of the daemon; none where there is no daemon."""
+    return _asked(lambda daemon: (run.id for run in daemon.runs()))
+
+
+def complete_pipeline() -> list[str]:
+    """Return the pipelines that the daemon knows; none where there is no daemon."""
+    return _asked(lambda daemon: (pipeline.name for pipeline in daemon.pipelines()))
+
+
+def complete_status() -> list[str]:
+    """Return the statuses of runs."""
+    return list(Status)
+
+
+def _asked(question: Callable[["Daemon"], Iterable[str]]) -> list[str]:
+    from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - as above
+
+    try:
+        return _offered(question(Daemon.here(patience=_PATIENCE)))
+    except RunnerError:
+        return []  # nobody reads messages while a command is typed
 
 
 def _offered(names: Iterable[str]) -> list[str]:

@@ -19,10 +19,10 @@ from typing import Final
 import typer
 from typer.core import TyperOption
 
-from runner.cli.files import read
-from runner.cli.trigger import default_file
 from runner.dialects.findings import nearest
+from runner.dispatch.subject import default_file
 from runner.errors import UsageError
+from runner.workspace.files import read
 
 NAME: Final = ".runner.toml"
 

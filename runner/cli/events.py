@@ -1,19 +1,15 @@
-"""The face of a run for programs: one JSON object a line (``--output events``).
-
-Each has ``event``: ``status`` (an address enters a status), ``log`` (complete lines of a step), ``pull``, ``notice``.
-"""
+"""The face of a run for programs: one JSON object a line (``--output events``), as ``dispatch.wire`` has them."""
 
 import json
 from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
-from runner.engine.events import Changed, Event, Notice, Pulling
+from runner.dispatch.feed import Item, Lines
+from runner.dispatch.wire import document
+from runner.engine.events import Changed, Event, Printing
 from runner.logs.follow import Block
-from runner.logs.lines import decode
 from runner.naming import Address
 from runner.plan.status import Status
-
-_Json = str | int | float | None
 
 
 class EventFace:
@@ -24,27 +20,13 @@ class EventFace:
 
     def lines(self, address: Address, block: Block) -> None:
         """Write lines as one event."""
-        text, stream = decode(block.data), block.stream.name.lower()
-        self._write({"event": "log", **_address(address), "stream": stream, "text": text})
+        self._write(Lines(address, block))
 
     def event(self, event: Event) -> None:
-        """Write an event."""
-        match event:
-            case Changed(entry) if entry.status is not Status.PENDING:
-                what: dict[str, _Json] = {
-                    "status": entry.status,
-                    "exit_code": entry.exit_code,
-                    "reason": entry.reason,
-                    "at": round(entry.at, 3),
-                }
-                self._write({"event": "status", **_address(entry.address), **what})
-            case Notice(text, address):
-                self._write({"event": "notice", **(_address(address) if address else {}), "text": text})
-            case Pulling(progress):
-                done: dict[str, _Json] = {"current": progress.current, "total": progress.total}
-                self._write({"event": "pull", "image": progress.image, "text": progress.text, **done})
-            case _:
-                pass  # what a step prints shows that it does
+        """Write an event, unless what follows shows it: what a step prints shows that it does."""
+        made_ready = isinstance(event, Changed) and event.entry.status is Status.PENDING
+        if not made_ready and not isinstance(event, Printing):
+            self._write(event)
 
     def flush(self) -> None:
         """Let everything be seen."""
@@ -54,15 +36,5 @@ class EventFace:
         """Do nothing: lines that stand are in nobody's way."""
         return nullcontext()
 
-    def _write(self, document: dict[str, _Json]) -> None:
-        self._stream.write(json.dumps(document).encode() + b"\n")
-
-
-def _address(address: Address) -> dict[str, _Json]:
-    return {
-        "run": address.run,
-        "stage": address.stage,
-        "step": address.step,
-        "round": address.round,
-        "attempt": address.attempt,
-    }
+    def _write(self, item: Item) -> None:
+        self._stream.write(json.dumps(document(item)).encode() + b"\n")

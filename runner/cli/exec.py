@@ -3,12 +3,13 @@
 import typer
 
 from runner.cli import options
-from runner.cli.choice import Wanted, wanted
+from runner.cli.choice import wanted
 from runner.cli.exec_options import Ends, Work, ends, grants, work
 from runner.cli.groups import grouped
-from runner.cli.secrets import read_secrets, secrets_of, secure_properties
-from runner.cli.trigger import Given, find_subject
+from runner.cli.secret_values import read_secrets, secure_properties
 from runner.cli.trigger_options import given
+from runner.dispatch.subject import Given, find_subject
+from runner.dispatch.wanted import Wanted
 from runner.pipelinectl.layout import OURS
 from runner.plan.grants import Grants, grant
 
@@ -35,8 +36,9 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         plan = grant(wanted.plan(subject), grants, taken=OURS)
         # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
         from runner.cli.execution import execute  # noqa: PLC0415 - see above
-        from runner.dispatch.local import Order  # noqa: PLC0415 - see above
+        from runner.dispatch.orders import Order, secrets_of  # noqa: PLC0415 - see above
         from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
+        from runner.engine.job import Keep  # noqa: PLC0415 - see above
         from runner.engine.run import default_parallel  # noqa: PLC0415 - see above
 
         secrets = read_secrets(secret or (), secrets_of(plan), secret_file or ()) if plan.stages else {}
@@ -53,7 +55,7 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
                 trigger=subject.trigger,
             ),
             max_parallel=max_parallel or default_parallel(),
-            keep=ends.keep,
+            keep=Keep.ALWAYS if ends.keep else Keep.NEVER,
             export=work.export,
             artifacts=ends.artifacts,
             values=ends.look.output is options.OutputFormat.JSON,

@@ -1,6 +1,5 @@
 """The options that only ``runner exec`` has: what it works on, what it allows, what is seen of it."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli import options
+from runner.cli.look_options import look
 from runner.cli.options import OutputFormat, SourceFilter
-from runner.cli.trigger import Given
+from runner.dispatch.subject import Given
 from runner.errors import UsageError
 from runner.plan.grants import Grants
 from runner.settings import Settings
@@ -46,9 +46,12 @@ class Work:
         if not self.url:
             yield file, self.directory
             return
-        from runner.cli.clone import fetched, pipeline_in, spec_of  # noqa: PLC0415 - most runs do without
+        from runner.cli.clone import fetched  # noqa: PLC0415 - most runs do without
+        from runner.dispatch.repositories import pipeline_in, spec_of  # noqa: PLC0415 - as above
 
-        with fetched(spec_of(self.url, self.commit, given, submodules=self.submodules), look) as clone:
+        tag, branch = given.tag or "", given.branch or ""
+        spec = spec_of(self.url, commit=self.commit, tag=tag, branch=branch, submodules=self.submodules)
+        with fetched(spec, look) as clone:
             yield pipeline_in(clone, file), clone
 
     def source(self, repository: Path) -> "Source":
@@ -142,12 +145,9 @@ def ends(  # noqa: PLR0913 - one parameter an option
     Raises:
         UsageError: they do not go together, or not without a terminal.
     """
-    from runner.cli.faces import Look  # noqa: PLC0415 - as above
-
     if shell_on_failure:
-        from runner.cli.shell import check_terminal  # noqa: PLC0415 - as above
+        from runner.cli.failure_shell import check_terminal  # noqa: PLC0415 - as above
 
         check_terminal(output)
-    color = not no_color and not os.environ.get("NO_COLOR")
-    look = Look(output=output, quiet=quiet, timestamps=timestamps, color=color)
-    return Ends(look=look, keep=keep, shell=shell_on_failure, artifacts=artifacts)
+    shown = look(output=output, quiet=quiet, timestamps=timestamps, no_color=no_color)
+    return Ends(look=shown, keep=keep, shell=shell_on_failure, artifacts=artifacts)

@@ -5,32 +5,21 @@ import json
 from runner.cli.compile import describe
 from runner.cli.console import give_up, mute, say
 from runner.cli.exec_options import Ends
+from runner.cli.exits import exit_code, nothing_to_run
 from runner.cli.faces import showing
+from runner.cli.failure_shell import FailureShell
 from runner.cli.interrupts import interrupts
 from runner.cli.options import OutputFormat
 from runner.cli.printer import Printer
-from runner.cli.shell import FailureShell
 from runner.cli.syntax import explain
-from runner.cli.trigger import Subject
 from runner.diagnostics import redact_by
-from runner.dispatch.local import LocalRun, Order, local
+from runner.dispatch.orders import Order
+from runner.dispatch.single import LocalRun, local
+from runner.dispatch.subject import Subject
 from runner.engine.events import Notice
-from runner.engine.journal import Entry
-from runner.engine.report import Report, report
-from runner.engine.state import RunState
+from runner.engine.report import Report
 from runner.errors import ExitCode
-from runner.naming import Address
-from runner.pipelinectl.values import Store, values_of
-from runner.plan.status import Status
 from runner.settings import Settings
-
-_EXIT_CODES = {
-    Status.SUCCESS: ExitCode.SUCCESS,
-    Status.FAILURE: ExitCode.FAILURE,
-    Status.TIMEOUT: ExitCode.TIMEOUT,
-    Status.CANCELLED: ExitCode.INTERRUPTED,
-    Status.PAUSED: ExitCode.PAUSED,
-}
 
 
 def execute(subject: Subject, order: Order, ends: Ends) -> int:
@@ -43,8 +32,7 @@ def execute(subject: Subject, order: Order, ends: Ends) -> int:
     plan, look = order.plan, ends.look
     if not plan.stages:
         look.say(subject.describe(), *describe(plan))
-        nothing = Entry(address=Address(""), status=Status.SKIPPED, at=0.0, reason="nothing to run")
-        _document(look.output, report(RunState("", plan, [nothing]), values_of(Store())))
+        _document(look.output, nothing_to_run(plan))
         return ExitCode.SUCCESS
     look.say(subject.describe(), *plan.warnings)
     with local(Settings.read()) as place:
@@ -64,8 +52,7 @@ def execute(subject: Subject, order: Order, ends: Ends) -> int:
         return taken.exit_code or give_up(printer.failure)
     look.say(*(f"note: {line}" for line in explain(run.plan, document)))
     _document(look.output, document)
-    status = Status(document["run"]["status"])
-    return taken.exit_code or _EXIT_CODES.get(status, ExitCode.INFRASTRUCTURE)
+    return taken.exit_code or exit_code(document["run"]["status"])
 
 
 def _document(output: OutputFormat, document: Report) -> None:

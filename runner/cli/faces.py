@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from runner.cli.console import say
 from runner.cli.events import EventFace
@@ -45,16 +46,20 @@ class Shown:
 
 
 @contextmanager
-def showing(look: Look, plan: Plan, logs: LogBook) -> Iterator[Shown]:
-    """Give a run the face that is asked for: on a terminal a tree, unless it can only show lines."""
+def showing(look: Look, plan: Plan, logs: LogBook, begun: datetime | None = None) -> Iterator[Shown]:
+    """Give a run the face that is asked for: on a terminal a tree, unless it can only show lines.
+
+    ``begun`` is when the run did, if that was before.
+    """
     text = look.output is OutputFormat.TEXT
     stream = sys.stdout if text else sys.stderr
-    plain = PlainFace(stream.buffer, terminal=stream.isatty(), color=look.color, timestamps=look.timestamps)
+    terminal, stamps = stream.isatty(), look.timestamps
+    plain = PlainFace(stream.buffer, terminal=terminal, color=look.color, timestamps=stamps, begun=begun)
     if look.output is OutputFormat.EVENTS:
         yield Shown(EventFace(sys.stdout.buffer))
     elif look.quiet:
         yield Shown(QuietFace(plain, logs))
-    elif not text or look.timestamps or not stream.isatty() or os.environ.get("TERM") == _DUMB:
+    elif not text or stamps or not terminal or os.environ.get("TERM") == _DUMB:
         yield Shown(plain)
     else:
         from runner.cli.live.face import LiveFace  # noqa: PLC0415 - rich takes long to import

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from runner.cli.files import read
 from runner.engine.envfile import BadLineError, parse
 from runner.errors import UsageError
 from runner.pipelinectl.layout import CONFIG, is_file_name
+from runner.workspace.files import read
 
 
 def read_assignments(option: str, texts: Iterable[str]) -> dict[str, str]:

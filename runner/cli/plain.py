@@ -21,9 +21,10 @@ class PlainFace:
     """Writes lines to a stream; on a terminal, without what could move its cursor, and without ``color`` if told.
 
     With ``timestamps`` each begins with the time at which it arrived, or at which that happened of which it tells.
+    ``begun`` is when the run did, if it is shown later than that.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is to be seen, and how time passes
         self,
         stream: BinaryIO,
         *,
@@ -31,13 +32,14 @@ class PlainFace:
         color: bool = True,
         timestamps: bool = False,
         clock: Clock | None = None,
+        begun: datetime | None = None,
     ) -> None:
         self._stream = stream
         self._terminal = terminal
         self._color = color
         self._timestamps = timestamps
         self._clock = clock or SystemClock()
-        self._begun: datetime | None = None
+        self._begun = begun
         self._wording = Wording()
 
     def lines(self, address: Address, block: Block) -> None:

@@ -10,10 +10,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from runner.engine.events import Event, Printing
+from runner.dispatch.feed import Events, Feed, Lines
+from runner.engine.events import Event
 from runner.engine.job import Task
 from runner.logs.files import LogBook
-from runner.logs.follow import Block, Follower
+from runner.logs.follow import Block
 from runner.naming import Address
 
 _PARTIAL_SECONDS = 0.5
@@ -54,13 +55,11 @@ class Printer:
 
     def __init__(self, logs: LogBook, face: Face, closed: Callable[[], None]) -> None:
         self._logs = logs
-        self._follower = Follower(logs)
+        self._events = Events(logs.changes)
+        self._feed = Feed(self._events, logs)
         self._face = face
         self._closed = closed
-        self._events: deque[Event] = deque()
         self._pauses: deque[_Pause] = deque()
-        self._shown = 0
-        self._addresses: dict[str, Address] = {}
         self._over = False
         self.failure: OSError | None = None
         """Why nothing can be shown any more."""
@@ -68,8 +67,7 @@ class Printer:
 
     def observe(self, event: Event) -> None:
         """Take note of an event, from any thread."""
-        self._events.append(event)
-        self._logs.changes.bump()
+        self._events.observe(event)
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
@@ -96,7 +94,7 @@ class Printer:
     def _run(self) -> None:
         try:
             while not self._over:
-                news = self._follower.wait(_PARTIAL_SECONDS)
+                news = self._feed.wait(_PARTIAL_SECONDS)
                 self._show(partial=not news)
                 while self._pauses:
                     self._rest(self._pauses.popleft())
@@ -108,7 +106,7 @@ class Printer:
             self._closed()  # `finish` raises it, when the run has ended
             raise
         finally:
-            self._follower.close()
+            self._feed.close()
 
     def _rest(self, pause: _Pause) -> None:
         self._show(partial=True)
@@ -117,20 +115,10 @@ class Printer:
             pause.over.wait()
 
     def _show(self, *, partial: bool) -> None:
-        # What a step printed was written before the event of its end, so it is shown before it; and after that of its
-        # start, since lines come in the order in which they arrived.
-        due = self._shown + len(self._events)
-        for block in self._follower.poll(partial=partial):
-            while block.log not in self._addresses:
-                self._show_event()
-            self._face.lines(self._addresses[block.log], block)
-        while self._shown < due:
-            self._show_event()
+        for item in self._feed.poll(partial=partial):
+            match item:
+                case Lines(address, block):
+                    self._face.lines(address, block)
+                case event:
+                    self._face.event(event)
         self._face.flush()
-
-    def _show_event(self) -> None:
-        event = self._events.popleft()
-        self._shown += 1
-        if isinstance(event, Printing):
-            self._addresses[event.log] = event.address
-        self._face.event(event)

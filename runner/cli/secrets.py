@@ -1,107 +1,81 @@
-"""Where the values of secrets come from: the environment, files, or whoever sits at the terminal."""
+"""``runner secrets``: values of a registered pipeline that nobody can read back."""
 
-import os
+import json
 import sys
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
+from typing import Annotated
 
 import typer
 
-from runner.cli.console import escaped
-from runner.cli.files import read
-from runner.cli.inputs import check_property, read_files
+from runner.cli import options
+from runner.cli.console import escaped, say
+from runner.cli.remote_options import PipelineName, no_events
+from runner.cli.secret_values import as_secret, read_given
 from runner.errors import UsageError
-from runner.plan.model import Plan
+from runner.workspace.files import read_all
 
-_EVERYBODYS = frozenset(("HOME", "HOSTNAME", "LANG", "LOGNAME", "MAIL", "PATH", "PWD", "SHELL", "TERM", "TZ", "USER"))
+# Options may stand behind the name of the pipeline, too.
+group = typer.Typer(add_completion=False, context_settings={"allow_interspersed_args": True})
 
-
-def read_secrets(asked: Iterable[str], declared: Iterable[str], files: Iterable[Path] = ()) -> dict[str, str]:
-    """Return the values of all secrets that were asked for on the command line or are declared in the pipeline.
-
-    ``NAME=@FILE`` is taken from a file, less one newline at its end; ``NAME`` from the lines of ``files``, else from
-    the environment (as it is written, or in capitals), else asked for. All values of ``files`` are secrets. An empty
-    variable is as good as none, and so is one that every login has; an empty file or line is an empty secret.
-
-    Raises:
-        UsageError: secrets have no value, and nobody can be asked; all of them are named. Or a file cannot be read.
-    """
-    values, wanted = _asked(asked)
-    listed = read_files("--secret-file", files)
-    unknown: list[str] = []
-    for name in dict.fromkeys((*wanted, *declared)):
-        found = values[name] if name in values else _found(name, listed)
-        if found is None:
-            unknown.append(name)
-        else:
-            values[name] = found
-    if unknown:
-        raise UsageError(
-            f"no value for the secret{'s' if len(unknown) > 1 else ''} {', '.join(unknown)}",
-            hint=f"set the environment variable, or give --secret {unknown[0]}=@FILE or --secret-file FILE",
-        )
-    return listed | values
+_Forms = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="NAME", help="NAME=@FILE is taken from a file; NAME from stdin, or asked for at a terminal."
+    ),
+]
+_Names = Annotated[list[str], typer.Argument(metavar="NAME", help="Their names.")]
 
 
-def secrets_of(plan: Plan) -> tuple[str, ...]:
-    """Return the names of the secrets that steps and plugins of a plan use; one that nothing needs is not asked for."""
-    steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
-    return tuple(dict.fromkeys(use.source for step in steps for use in step.secrets))
+@group.callback(invoke_without_command=True)
+def secrets_command(
+    context: typer.Context, pipeline: PipelineName, *, output: options.Output = options.OutputFormat.TEXT
+) -> None:
+    """List the names of the secrets of a registered pipeline, or change them."""
+    context.obj = pipeline
+    if context.invoked_subcommand is not None:
+        return
+    no_events(output, "a list")
+    from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - --help and completion do without it
+
+    found = Daemon.here().pipeline(pipeline).secrets
+    if output is options.OutputFormat.JSON:
+        say(json.dumps({"secrets": found}, indent=2))
+    else:
+        say("\n".join(found) or f"pipeline {pipeline} has no secrets")
 
 
-def secure_properties(asked: Iterable[str], plan: Plan, values: Mapping[str, str]) -> dict[str, str]:
-    """Return the secrets that every step may see: those asked for by name that the pipeline does not know.
+@group.command("set")
+def set_command(context: typer.Context, secrets: _Forms) -> None:
+    """Set secrets, whose values never stand on a command line; runs that have been submitted keep what they have."""
+    from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - --help and completion do without it
 
-    One that it declares, or that a step of it uses, pruned or not, is for the steps that say so. The case of its
-    letters means nothing, as where its value is looked for.
+    values, asked = read_given("", secrets)
+    values |= _typed(asked)
+    daemon = Daemon.here()
+    for name, value in values.items():
+        daemon.set_secret(context.obj, name, value)
 
-    Raises:
-        UsageError: there can be no property of this name.
-    """
-    known = {name.casefold() for name in plan.secrets}
-    names = {text.partition("=")[0] for text in asked}
-    names = {name for name in names if name.casefold() not in known}
+
+@group.command("remove")
+def remove_command(context: typer.Context, names: _Names) -> None:
+    """Remove secrets."""
+    from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - --help and completion do without it
+
+    daemon = Daemon.here()
     for name in names:
-        check_property(f"--secret {name}, which no step asks for", name)
-    return {name: values[name] for name in sorted(names)}
+        daemon.remove_secret(context.obj, name)
 
 
-def _asked(texts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """Return the secrets that are in files, and the names of the others."""
-    values: dict[str, str] = {}
-    wanted: list[str] = []
-    for text in texts:
-        name, separator, value = text.partition("=")
-        if not name or (separator and not value.startswith("@")):
-            raise UsageError(
-                f"--secret {name}=…: a value on a command line is seen by everyone" if name else "--secret: no name",
-                hint="use NAME, taken from the environment, or NAME=@FILE",
-            )
-        if separator:
-            values[name] = _read(name, Path(value.removeprefix("@")))
-        else:
-            wanted.append(name)
-    return values, wanted
-
-
-def _found(name: str, listed: Mapping[str, str]) -> str | None:
-    """Return the value of a secret: from a list, the environment, or whoever sits at the terminal."""
-    for form in (name, name.upper()):
-        if form in listed:
-            return listed[form]
-    found = next(
-        (os.environ[form] for form in (name, name.upper()) if form not in _EVERYBODYS and os.environ.get(form)), ""
-    )
-    if not found and sys.stdin.isatty():
-        found = typer.prompt(f"secret {escaped(name)}", hide_input=True, err=True)
-    return found or None
-
-
-def _read(name: str, file: Path) -> str:
+def _typed(names: Iterable[str]) -> dict[str, str]:
+    """Return secrets as whoever sits at the terminal types them; without a terminal, the one that stdin holds."""
+    wanted = tuple(dict.fromkeys(names))
+    if not wanted:
+        return {}
+    if sys.stdin.isatty():
+        return {name: typer.prompt(f"secret {escaped(name)}", hide_input=True, err=True) for name in wanted}
+    if len(wanted) > 1:
+        raise UsageError(f"stdin holds one secret, and not {', '.join(wanted)}", hint="use NAME=@FILE for the others")
     try:
-        # As bytes: `read_text` would change the line ends of a key.
-        return read(file).decode().removesuffix("\n").removesuffix("\r")
+        return {wanted[0]: as_secret(read_all(sys.stdin.buffer), "stdin")}
     except OSError as error:
-        raise UsageError(f"--secret {name}=@{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--secret {name}=@{file}: this is not UTF-8", hint="save the file as UTF-8") from error
+        raise UsageError(f"stdin: {error.strerror}") from error

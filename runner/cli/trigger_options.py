@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from runner.cli import options
 from runner.cli.inputs import check_property, read_assignments, read_files
-from runner.cli.trigger import Given
+from runner.dispatch.subject import Given
 
 
 def given(  # noqa: PLR0913 - one parameter an option

@@ -10,9 +10,9 @@ import typer
 
 from runner.cli import options
 from runner.cli.console import say
-from runner.cli.files import read, read_all
-from runner.cli.trigger import default_file
+from runner.dispatch.subject import default_file
 from runner.errors import ExitCode, Finding, Place, Severity, UsageError
+from runner.workspace.files import read, read_all
 
 _STDIN = Path("-")
 _STDIN_NAME = "<stdin>"

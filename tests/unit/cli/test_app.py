@@ -24,6 +24,8 @@ RUNNER = Path(sys.executable).parent / "runner"
 CODES = {
     "RunnerError": 3,
     "UsageError": 2,
+    "NotFoundError": 2,
+    "ConflictError": 2,
     "InvalidPipelineError": 2,
     "InfrastructureError": 3,
     "EngineUnavailableError": 3,
@@ -31,6 +33,11 @@ CODES = {
     "EngineRefusedError": 3,
     "ImageError": 3,
     "WorkspaceError": 3,
+    "StoreError": 3,
+    "TransitionError": 3,
+    "DaemonRunningError": 3,
+    "DaemonUnavailableError": 3,
+    "BusyError": 3,
     "UnwantedError": 3,
     "SupersededError": 3,
 }

@@ -4,10 +4,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from runner.cli.choice import Wanted
 from runner.cli.choice import wanted as group
 from runner.cli.groups import grouped
-from runner.cli.trigger import Subject
+from runner.dispatch.subject import Subject
+from runner.dispatch.wanted import Wanted
 from runner.errors import InvalidPipelineError, UsageError
 from runner.plan.adjust import Choice, Replacement
 from runner.plan.model import PullPolicy, Workspace

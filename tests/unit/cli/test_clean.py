@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -121,3 +122,25 @@ def test_what_cannot_be_removed_of_repositories_is_told_and_is_3(
 
     assert app.run() == 3
     assert "what is kept of repositories cannot be removed" in capsys.readouterr().err
+
+
+def test_what_a_daemon_has_goes_only_when_its_directory_is_named(
+    sweep: FakeSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = os.umask(0o022)
+    data = tmp_path / "data"
+    with instances.daemon(data) as daemon:
+        pass
+    sweep.there = [remnant("c", daemon.id)]
+    assert app.run() == 0
+    assert len(sweep.there) == 1
+
+    monkeypatch.setattr(sys, "argv", ["runner", "clean", "--daemon", str(data)])
+    assert app.run() == 0
+    with instances.daemon(data):
+        assert app.run() == 3
+    os.umask(before)
+
+    out, err = capsys.readouterr()
+    assert out == "nothing to remove\nremoved container c of run 0badcafe\n"
+    assert f"a daemon works in {data} already" in err

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -8,8 +9,20 @@ from typing import cast
 import pytest
 import typer
 
-from runner.cli.completion import complete_dialect, complete_event, complete_stage, complete_step
-from runner.plan import events
+from runner.cli import completion
+from runner.cli.completion import (
+    complete_dialect,
+    complete_event,
+    complete_pipeline,
+    complete_run,
+    complete_stage,
+    complete_status,
+    complete_step,
+)
+from runner.plan import codec, events
+from runner.plan.status import Status
+from tests.support.api_stand import answer, failure, pipeline, summary
+from tests.support.remote import Remote
 
 RUNNER = Path(sys.executable).parent / "runner"
 PIPELINE = """\
@@ -152,3 +165,42 @@ def test_the_script_is_installed_in_the_home_of_the_user(tmp_path: Path) -> None
     assert "_RUNNER_COMPLETE=complete_bash" in installed.read_text()
     assert str(installed) in (tmp_path / ".bashrc").read_text()
     assert done.stderr == ""
+
+
+def test_runs_are_those_of_the_daemon(remote: Remote) -> None:
+    remote.stand.on("GET /runs", answer({"runs": [codec.encode(summary("b0b")), codec.encode(summary("a0a"))]}))
+
+    assert complete_run() == ["b0b", "a0a"]
+
+
+def test_pipelines_are_those_of_the_daemon_less_those_that_a_shell_would_take_for_code(remote: Remote) -> None:
+    names = ("team/shop", "$(touch pwned)")
+    remote.stand.on("GET /pipelines", answer({"pipelines": [codec.encode(pipeline(name)) for name in names]}))
+
+    assert complete_pipeline() == ["team/shop"]
+
+
+def test_a_daemon_that_refuses_offers_nothing(remote: Remote) -> None:
+    remote.stand.on("GET /runs", failure(503, "no", code=3))
+
+    assert complete_run() == []
+    assert complete_pipeline() == []
+
+
+def test_without_a_daemon_nothing_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNNER_DATA_DIR", str(tmp_path))
+
+    assert complete_run() == []
+
+
+def test_a_daemon_that_says_nothing_is_not_waited_for(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold = threading.Event()
+    monkeypatch.setattr(completion, "_PATIENCE", 0.1)
+    remote.stand.on("GET /runs", lambda _: hold.wait(30))
+
+    assert complete_run() == []
+    hold.set()
+
+
+def test_statuses_are_offered() -> None:
+    assert complete_status() == list(Status)

@@ -8,6 +8,7 @@ from runner.logs.index import Stream
 from tests.support.faces import STORY, address, block
 
 AT = {"run": "0badcafe", "stage": "build", "step": "test", "round": 1, "attempt": 1}
+WHEN = {"log": "log", "time": "2026-01-01T00:00:00.000000+00:00"}
 GOLDEN = """\
 {"event": "status", "run": "0badcafe", "stage": "", "step": "", "round": 1, "attempt": 1, "status": "running", "exit_code": null, "reason": "", "at": 0.0}
 {"event": "pull", "image": "golang:1.24", "text": "Downloading", "current": 0, "total": 0}
@@ -72,9 +73,9 @@ def test_complete_lines_are_one_event_with_their_stream() -> None:
     face.lines(address("build/test"), block(b"runner: a gap\n", Stream.NOTICE))
 
     assert _shown(face, buffer) == [
-        {"event": "log", **AT, "stream": "stdout", "text": "one\ntwo\n"},
-        {"event": "log", **AT, "stream": "stderr", "text": "oh\n"},
-        {"event": "log", **AT, "stream": "notice", "text": "runner: a gap\n"},
+        {"event": "log", **AT, **WHEN, "stream": "stdout", "text": "one\ntwo\n"},
+        {"event": "log", **AT, **WHEN, "stream": "stderr", "text": "oh\n"},
+        {"event": "log", **AT, **WHEN, "stream": "notice", "text": "runner: a gap\n"},
     ]
 
 

@@ -92,6 +92,16 @@ def test_with_timestamps_an_event_has_the_time_at_which_it_happened_and_not_at_w
     ]
 
 
+def test_of_a_run_that_is_shown_later_it_is_known_when_it_began() -> None:
+    buffer = io.BytesIO()
+    begun = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    face = PlainFace(buffer, terminal=False, timestamps=True, clock=_Clock(), begun=begun)
+
+    face.event(changed(address("s/a"), Status.RUNNING, at=0.25))
+
+    assert buffer.getvalue() == b"2026-01-01T12:00:00.250Z s/a: running\n"
+
+
 @pytest.mark.parametrize(("color", "shown"), [(True, b"\x1b[31mred\x1b[0m"), (False, b"red")])
 def test_colours_reach_a_terminal_unless_they_are_not_wanted(color: bool, shown: bytes) -> None:  # noqa: FBT001 - a case
     buffer = io.BytesIO()

@@ -1,211 +1,141 @@
+import io
 import sys
 from pathlib import Path
 
 import pytest
 import typer
 
-from runner.cli.secrets import read_secrets, secrets_of, secure_properties
-from runner.errors import UsageError
-from runner.plan.model import Plan, SecretUse
-from tests.support.plans import stage, step
+from runner.dispatch.requests import Pipeline
+from runner.plan import codec
+from tests.support.api_stand import answer, failure, pipeline
+from tests.support.remote import Remote
 
 
-class _Keyboard:
-    """Somebody at a terminal who knows some answers."""
+def _known(remote: Remote, found: Pipeline) -> None:
+    remote.stand.on("GET /pipelines/shop", answer(codec.encode(found)))
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: dict[str, str]) -> None:
-        self.asked: list[str] = []
-        self._answers = answers
-        monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
-        monkeypatch.setattr(typer, "prompt", self._prompt)
 
-    def _prompt(self, text: str, *, hide_input: bool, err: bool) -> str:
-        assert hide_input, "what is typed must not be seen"
-        assert err, "stdout is for the output"
-        self.asked.append(text)
-        return self._answers[text]
+def _takes(remote: Remote, *names: str) -> None:
+    for name in names:
+        remote.stand.on(f"PUT /pipelines/shop/secrets/{name}", lambda handler: handler.send(204, "text/plain"))
+
+
+def _sent(remote: Remote) -> dict[str, str]:
+    return {asked.path.rpartition("/")[2]: asked.body["value"] for asked in remote.stand.asked}
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nobody sit at a terminal, and no variable of ours be set."""
-    monkeypatch.setattr(sys.stdin, "isatty", lambda: False)
-    for name in ("token", "TOKEN", "key", "KEY"):
-        monkeypatch.delenv(name, raising=False)
+def stdin(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    """Let nobody sit at a terminal; return what stdin holds."""
+    content = io.BytesIO(b"of stdin\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(content))
+    return content
 
 
-def test_a_secret_comes_from_the_variable_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("token", "as written")
-    monkeypatch.setenv("TOKEN", "in capitals")
+def test_the_names_of_secrets_are_listed(remote: Remote) -> None:
+    _known(remote, pipeline("shop"))
 
-    assert read_secrets(["token"], []) == {"token": "as written"}
-
-
-def test_a_secret_comes_from_the_variable_in_capitals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKEN", "in capitals")
-
-    assert read_secrets([], ["token"]) == {"token": "in capitals"}
+    assert remote.call("secrets", "shop") == 0
+    assert remote.out == "key\ntoken\n"
+    assert remote.call("secrets", "shop", "--output", "json") == 0
+    assert remote.document == {"secrets": ["key", "token"]}
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("token", "")
-    monkeypatch.setenv("KEY", "")
+def test_it_is_said_when_there_are_none(remote: Remote) -> None:
+    bare = pipeline("shop")
+    _known(remote, Pipeline(name=bare.name, definition=bare.definition, properties={}, secrets=()))
 
-    with pytest.raises(UsageError, match="no value for the secrets token, KEY"):
-        read_secrets([], ["token", "KEY"])
+    assert remote.call("secrets", "shop") == 0
+
+    assert remote.out == "pipeline shop has no secrets\n"
+
+
+def test_a_list_has_no_events(remote: Remote) -> None:
+    assert remote.call("secrets", "shop", "--output", "events") == 2
+
+
+def test_values_come_from_files_and_from_stdin(remote: Remote, tmp_path: Path) -> None:
+    _takes(remote, "key", "token")
+    (tmp_path / "key").write_bytes(b"one\r\ntwo\n")
+
+    assert remote.call("secrets", "shop", "set", f"key=@{tmp_path}/key", "token") == 0
+
+    assert _sent(remote) == {"key": "one\r\ntwo", "token": "of stdin"}
+    assert remote.out + remote.err == ""
+
+
+def test_whoever_sits_at_a_terminal_is_asked(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    _takes(remote, "key", "token")
+    asked: list[str] = []
+
+    def prompt(text: str, *, hide_input: bool, err: bool) -> str:
+        assert hide_input
+        assert err
+        asked.append(text)
+        return f"typed for {text}"
+
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr(typer, "prompt", prompt)
+
+    assert remote.call("secrets", "shop", "set", "key", "token", "key") == 0
+
+    assert asked == ["secret key", "secret token"]
+    assert _sent(remote) == {"key": "typed for secret key", "token": "typed for secret token"}
+
+
+def test_stdin_holds_one_secret(remote: Remote) -> None:
+    assert remote.call("secrets", "shop", "set", "key", "token") == 2
+
+    assert "stdin holds one secret, and not key, token" in remote.err
+    assert remote.stand.asked == []
+
+
+def test_the_environment_is_not_looked_at(remote: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    _takes(remote, "token")
+    monkeypatch.setenv("TOKEN", "of the environment")
+
+    assert remote.call("secrets", "shop", "set", "token") == 0
+
+    assert _sent(remote) == {"token": "of stdin"}
+
+
+def test_a_value_on_the_command_line_is_refused_and_not_repeated(remote: Remote) -> None:
+    assert remote.call("secrets", "shop", "set", "token=hunter2") == 2
+
+    assert remote.err == (
+        "runner: token=…: a value on a command line is seen by everyone\n        use NAME, or NAME=@FILE\n"
+    )
+    assert remote.stand.asked == []
 
 
 @pytest.mark.parametrize(
-    ("content", "value"),
+    ("form", "trouble"),
     [
-        (b"hunter2", "hunter2"),
-        (b"hunter2\n", "hunter2"),
-        (b"hunter2\r\n", "hunter2"),
-        (b"hunter2\n\n", "hunter2\n"),
-        (b"one\r\ntwo\n", "one\r\ntwo"),
-        ("schlüssel\n".encode(), "schlüssel"),
-        (b"a=b=@c", "a=b=@c"),
-        (b"", ""),
+        ("=@x", "secret: no name"),
+        ("", "secret: no name"),
+        ("key=@/nowhere", "key=@/nowhere: No such file or directory"),
     ],
 )
-def test_a_secret_of_a_file_is_its_content_less_one_newline(tmp_path: Path, content: bytes, value: str) -> None:
-    (tmp_path / "file").write_bytes(content)
+def test_what_cannot_be_read_is_bad_usage(remote: Remote, form: str, trouble: str) -> None:
+    assert remote.call("secrets", "shop", "set", form) == 2
 
-    assert read_secrets([f"token=@{tmp_path}/file"], ["token"]) == {"token": value}
-
-
-def test_a_file_is_stronger_than_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKEN", "of the variable")
-    (tmp_path / "file").write_text("of the file")
-
-    assert read_secrets(["token", f"token=@{tmp_path}/file"], ["token"]) == {"token": "of the file"}
+    assert remote.err.startswith(f"runner: {trouble}\n")
 
 
-def test_secrets_that_the_pipeline_does_not_declare_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KEY", "k")
-    monkeypatch.setenv("TOKEN", "t")
+def test_stdin_that_is_no_text_is_refused(remote: Remote, stdin: io.BytesIO) -> None:
+    stdin.write(b"\xff\xfe")
+    stdin.seek(0)
 
-    assert read_secrets(["KEY"], ["token"]) == {"KEY": "k", "token": "t"}
+    assert remote.call("secrets", "shop", "set", "token") == 2
 
-
-def test_all_secrets_without_a_value_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOKEN", "t")
-
-    with pytest.raises(UsageError, match=r"^no value for the secrets other, key, third$") as caught:
-        read_secrets(["other"], ["token", "key", "third", "key"])
-
-    assert caught.value.hint == "set the environment variable, or give --secret other=@FILE or --secret-file FILE"
+    assert "stdin: this is not UTF-8" in remote.err
 
 
-def test_one_secret_without_a_value_is_one_secret() -> None:
-    with pytest.raises(UsageError, match=r"^no value for the secret key$"):
-        read_secrets([], ["key"])
+def test_secrets_are_removed(remote: Remote) -> None:
+    remote.stand.on("DELETE /pipelines/shop/secrets/key", lambda handler: handler.send(204, "text/plain"))
+    remote.stand.on("DELETE /pipelines/shop/secrets/nix", failure(404, "there is no secret 'nix'"))
 
+    assert remote.call("secrets", "shop", "remove", "key") == 0
+    assert remote.call("secrets", "shop", "remove", "nix") == 2
 
-@pytest.mark.parametrize("text", ["token=hunter2", "token=hunter2=@file", "token="])
-def test_a_value_on_the_command_line_is_refused_and_not_repeated(text: str) -> None:
-    with pytest.raises(
-        UsageError, match=r"^--secret token=…: a value on a command line is seen by everyone$"
-    ) as caught:
-        read_secrets([text], [])
-
-    assert "hunter2" not in caught.value.message + caught.value.hint
-
-
-@pytest.mark.parametrize("text", ["", "=", "=@file", "=hunter2"])
-def test_a_secret_without_a_name_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^--secret: no name$"):
-        read_secrets([text], [])
-
-
-@pytest.mark.parametrize(
-    ("content", "trouble"), [(None, "No such file or directory"), (b"\xff\xfe", "this is not UTF-8")]
-)
-def test_a_file_that_cannot_be_read_is_bad_usage(tmp_path: Path, content: bytes | None, trouble: str) -> None:
-    if content is not None:
-        (tmp_path / "file").write_bytes(content)
-
-    with pytest.raises(UsageError, match=f"^--secret token=@{tmp_path}/file: {trouble}$"):
-        read_secrets([f"token=@{tmp_path}/file"], [])
-
-
-def test_whoever_sits_at_the_terminal_is_asked_for_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    keyboard = _Keyboard(monkeypatch, {"secret key": "typed"})
-    monkeypatch.setenv("TOKEN", "t")
-
-    assert read_secrets([], ["token", "key"]) == {"token": "t", "key": "typed"}
-    assert keyboard.asked == ["secret key"]
-
-
-def test_a_name_that_could_move_the_cursor_is_asked_for_without_doing_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    keyboard = _Keyboard(monkeypatch, {"secret a\\x1b[2J": "value"})
-
-    assert read_secrets([], ["a\x1b[2J"]) == {"a\x1b[2J": "value"}
-    assert keyboard.asked == ["secret a\\x1b[2J"]
-
-
-def test_a_secret_comes_from_a_list_before_it_comes_from_a_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "list").write_text("TOKEN=listed\nkey=own\nKEY=other\nspare=unused\n")
-    monkeypatch.setenv("TOKEN", "of the variable")
-
-    found = read_secrets([], ["token", "key"], [tmp_path / "list"])
-
-    assert found == {"token": "listed", "key": "own", "TOKEN": "listed", "KEY": "other", "spare": "unused"}
-
-
-def test_a_file_of_its_own_is_stronger_than_a_list(tmp_path: Path) -> None:
-    (tmp_path / "list").write_text("token=listed\n")
-    (tmp_path / "file").write_text("of the file")
-
-    assert read_secrets([f"token=@{tmp_path}/file"], [], [tmp_path / "list"]) == {"token": "of the file"}
-
-
-def test_an_empty_line_of_a_list_is_an_empty_secret(tmp_path: Path) -> None:
-    (tmp_path / "list").write_text("token=\n")
-
-    assert read_secrets([], ["token"], [tmp_path / "list"]) == {"token": ""}
-
-
-def test_a_list_that_cannot_be_read_is_bad_usage(tmp_path: Path) -> None:
-    (tmp_path / "list").write_text("hunter2\n")
-
-    with pytest.raises(UsageError, match=rf"^--secret-file {tmp_path}/list:1: this line has no =$") as caught:
-        read_secrets([], [], [tmp_path / "list"])
-
-    assert "hunter2" not in caught.value.explained
-
-
-def test_the_secrets_of_plugins_are_asked_for_too() -> None:
-    origin = step("vault", secrets=(SecretUse(source="role", target="ROLE"),))
-
-    assert secrets_of(Plan(dialect="vela", stages=(), origins=(origin,))) == ("role",)
-
-
-def test_the_secrets_of_a_plan_are_those_used_each_once() -> None:
-    uses = (SecretUse(source="used", target="A"), SecretUse(source="both", target="B"))
-    stages = (stage("s", step("a", secrets=uses), step("b", secrets=uses[:1])),)
-
-    assert secrets_of(Plan(dialect="vela", secrets=("declared", "both"), stages=stages)) == ("used", "both")
-
-
-def test_what_every_login_has_is_not_taken_for_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("USER", "ann")
-
-    with pytest.raises(UsageError, match="no value for the secret user"):
-        read_secrets([], ["user"])
-
-
-def test_a_secret_that_the_pipeline_does_not_know_is_a_secure_property(tmp_path: Path) -> None:
-    plan = Plan(dialect="vela", secrets=("used", "declared"), stages=())
-    values = {"used": "1", "DECLARED": "2", "mine": "3", "other": "4", "listed": "5"}
-
-    found = secure_properties(["used", "DECLARED", "other", f"mine=@{tmp_path}/mine"], plan, values)
-
-    assert found == {"mine": "3", "other": "4"}
-
-
-def test_a_secure_property_has_the_name_of_a_file() -> None:
-    with pytest.raises(UsageError, match=r"^--secret a/b, which no step asks for: no file below /config"):
-        secure_properties(["a/b"], Plan(dialect="vela", stages=()), {"a/b": "1"})
+    assert remote.err == "runner: there is no secret 'nix'\n"

@@ -1,255 +1,224 @@
-"""``--shell-on-failure`` on this side: who gets the terminal when, and in which modes."""
+"""``runner shell``: a terminal on this side, a WebSocket to a daemon that is not there on the other."""
 
-import io
+import json
 import os
 import pty
-import select
+import re
+import signal
+import subprocess
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any, cast
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+from websockets.sync.server import Server, ServerConnection, serve, unix_serve
+
+from tests.support.api_stand import failure, standing
+from tests.support.faces import RUN
+from tests.support.remote import RUNNER, Remote
+
+Talk = Callable[[ServerConnection], None]
+
+
+@contextmanager
+def _shell(socket: Path, talk: Talk) -> Iterator[Server]:
+    """Have a shell behind a socket that does what the test says."""
+    socket.parent.mkdir(parents=True, exist_ok=True)
+    socket.unlink(missing_ok=True)
+    with unix_serve(talk, str(socket)) as server:
+        yield from _serving(server)
+
+
+def _serving(server: Server) -> Iterator[Server]:
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+class _Seat:
+    """A person at a terminal of 24 rows and 80 columns, in front of ``runner shell``."""
+
+    def __init__(self, data: Path, *arguments: str, env: dict[str, str] | None = None) -> None:
+        self.keys, its = pty.openpty()
+        termios.tcsetwinsize(self.keys, (24, 80))
+        self._modes = termios.tcgetattr(self.keys)
+        self.process = subprocess.Popen(
+            [RUNNER, "shell", *arguments],
+            env={**os.environ, "RUNNER_DATA_DIR": str(data), **(env or {})},
+            preexec_fn=lambda: os.login_tty(its),  # noqa: PLW1509 - nothing else makes a controlling terminal
+        )
+        os.close(its)
+        self.shown = b""
 
-from runner.cli import shell as module
-from runner.cli.options import OutputFormat
-from runner.cli.shell import FailureShell, check_terminal
-from runner.engine.backend import Backend, Release, StepSpec, Terminal
-from runner.errors import InfrastructureError, UsageError
-from tests.support.engine import at
-from tests.support.hooked import DEADLINE
+    def until(self, text: bytes) -> None:
+        """Wait until something is shown."""
+        while text not in self.shown:
+            self.shown += os.read(self.keys, 4096)
 
-RELEASE = Release(environment={"TOKEN": "hunter2"})
+    def end(self) -> int:
+        """Wait for its end; return the exit code."""
+        try:
+            while data := os.read(self.keys, 4096):
+                self.shown += data
+        except OSError:
+            pass  # this is how a terminal ends
+        return self.process.wait(30)
 
+    def restored(self) -> bool:
+        """Return whether the terminal is as it was."""
+        return termios.tcgetattr(self.keys) == self._modes
 
-class _Backend:
-    """A backend whose shells do what the test says."""
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.keys)
 
-    def __init__(self, shell: Callable[[Terminal], None] = lambda _: None) -> None:
-        self.opened: list[tuple[StepSpec, Release]] = []
-        self._shell = shell
 
-    def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
-        self.opened.append((step, release))
-        self._shell(terminal)
+def _echo(connection: ServerConnection) -> None:
+    """Show every frame, and end at a ``q``."""
+    connection.send(b"ready\r\n")
+    for message in connection:
+        shown = repr(message).encode()
+        connection.send(shown + b"\r\n")
+        if message == b"q":
+            return
 
 
-@dataclass
-class _Place:
-    """A pseudo-terminal that is the process's own; ``keys`` is the end at which a person sits."""
+def test_keys_go_there_and_bytes_come_back(tmp_path: Path) -> None:
+    asked: list[str] = []
 
-    keys: int
-    cancelled: bool = False
-    suspensions: list[str] = field(default_factory=list)
+    def talk(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        asked.append(connection.request.path)
+        _echo(connection)
 
-    @property
-    def modes(self) -> list[Any]:
-        return termios.tcgetattr(self.keys)
+    with _shell(tmp_path / "runner.sock", talk), closing(_Seat(tmp_path, RUN, "build/two b")) as seat:
+        seat.until(b"ready\r\n")
+        os.write(seat.keys, b"\x03\x04")
+        seat.until(b"b'\\x03\\x04'\r\n")
+        os.write(seat.keys, b"q")
 
-    @property
-    def seen(self) -> str:
-        assert select.select([self.keys], [], [], DEADLINE)[0]
-        return os.read(self.keys, 4096).decode()
+        assert seat.end() == 0
+    assert asked == [f"/api/v1/runs/{RUN}/shell?stage=build&step=two+b"]
 
-    @contextmanager
-    def suspended(self) -> Iterator[None]:
-        self.suspensions.append("begun")
-        yield
-        self.suspensions.append("over")
 
-    def shell(self, backend: _Backend) -> FailureShell:
-        return FailureShell(cast("Backend", backend), self.suspended, lambda: self.cancelled)
+def test_the_size_is_told_at_first_and_whenever_it_changes(tmp_path: Path) -> None:
+    with _shell(tmp_path / "runner.sock", _echo), closing(_Seat(tmp_path, RUN, "build")) as seat:
+        seat.until(b'{"rows": 24, "columns": 80}')
+        termios.tcsetwinsize(seat.keys, (31, 97))
+        seat.until(b'{"rows": 31, "columns": 97}')
+        os.write(seat.keys, b"q")
 
+        assert seat.end() == 0
 
-@pytest.fixture
-def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Place]:
-    keys, its = pty.openpty()
-    with os.fdopen(its, "r+b", buffering=0) as stream:
-        # Not in `sys` itself, where pytest has streams of its own in place.
-        monkeypatch.setattr(module, "sys", SimpleNamespace(stdin=stream, stdout=stream))
-        found = _Place(keys)
-        yield found
-        if found.keys >= 0:
-            os.close(keys)
 
+def test_over_tcp_the_token_is_shown(tmp_path: Path) -> None:
+    shown: list[Any] = []
 
-def step(path: str = "build/test") -> StepSpec:
-    return StepSpec(address=at(path), image="i")
+    def talk(connection: ServerConnection) -> None:
+        assert connection.request is not None
+        shown.append((connection.request.headers["Authorization"], connection.request.headers.get("Origin")))
 
+    with serve(talk, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        for _ in _serving(server):
+            with closing(_Seat(tmp_path, RUN, "a", env={"RUNNER_URL": address, "RUNNER_TOKEN": "t0ken"})) as seat:
+                assert seat.end() == 0
+    assert shown == [("Bearer t0ken", None)]
 
-def test_the_backend_opens_a_shell_for_the_step_with_its_variables(place: _Place) -> None:
-    backend = _Backend()
 
-    place.shell(backend)(step(), RELEASE)
+def test_what_the_daemon_says_instead_of_a_shell_is_told_on_a_restored_terminal(tmp_path: Path) -> None:
+    error = {"message": "the workspace is not kept any more", "hint": "rerun it", "findings": []}
 
-    assert backend.opened == [(step(), RELEASE)]
-    assert place.seen.startswith("build/test failed: opening a shell like it; `exit` goes on with the run\r\n")
+    def talk(connection: ServerConnection) -> None:
+        connection.send(json.dumps({"error": error, "exit_code": 2}))
+        connection.close(1011)
 
+    with _shell(tmp_path / "runner.sock", talk), closing(_Seat(tmp_path, RUN, "build")) as seat:
+        assert seat.end() == 2
 
-def test_the_terminal_is_raw_while_the_shell_has_it_and_as_it_was_afterwards(place: _Place) -> None:
-    before, meanwhile = place.modes, []
+        assert b"runner: the workspace is not kept any more\r\n        rerun it\r\n" in seat.shown
 
-    place.shell(_Backend(lambda _: meanwhile.append(place.modes)))(step(), RELEASE)
 
-    assert not meanwhile[0][3] & (termios.ISIG | termios.ICANON | termios.ECHO)
-    assert place.modes == before
+def test_a_connection_that_breaks_is_no_success(tmp_path: Path) -> None:
+    def talk(connection: ServerConnection) -> None:
+        connection.send(b"ready")
+        connection.socket.close()
 
+    with _shell(tmp_path / "runner.sock", talk), closing(_Seat(tmp_path, RUN, "build")) as seat:
+        assert seat.end() == 3
 
-def test_the_terminal_is_as_it_was_after_a_shell_that_could_not_be_opened(place: _Place) -> None:
-    def fail(_: Terminal) -> None:
-        raise InfrastructureError("there is none")
+        assert b"the connection to the shell broke" in seat.shown
 
-    before = place.modes
 
-    with pytest.raises(InfrastructureError, match="there is none"):
-        place.shell(_Backend(fail))(step(), RELEASE)
-    assert place.modes == before
+def test_a_terminal_that_goes_ends_the_shell(tmp_path: Path) -> None:
+    over = threading.Event()
 
+    def talk(connection: ServerConnection) -> None:
+        connection.send(b"ready")
+        for _ in connection:
+            pass
+        over.set()
 
-def test_the_display_is_suspended_while_the_shell_has_the_terminal(place: _Place) -> None:
-    backend = _Backend(lambda _: place.suspensions.append("shell"))
+    with _shell(tmp_path / "runner.sock", talk):
+        seat = _Seat(tmp_path, RUN, "build")
+        seat.until(b"ready")
+        os.close(seat.keys)
 
-    place.shell(backend)(step(), RELEASE)
+        assert over.wait(30)
+        seat.process.wait(30)
 
-    assert place.suspensions == ["begun", "shell", "over"]
 
+def test_sigterm_leaves_the_terminal_as_it_was(tmp_path: Path) -> None:
+    with _shell(tmp_path / "runner.sock", _echo), closing(_Seat(tmp_path, RUN, "build")) as seat:
+        seat.until(b"ready")
+        began = time.monotonic()
+        assert not seat.restored()
+        seat.process.send_signal(signal.SIGTERM)
+        while not seat.restored() and time.monotonic() - began < 20:
+            time.sleep(0.02)
 
-def test_a_run_that_is_to_end_opens_no_shell(place: _Place) -> None:
-    backend = _Backend()
-    place.cancelled = True
+        assert seat.restored()
+        assert seat.end() == 0
 
-    place.shell(backend)(step(), RELEASE)
 
-    assert backend.opened == []
+def test_a_run_that_is_not_there_is_told_as_everywhere(tmp_path: Path) -> None:
+    with standing(tmp_path / "runner.sock") as stand, closing(_Seat(tmp_path, "nix", "build")) as seat:
+        stand.on("GET /runs/nix/shell", failure(404, "there is no run 'nix'"))
 
+        assert seat.end() == 2
+        assert b"runner: there is no run 'nix'\r\n" in seat.shown
 
-def test_shells_are_opened_one_after_the_other(place: _Place) -> None:
-    first, go_on = threading.Event(), threading.Event()
 
-    def shell(_: Terminal) -> None:
-        first.set()
-        assert go_on.wait(DEADLINE)
+def test_without_a_daemon_it_is_3(tmp_path: Path) -> None:
+    with closing(_Seat(tmp_path, RUN, "build")) as seat:
+        assert seat.end() == 3
 
-    backend = _Backend(shell)
-    opening = place.shell(backend)
-    threads = [threading.Thread(target=opening, args=(step(path), RELEASE)) for path in ("a/x", "b/x")]
-    for thread in threads:
-        thread.start()
-    assert first.wait(DEADLINE)
-    threads[1].join(0.1)
-    count = len(backend.opened)
-    go_on.set()
-    for thread in threads:
-        thread.join(DEADLINE)
+        assert re.search(rb"no daemon listens at .*runner.sock\r\n", seat.shown)
 
-    assert count == 1
-    assert {spec.address.path for spec, _ in backend.opened} == {"a/x", "b/x"}
 
+def test_what_is_no_daemon_is_told(tmp_path: Path) -> None:
+    with standing(tmp_path / "runner.sock") as stand, closing(_Seat(tmp_path, RUN, "build")) as seat:
+        stand.on(f"GET /runs/{RUN}/shell", lambda handler: handler.send(200, "text/html", b"<html>"))
 
-def test_a_run_that_ends_meanwhile_opens_no_second_shell(place: _Place) -> None:
-    def shell(_: Terminal) -> None:
-        place.cancelled = True
+        assert seat.end() == 3
 
-    backend = _Backend(shell)
-    opening = place.shell(backend)
-    opening(step("a/x"), RELEASE)
-    opening(step("b/x"), RELEASE)
 
-    assert [spec.address.path for spec, _ in backend.opened] == ["a/x"]
+def test_a_shell_needs_a_terminal(remote: Remote) -> None:
+    assert remote.call("shell", RUN, "build") == 2
 
+    assert "a shell needs a terminal" in remote.err
+    assert remote.stand.asked == []
 
-def test_a_shell_is_told_when_the_run_is_to_end(place: _Place) -> None:
-    told: list[bool] = []
 
-    def shell(terminal: Terminal) -> None:
-        told.append(terminal.closed())
-        place.cancelled = True
-        told.append(terminal.closed())
-
-    place.shell(_Backend(shell))(step(), RELEASE)
-
-    assert told == [False, True]
-
-
-def test_keys_arrive_as_they_were_typed_and_bytes_are_shown_as_they_are(place: _Place) -> None:
-    typed: list[bytes] = []
-
-    def shell(terminal: Terminal) -> None:
-        assert "opening" in place.seen
-        os.write(place.keys, b"\x03\r\x04")
-        typed.append(os.read(terminal.fileno(), 100))
-        terminal.write(b"one\ntwo\r\n")
-        typed.append(place.seen.encode())
-
-    place.shell(_Backend(shell))(step(), RELEASE)
-
-    assert typed == [b"\x03\r\x04", b"one\ntwo\r\n"]
-
-
-def test_the_size_is_the_terminals_at_each_moment_whatever_the_environment_says(
-    place: _Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "5")
-    sizes: list[tuple[int, int]] = []
-
-    def shell(terminal: Terminal) -> None:
-        sizes.append(terminal.size())
-        termios.tcsetwinsize(place.keys, (31, 97))
-        sizes.append(terminal.size())
-
-    place.shell(_Backend(shell))(step(), RELEASE)
-
-    assert sizes == [(0, 0), (31, 97)]
-
-
-def test_a_terminal_that_goes_meanwhile_is_closed_and_no_error(place: _Place) -> None:
-    found: list[object] = []
-
-    def shell(terminal: Terminal) -> None:
-        os.close(place.keys)
-        place.keys = -1
-        terminal.write(b"is anybody there?")
-        found.extend((terminal.closed(), terminal.size()))
-
-    place.shell(_Backend(shell))(step(), RELEASE)
-
-    assert found == [True, (0, 0)]
-
-
-def test_a_terminal_that_went_before_is_the_machines_trouble(place: _Place) -> None:
-    backend = _Backend()
-    os.close(place.keys)
-    place.keys = -1
-
-    with pytest.raises(InfrastructureError, match="the terminal cannot be used: "):
-        place.shell(backend)(step(), RELEASE)
-    assert backend.opened == []
-
-
-def test_a_steps_name_cannot_move_the_cursor(place: _Place) -> None:
-    place.shell(_Backend())(step("build/\x1b[2Jtest"), RELEASE)
-
-    assert place.seen.startswith("build/test failed")
-
-
-def test_a_person_at_a_terminal_may_ask_for_shells(place: _Place) -> None:
-    check_terminal(OutputFormat.TEXT)
-
-
-@pytest.mark.parametrize("stream", ["stdin", "stdout"])
-def test_without_a_terminal_nobody_may_ask_for_shells(
-    place: _Place, monkeypatch: pytest.MonkeyPatch, stream: str
-) -> None:
-    monkeypatch.setattr(f"runner.cli.shell.sys.{stream}", io.StringIO())
-
-    with pytest.raises(UsageError, match="--shell-on-failure needs a terminal"):
-        check_terminal(OutputFormat.TEXT)
-
-
-@pytest.mark.parametrize("output", [OutputFormat.JSON, OutputFormat.EVENTS])
-def test_a_shell_and_an_output_for_programs_do_not_go_together(place: _Place, output: OutputFormat) -> None:
-    with pytest.raises(UsageError, match=f"--shell-on-failure and --output {output} do not go together"):
-        check_terminal(output)
+@pytest.mark.parametrize("arguments", [(), (RUN,)])
+def test_a_shell_is_somewhere(remote: Remote, arguments: tuple[str, ...]) -> None:
+    assert remote.call("shell", *arguments) == 2

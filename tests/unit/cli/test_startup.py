@@ -27,7 +27,10 @@ RUNNER = Path(sys.executable).parent / "runner"
 PIPELINE = 'version: "1"\nsteps: [{name: s, image: i, commands: [ls]}]\n'
 WORK = {"docker", "requests", "urllib3", "git", "jsonschema", "structlog"}
 """What takes long to import, and is only needed where something is done."""
-INSIDE = {"runner.engine.backend", "runner.engine.run", "runner.backends.docker.client", "runner.dispatch"}
+INSIDE = {"runner.engine.backend", "runner.engine.run", "runner.backends.docker.client", "runner.dispatch.single"}
+SERVING = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "cryptography", "websockets"}
+"""What the daemon works with, and no client."""
+
 LOOKS = {"rich", "markdown_it", "pygments"}
 COMMANDS = list(application.SUMMARIES)
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -70,7 +73,7 @@ def test_help_imports_no_command(here: Path) -> None:
 def test_the_help_of_a_command_imports_nothing_that_it_works_with(here: Path, command: str) -> None:
     imported = _imported(here, command, "--help")
 
-    assert imported & (WORK | INSIDE) == set()
+    assert imported & (WORK | INSIDE | SERVING | {"http.client"}) == set()
     assert {name for name in COMMANDS if f"runner.cli.{name}" in imported} == {command}
 
 
@@ -113,6 +116,25 @@ def test_compile_imports_git_for_facts_but_no_engine(here: Path) -> None:
     imported = _imported(here, "compile")
 
     assert imported & (WORK | LOOKS | INSIDE) == {"git"}
+
+
+@pytest.mark.parametrize("command", ["runs", "show last", "cancel x", "pipelines", "properties p", "secrets p"])
+def test_who_asks_a_daemon_imports_neither_what_it_works_with_nor_an_engine(here: Path, command: str) -> None:
+    imported = _imported(here, *command.split(), code=3, asked={"RUNNER_DATA_DIR": str(here)})
+
+    assert imported & (WORK | LOOKS | SERVING | (INSIDE - {"runner.engine.backend"})) == set()
+
+
+def test_submit_imports_git_for_facts_but_no_engine(here: Path) -> None:
+    imported = _imported(here, "submit", code=3, asked={"RUNNER_DATA_DIR": str(here)})
+
+    assert imported & (WORK | LOOKS | SERVING | {"runner.backends.docker.client", "runner.dispatch.single"}) == {"git"}
+
+
+def test_submit_by_name_imports_not_even_git(here: Path) -> None:
+    imported = _imported(here, "submit", "shop", code=3, asked={"RUNNER_DATA_DIR": str(here)})
+
+    assert imported & (WORK | LOOKS | SERVING | (INSIDE - {"runner.engine.backend"}) | {"yaml"}) == set()
 
 
 def test_an_invalid_pipeline_is_told_before_the_engine_is_imported(here: Path) -> None:

@@ -6,8 +6,8 @@ import typer
 from typer.testing import CliRunner
 
 from runner.cli.groups import grouped
-from runner.cli.trigger import Given
 from runner.cli.trigger_options import given as group
+from runner.dispatch.subject import Given
 from runner.errors import UsageError
 
 FLAGS = ("event", "branch", "tag", "target", "comment", "sender", "repo", "changed", "label", "instance")
@@ -50,7 +50,8 @@ def test_every_fact_has_an_option() -> None:
         labels=("label-value",),
         instance="instance-value",
     )
-    assert len(dataclasses.fields(Given)) == len(FLAGS) + len(("event_file", "parameters", "environment", "properties"))
+    others = ("event_file", "payload", "parameters", "environment", "properties")
+    assert len(dataclasses.fields(Given)) == len(FLAGS) + len(others)
 
 
 @pytest.mark.parametrize(("flag", "field"), [("changed", "changed"), ("label", "labels")])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.cli.files import read, read_all
+from runner.workspace.files import read, read_all
 
 RUNNER = Path(sys.executable).parent / "runner"
 LARGEST = 32 * 1024 * 1024

@@ -1,0 +1,82 @@
+"""What steps of a daemon's run have printed, for whoever wants nothing else."""
+
+import sys
+
+import typer
+
+from runner.cli.client.daemon import Daemon
+from runner.cli.client.events import Subscription
+from runner.cli.client.signals import LEAVING, leaving
+from runner.cli.console import give_up
+from runner.cli.exits import exit_code
+from runner.cli.faces import Look
+from runner.cli.plain import PlainFace
+from runner.dispatch.feed import Lines
+from runner.errors import ExitCode, NotFoundError, quoted
+from runner.logs.lines import Lines as Splitter
+from runner.logs.lines import decode, safe
+from runner.naming import SERVICES, Address
+from runner.plan.model import Plan
+
+
+def download(daemon: Daemon, run: str, stage: str, step: str) -> None:
+    """Write what has been printed so far: to a terminal, nothing but text and colours; elsewhere each byte of it.
+
+    Raises:
+        RunnerError: what the daemon says instead, or that nothing can be written.
+    """
+    terminal, splitter = sys.stdout.isatty(), Splitter()
+    for piece in daemon.log(run, stage, step):
+        _write(_harmless(splitter.feed(piece)) if terminal else piece)
+    _write(_harmless(splitter.finish()))
+
+
+def follow_part(daemon: Daemon, run: str, stage: str, step: str, look: Look) -> int:
+    """Write what a stage or a step prints until the run has ended; return the exit code as ``following.follow``.
+
+    Raises:
+        NotFoundError: the run has no such stage or step.
+        RunnerError: what the daemon says instead, or that nothing can be written.
+    """
+    _check(daemon.plan(run), stage, step)
+    subscription = Subscription(daemon, run)
+    stream = sys.stdout.buffer
+    face = PlainFace(stream, terminal=sys.stdout.isatty(), color=look.color, timestamps=look.timestamps)
+    with leaving(subscription.stop, *LEAVING) as arrived:
+        for item in subscription.items():
+            if isinstance(item, Lines) and _within(item.address, stage, step):
+                try:
+                    face.lines(item.address, item.block)
+                    face.flush()
+                except OSError as error:
+                    return give_up(error)
+    if not subscription.ended:
+        return arrived() or ExitCode.INTERRUPTED
+    return arrived() or exit_code(daemon.report(run)["run"]["status"])
+
+
+def _within(address: Address, stage: str, step: str) -> bool:
+    return address.stage == stage and step in ("", address.step)
+
+
+def _check(plan: Plan, stage: str, step: str) -> None:
+    there = {one.name: [each.name for each in one.steps] for one in plan.stages}
+    there[SERVICES] = [each.name for each in plan.services]
+    if stage not in there:
+        raise NotFoundError(f"there is no stage {quoted(stage)}", hint=f"there are {', '.join(there)}")
+    if step and step not in there[stage]:
+        raise NotFoundError(f"stage {stage} has no step {quoted(step)}", hint=f"it has {', '.join(there[stage])}")
+
+
+def _harmless(lines: bytes) -> bytes:
+    return safe(decode(lines)).encode()
+
+
+def _write(data: bytes) -> None:
+    if not data:
+        return
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise typer.Exit(give_up(error)) from error

@@ -1,0 +1,64 @@
+"""``runner show``: what a run of the daemon has come to."""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from runner.cli import options
+from runner.cli.console import say
+from runner.cli.remote_options import RunId, no_events
+from runner.cli.table import moment, span, table
+from runner.dispatch.requests import Summary
+
+if TYPE_CHECKING:
+    from runner.engine.report import Report, StepReport
+
+
+def show_command(run: RunId, *, output: options.Output = options.OutputFormat.TEXT) -> None:
+    """Show what a run has come to: its stages and steps, their times, and why.
+
+    --output json is the document that exec --output json prints.
+    """
+    no_events(output, "what a run has come to")
+    from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - --help and completion do without it
+
+    daemon = Daemon.here()
+    wanted = daemon.named(run)
+    document = daemon.report(wanted)
+    if output is options.OutputFormat.JSON:
+        say(json.dumps(document, indent=2))
+        return
+    say("\n".join((*_head(daemon.summary(wanted), document), *_stages(document))))
+
+
+def _head(summary: Summary, document: "Report") -> Iterator[str]:
+    seconds = document["run"]["seconds"]
+    time = f" in {span(seconds)}" if seconds else ""
+    yield f"run {summary.id}: {summary.status}{time}" + (f": {summary.reason}" if summary.reason else "")
+    facts = (
+        summary.pipeline and f"pipeline {summary.pipeline}",
+        f"queue {summary.queue}",
+        f"submitted {moment(summary.created)}",
+        summary.origin and f"a rerun of {summary.origin}",
+        summary.kept_until and f"its workspaces are kept until {moment(summary.kept_until)}",
+    )
+    yield ", ".join(fact for fact in facts if fact)
+
+
+def _stages(document: "Report") -> Iterator[str]:
+    rows: list[tuple[str, ...]] = []
+    for stage in document["stages"]:
+        rows.append((stage["name"], stage["status"], "", stage["reason"]))
+        rows += [_step(step) for step in stage["steps"]]
+    if rows:
+        yield table(rows)
+
+
+def _step(step: "StepReport") -> tuple[str, ...]:
+    code, seconds = step["exit_code"], step["seconds"]
+    notes = (
+        f"exit code {code}" if code else "",
+        f"attempt {step['attempt']}" if step["attempt"] > 1 else "",
+        step["reason"],
+    )
+    return f"  {step['name']}", step["status"], span(seconds) if seconds else "", ", ".join(n for n in notes if n)

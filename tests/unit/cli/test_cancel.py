@@ -1,0 +1,35 @@
+import pytest
+
+from runner.plan import codec
+from tests.support.api_stand import answer, failure, summary
+from tests.support.faces import RUN
+from tests.support.remote import Remote
+
+CANCEL = f"POST /runs/{RUN}/cancel"
+
+
+@pytest.mark.parametrize(("options", "force"), [((), False), (("--force",), True)])
+def test_a_run_is_told_to_end(remote: Remote, options: tuple[str, ...], force: object) -> None:
+    remote.stand.on(CANCEL, answer(status=202))
+
+    assert remote.call("cancel", RUN, *options) == 0
+
+    assert remote.stand.bodies(CANCEL) == [{"force": force}]
+    assert remote.out == f"run {RUN} is told to end\n"
+
+
+def test_the_last_run_can_be_cancelled_as_such(remote: Remote) -> None:
+    remote.stand.on("GET /runs", answer({"runs": [codec.encode(summary(RUN))]}))
+    remote.stand.on(CANCEL, answer(status=202))
+
+    assert remote.call("cancel", "last") == 0
+
+    assert remote.stand.bodies(CANCEL) == [{"force": False}]
+
+
+def test_a_run_that_has_ended_cannot_be_cancelled(remote: Remote) -> None:
+    remote.stand.on(CANCEL, failure(409, f"run {RUN} has ended"))
+
+    assert remote.call("cancel", RUN) == 2
+
+    assert (remote.out, remote.err) == ("", f"runner: run {RUN} has ended\n")

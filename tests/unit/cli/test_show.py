@@ -1,0 +1,75 @@
+from runner.plan import codec
+from tests.support.api_stand import answer, failure, summary
+from tests.support.faces import RUN
+from tests.support.remote import PLAN, Remote, report, step_report
+
+FAILED = report(
+    "failure",
+    step_report("one"),
+    step_report("two", "failure", exit_code=3, attempt=2, reason="it was too big", seconds=200.0),
+    step_report("three", "skipped", exit_code=None, started=None, seconds=None),
+    reason="step two",
+)
+
+
+def test_a_run_is_shown_with_its_stages_and_steps(remote: Remote) -> None:
+    facts = {"status": "failure", "reason": "stage build", "pipeline": "shop", "origin": "0000beef"}
+    remote.stand.has(RUN, plan=PLAN, report=FAILED, kept_until="2026-01-02T12:00:00.000+00:00", **facts)
+
+    assert remote.call("show", RUN) == 0
+
+    assert remote.out.splitlines() == [
+        f"run {RUN}: failure in 2.5 s: stage build",
+        (
+            "pipeline shop, queue default, submitted 2026-01-01 12:00:00 UTC, a rerun of 0000beef, "
+            "its workspaces are kept until 2026-01-02 12:00:00 UTC"
+        ),
+        "build    failure         step two",
+        "  one    success  1.2 s",
+        "  two    failure  3 min  exit code 3, attempt 2, it was too big",
+        "  three  skipped",
+    ]
+
+
+def test_a_run_that_waits_has_no_time_yet(remote: Remote) -> None:
+    waits = report("pending")
+    waits["run"]["seconds"] = 0.0
+    remote.stand.has(RUN, plan=PLAN, report=waits, status="pending", started=None)
+
+    assert remote.call("show", RUN) == 0
+
+    assert remote.out.splitlines()[:2] == [f"run {RUN}: pending", "queue default, submitted 2026-01-01 12:00:00 UTC"]
+
+
+def test_json_is_the_document_of_exec_and_nothing_else(remote: Remote) -> None:
+    remote.stand.has(RUN, plan=PLAN, report=FAILED)
+
+    assert remote.call("show", RUN, "--output", "json") == 0
+
+    assert remote.document == FAILED
+
+
+def test_last_is_the_newest_run(remote: Remote) -> None:
+    remote.stand.has(RUN, plan=PLAN, report=FAILED)
+    remote.stand.on("GET /runs", answer({"runs": [codec.encode(summary(RUN))]}))
+
+    assert remote.call("show", "last", "--output", "json") == 0
+
+    assert remote.document == FAILED
+
+
+def test_a_run_that_is_not_there_is_bad_usage(remote: Remote) -> None:
+    remote.stand.on("GET /runs/nix", failure(404, "there is no run 'nix'"))
+
+    assert remote.call("show", "nix") == 2
+
+    assert remote.err == "runner: there is no run 'nix'\n"
+
+
+def test_names_of_others_cannot_move_the_cursor(remote: Remote) -> None:
+    remote.stand.has(RUN, plan=PLAN, report=report("failure", step_report("\x1b[2J")), reason="\x1b[1A")
+
+    assert remote.call("show", RUN) == 0
+
+    assert "\x1b" not in remote.out
+    assert "\\x1b[2J" in remote.out
