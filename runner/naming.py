@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 LABEL = "io.runner"
 LABEL_INSTANCE = f"{LABEL}.instance"  # the process or daemon that owns the object
-LABEL_KIND = f"{LABEL}.kind"  # what kind of instance that is: "exec"
+LABEL_KIND = f"{LABEL}.kind"  # what kind of instance that is: "exec" or "daemon"
 LABEL_HOST = f"{LABEL}.host"  # where it runs, since an engine may serve several machines
 LABEL_OWNER = f"{LABEL}.owner"  # as which user
 LABEL_LOCK = f"{LABEL}.lock"  # the file that it holds a lock on while it lives

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -12,6 +12,9 @@ PROTOCOLS = ("https", "ssh", "http", "file")
 """With which repositories can be fetched; whoever may name one can read what ``file`` finds on this machine."""
 
 
+DEFAULT_QUEUE = "default"
+
+
 @dataclass(frozen=True, kw_only=True)
 class DockerSettings:
     """How containers are made. Times in seconds.
@@ -19,6 +22,10 @@ class DockerSettings:
     ``subnets`` is the range from which every run's network takes ``1 << (32 - subnet_bits)`` addresses: the engine's
     own pools end at about 30 networks. ``log_driver`` is ``none`` where we are the only reader and ``json-file`` where
     an engine must keep the output for a driver that comes back.
+
+    ``confined`` steps gain no privileges, have neither raw sockets nor device nodes, at most ``pids`` processes unless
+    they say otherwise, and a log of at most ``log_bytes`` on the engine; privileged ones excepted. Calls wait
+    ``engine_grace`` for an engine that has gone away.
     """
 
     sandbox_image: str = "runner-sandbox:1"
@@ -27,6 +34,15 @@ class DockerSettings:
     log_driver: str = "none"
     pull_total: float = 3600.0
     pull_stall: float = 120.0
+    confined: bool = False
+    pids: int = 1024
+    log_bytes: int = 512 << 20
+    engine_grace: float = 0.0
+
+    def of_daemon(self) -> "DockerSettings":
+        """Return these settings as they are for a daemon, which runs the pipelines of others and outlives engines."""
+        driver = "json-file" if self.log_driver == "none" else self.log_driver
+        return replace(self, confined=True, log_driver=driver, engine_grace=self.engine_grace or 60.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +87,77 @@ class GitSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DaemonSettings:
+    """How a daemon works. Times in seconds, sizes in bytes.
+
+    ``data`` holds all that it keeps; ``database`` is an address as SQLAlchemy has it, SQLite below ``data`` if empty;
+    ``key`` a file with the key of its secrets, below ``data`` without one. ``queues`` says how many runs of each go on
+    at a time, ``waiting`` how many may wait in all.
+
+    Told to end, it waits for ``drain`` before it cancels what runs. The workspaces of runs that failed stay for
+    ``keep_failed``, of the last ``keep_failed_runs`` at most and no more than ``keep_failed_bytes``; of all other runs
+    the last ``keep_runs`` are remembered. With less than ``free_space`` on its disk no new run begins.
+
+    ``hosts`` are names that clients may call it by over TCP, beside its address; of them ``followers`` may follow runs
+    at a time.
+    """
+
+    data: Path
+    database: str = ""
+    key: Path | None = None
+    queues: Mapping[str, int] = field(default_factory=lambda: {DEFAULT_QUEUE: max(2, os.cpu_count() or 1)})
+    waiting: int = 10_000
+    drain: float = 60.0
+    keep_failed: float = 24 * 3600.0
+    keep_failed_runs: int = 20
+    keep_failed_bytes: int = 20 << 30
+    keep_runs: int = 1000
+    free_space: int = 1 << 30
+    hosts: tuple[str, ...] = ()
+    followers: int = 1000
+
+    @property
+    def socket(self) -> Path:
+        """Where it listens."""
+        return self.data / "runner.sock"
+
+    @property
+    def token(self) -> Path:
+        """The file with what clients show that come over TCP."""
+        return self.data / "token"
+
+    @property
+    def mirrors(self) -> Path:
+        """Where repositories are kept between runs."""
+        return self.data / "mirrors"
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> "DaemonSettings":
+        """Read the settings; an empty variable is as good as none.
+
+        Raises:
+            UsageError: a variable has a value that means nothing; the message names it.
+        """
+        home = Path(environment.get("XDG_DATA_HOME") or Path(environment.get("HOME", "/")) / ".local" / "share")
+        queues = dict(_queue(word) for word in _words(environment, "RUNNER_QUEUES"))
+        return cls(
+            data=_path(environment, "RUNNER_DATA_DIR") or home / "runner",
+            database=environment.get("RUNNER_DATABASE", ""),
+            key=_path(environment, "RUNNER_SECRET_KEY_FILE"),
+            **({"queues": queues} if queues else {}),
+            waiting=_count(environment, "RUNNER_WAITING", cls.waiting),
+            drain=_seconds(environment, "RUNNER_DRAIN", cls.drain),
+            keep_failed=_seconds(environment, "RUNNER_KEEP_FAILED", cls.keep_failed),
+            keep_failed_runs=_count(environment, "RUNNER_KEEP_FAILED_RUNS", cls.keep_failed_runs),
+            keep_failed_bytes=_count(environment, "RUNNER_KEEP_FAILED_BYTES", cls.keep_failed_bytes),
+            keep_runs=_count(environment, "RUNNER_KEEP_RUNS", cls.keep_runs),
+            free_space=_count(environment, "RUNNER_FREE_SPACE", cls.free_space),
+            hosts=_words(environment, "RUNNER_HOSTS"),
+            followers=_count(environment, "RUNNER_FOLLOWERS", cls.followers),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings. ``state`` is where ``exec`` keeps journals, logs and locks.
 
@@ -106,12 +193,27 @@ class Settings:
                 log_driver=environment.get("RUNNER_LOG_DRIVER") or defaults.log_driver,
                 pull_total=_seconds(environment, "RUNNER_PULL_TIMEOUT", defaults.pull_total),
                 pull_stall=_seconds(environment, "RUNNER_PULL_STALL", defaults.pull_stall),
+                engine_grace=_seconds(environment, "RUNNER_ENGINE_GRACE", defaults.engine_grace),
             ),
             git=GitSettings.read(environment),
             grace=_seconds(environment, "RUNNER_GRACE", cls.grace),
             privileged_images=_words(environment, "RUNNER_PRIVILEGED_IMAGES"),
             volumes=_words(environment, "RUNNER_VOLUMES"),
         )
+
+
+def _queue(word: str) -> tuple[str, int]:
+    name, _, most = word.partition("=")
+    if not name or not most.isdecimal() or int(most) < 1:
+        raise UsageError(f"RUNNER_QUEUES: {word} is not NAME=RUNS", hint="for example default=4 deploy=1")
+    return name, int(most)
+
+
+def _count(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name)
+    if text and not text.isdecimal():
+        raise UsageError(f"{name}={text}: not a number", hint="for example 100")
+    return int(text) if text else default
 
 
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

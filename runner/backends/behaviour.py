@@ -8,7 +8,7 @@ The environment of a step or service may hold
 ``FAKE_PRINT=text``       what it prints, with a newline
 ``FAKE_HANG=1``           it never ends by itself
 ``FAKE_IGNORE_TERM=1``    only KILL ends it
-``FAKE_VANISH=1``         somebody removes its container while it runs
+``FAKE_VANISH=1``         somebody removes its container while it runs, in so many attempts
 ``FAKE_OOM=1``            it reaches its memory limit: killed, exit code 137
 ``FAKE_DROP_STREAM=1``    its stream breaks in the middle
 ``FAKE_START_ERROR=why``  its container cannot be started
@@ -16,6 +16,7 @@ The environment of a step or service may hold
                           ``FAKE_MASKED_OUTPUT``, ``FAKE_BASE64_OUTPUT`` and
                           ``FAKE_MASKED_BASE64_OUTPUT`` with their files
 ``FAKE_SET_ENV=K=V``      a value that it leaves for later steps, as ``set_env K V`` does
+``FAKE_SAVE_FILE=K=TEXT`` a file that it leaves for later steps, as ``save_file K`` does
 ``FAKE_FILES=a/b:c``      files that it leaves in the workspace, below the workdir
 ``FAKE_READY_AFTER=2``    when it can be used, in seconds of the world's scale (default 0)
 ``FAKE_UNHEALTHY=why``    it can never be used
@@ -38,14 +39,17 @@ _OUTPUTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Behaviour:
-    """What a fake step does once it is released; ``outputs`` are lines by file, ``values`` files of the store."""
+    """What a fake step does once it is released; ``outputs`` are lines by file, ``values`` files of the store.
+
+    ``vanish`` is in how many attempts its container does.
+    """
 
     exit_code: int = 0
     seconds: float = 0.0
     text: str = ""
     hang: bool = False
     ignore_term: bool = False
-    vanish: bool = False
+    vanish: int = 0
     oom: bool = False
     drop_stream: bool = False
     outputs: Mapping[str, str] = field(default_factory=dict)
@@ -63,17 +67,22 @@ class Behaviour:
             text=environment.get("FAKE_PRINT", ""),
             hang="FAKE_HANG" in environment,
             ignore_term="FAKE_IGNORE_TERM" in environment,
-            vanish="FAKE_VANISH" in environment,
+            vanish=int(environment.get("FAKE_VANISH", "0")),
             oom="FAKE_OOM" in environment,
             drop_stream="FAKE_DROP_STREAM" in environment,
             outputs={file: environment[name] for name, file in _OUTPUTS.items() if name in environment},
-            values=_values(environment.get("FAKE_SET_ENV", "")),
+            values={**_value(environment.get("FAKE_SET_ENV", "")), **_file(environment.get("FAKE_SAVE_FILE", ""))},
             files=tuple(path for path in environment.get("FAKE_FILES", "").split(":") if path),
             ready_after=float(environment.get("FAKE_READY_AFTER", "0")),
             unhealthy=environment.get("FAKE_UNHEALTHY", ""),
         )
 
 
-def _values(pair: str) -> dict[str, bytes]:
+def _value(pair: str) -> dict[str, bytes]:
     key, equals, value = pair.partition("=")
     return {layout.file_name(Kind.VALUE, key): layout.text(value)} if equals else {}
+
+
+def _file(pair: str) -> dict[str, bytes]:
+    key, equals, content = pair.partition("=")
+    return {layout.file_name(Kind.FILE, key): layout.raw(content)} if equals else {}

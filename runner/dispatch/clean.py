@@ -1,6 +1,8 @@
-"""Removes what dead processes of ``exec`` have left on the engine; on request also what lives between runs."""
+"""Removes what dead processes of ``exec`` or a daemon have left on the engine; on request what lives between runs."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant, Sweep
@@ -39,4 +41,48 @@ def clean(engine: Engine, instance: Instance, *, kept: bool, lasting: bool = Fal
     if lasting:
         found = sweep.lasting(instance)  # only now, as what is removed has used some of them
         wanted, left = (*wanted, *found), (*left, *sweep.remove(found, tries=1))
+    return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What a daemon has on its engine on purpose: runs that go on, and runs that are over whose volumes are kept."""
+
+    live: frozenset[str] = field(default_factory=frozenset)
+    kept: frozenset[str] = field(default_factory=frozenset)
+
+
+def sweep_daemon(engine: Engine, instance: str, standing: Callable[[], Standing]) -> Cleaned:
+    """Remove what the daemon with this id has made, and no run of it needs any more.
+
+    ``standing`` is asked when everything has been listed: an object of a run is not made before the run is written
+    down, so nothing of a run that begins meanwhile is taken for something left.
+
+    Raises:
+        InfrastructureError: the engine does not answer, or refuses.
+    """
+    sweep = Sweep(engine)
+    found = sweep.of_instance(instance)
+    now = standing()
+    wanted = tuple(r for r in found if r.run not in now.live and not (r.run in now.kept and r.kind == "volume"))
+    left = sweep.remove(wanted, tries=_TRIES_OF_A_RUN)
+    return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)
+
+
+def clean_daemon(engine: Engine, data: Path, *, lasting: bool = False) -> Cleaned:
+    """Remove all that the daemon of a data directory has on the engine, kept runs too; no daemon may live there.
+
+    Only with ``lasting`` also the caches and the commands of steps of this user's daemons, which no container uses.
+
+    Raises:
+        DaemonRunningError: a daemon works in this directory.
+        InfrastructureError: no daemon ever has, or the engine does not answer, or refuses.
+    """
+    with instances.daemon(data, make=False) as daemon:
+        sweep = Sweep(engine)
+        wanted = sweep.of_instance(daemon.id)
+        left = sweep.remove(wanted)
+        if lasting:
+            found = sweep.lasting(daemon)
+            wanted, left = (*wanted, *found), (*left, *sweep.remove(found, tries=1))
     return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)

@@ -7,6 +7,11 @@
     <state>/runs/<id>/journal.jsonl  what was intended and what happened
     <state>/runs/<id>/logs/          a log and its index for each attempt
     <state>/runs/<id>/artifacts/     the files that its steps were to leave, in a folder for each stage
+
+A daemon has the last two below its data directory, and beside them::
+
+    <data>/runs/<id>/saved/          its values as they were when its stages began
+    <data>/runs/<id>/learned         the secrets that its steps have told, sealed
 """
 
 import shutil
@@ -57,6 +62,11 @@ class RunFolder:
     def artifacts(self) -> Path:
         """The directory of what its steps left; it is made when the first does."""
         return self.path / "artifacts"
+
+    @property
+    def saved(self) -> Path:
+        """The directory of its values at the start of its stages."""
+        return self.path / "saved"
 
     @property
     def journal(self) -> JsonLines:

@@ -1,6 +1,7 @@
 """The contract of ``runner.engine.backend``, against every backend that there is."""
 
 import os
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 from runner.backends.fake import FakeBackend
 from runner.engine.backend import Ending, Phase, PullProgress, Readiness, Release, RunSpec, Signal, StageSpec
 from runner.engine.job import Task
-from runner.errors import ImageError, InfrastructureError, UnwantedError
+from runner.errors import ImageError, InfrastructureError, UnwantedError, WorkspaceError
 from runner.naming import Address, new_run_id
 from runner.pipelinectl.values import Store
 from runner.plan.model import Ready, Service, Step
@@ -556,4 +557,101 @@ def test_runs_do_not_see_each_others_values(valued: Bench, place: Place) -> None
     other.backend.put_values(other.run.id, {"p.other": b"1\n"})
 
     assert valued.backend.values(valued.run.id, wanted=lambda: True).contents == {"p.first": b"1\n"}
+    other.close()
+
+
+def test_a_step_that_was_released_and_is_gone_when_its_client_comes_back_is_not_made_again(
+    bench: Bench, place: Place
+) -> None:
+    address, listener = bench.released(_lasting())
+    listener.until_line("ready")
+    place.die(bench.backend)
+    place.remove(address)
+    bench.backend = place.client()
+    bench.open()
+
+    assert bench.backend.prepare(bench.spec(_lasting())) is Phase.GONE
+    assert bench.backend.prepare(bench.spec(_lasting())) is Phase.GONE
+    with pytest.raises(InfrastructureError):
+        bench.backend.follow(address, Listener(), lambda: None)
+
+
+def test_a_step_that_stood_at_its_gate_and_is_gone_when_its_client_comes_back_is_made_again(
+    bench: Bench, place: Place
+) -> None:
+    address, _ = bench.ready(step("a", 3))
+    place.die(bench.backend)
+    place.remove(address)
+    bench.backend = place.client()
+    bench.open()
+
+    assert bench.ending(*bench.released(step("a", 3))) == Ending(exit_code=3)
+
+
+def test_a_service_that_is_gone_when_its_client_comes_back_is_made_again(bench: Bench, place: Place) -> None:
+    service = bench.serving(LASTING)
+    place.die(bench.backend)
+    place.remove(service)
+    bench.backend = place.client()
+    bench.open()
+
+    assert bench.serving(LASTING) == service
+
+
+def _large(key: str, text: str) -> Step:
+    commands = (f"printf %s '{text}' >/tmp/f", f"save_file {key} /tmp/f")
+    return Step(name=key, image=IMAGE, commands=commands, environment={"FAKE_SAVE_FILE": f"{key}={text}"})
+
+
+def test_a_run_begins_with_what_an_earlier_one_has_left_for_it(bench: Bench, place: Place, tmp_path: Path) -> None:
+    assert bench.ending(*bench.released(_large("report", "all is well"))).exit_code == 0
+    assert bench.backend.values(bench.run.id, wanted=lambda: True).sizes == {"f.report": len("all is well")}
+    archive = tmp_path / "files.tar"
+    bench.backend.save_files(bench.run.id, archive, most=11, wanted=lambda: True)
+    values, left = {"e.a": b"1\n"}, {".env": b"A=1\n"}
+    run = RunSpec(
+        id=new_run_id(), home="/workspace", workdir="/workspace", outputs="/workspace/out", values=values, left=left
+    )
+
+    other = Bench(place, replace(run, files=archive))
+
+    assert other.backend.values(other.run.id, wanted=lambda: True) == Store(
+        contents=values, sizes={"f.report": len("all is well")}
+    )
+    assert other.ending(*other.released(_output("a", "B=2"))).exit_code == 0
+    assert other.backend.outputs(other.stage) == {".env": b"A=1\nB=2\n"}
+    other.backend.save_files(other.run.id, tmp_path / "again.tar", most=11, wanted=lambda: True)
+    assert _members(tmp_path / "again.tar") == _members(archive) == {"f.report": b"all is well"}
+    other.close()
+
+
+def _members(path: Path) -> dict[str, bytes]:
+    with tarfile.open(path) as archive:
+        return {member.name: file.read() for member in archive if (file := archive.extractfile(member))}
+
+
+def test_files_that_are_too_large_or_not_wanted_are_not_saved(bench: Bench, tmp_path: Path) -> None:
+    assert bench.ending(*bench.released(_large("report", "all is well"))).exit_code == 0
+
+    with pytest.raises(InfrastructureError, match="10"):
+        bench.backend.save_files(bench.run.id, tmp_path / "a.tar", most=10, wanted=lambda: True)
+    with pytest.raises(UnwantedError):
+        bench.backend.save_files(bench.run.id, tmp_path / "b.tar", most=100, wanted=lambda: False)
+
+
+def test_a_stage_stands_on_layers_of_a_run_that_was_kept_as_long_as_they_are_there(bench: Bench, place: Place) -> None:
+    assert bench.ending(*bench.released(_setting("a", "1"))).exit_code == 0
+    bench.backend.close_stage(bench.stage, needed=True)
+    bench.backend.close_run(bench.run, keep=True)
+    other = Bench(place)
+    over = StageSpec(address=Address(other.run.id, "over"), layers=(bench.stage,))
+    other.backend.open_stage(over, other.losses.append)
+    other.backend.close_stage(over.address, needed=False)
+    bench.backend.open_run(bench.run)
+    assert bench.backend.values(bench.run.id, wanted=lambda: True).contents["e.a"] == b"1\n"
+
+    bench.backend.close_run(bench.run, keep=False)
+
+    with pytest.raises(WorkspaceError):
+        other.backend.open_stage(replace(over, address=Address(other.run.id, "late")), other.losses.append)
     other.close()

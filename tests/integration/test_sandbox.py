@@ -98,9 +98,17 @@ def test_a_sandbox_that_died_with_its_client_is_made_anew(stand: Stand) -> None:
 
     reborn(stand, "s")
 
-    assert sandboxes(stand).keys() == {name}
-    assert sandboxes(stand)[name] != box
+    assert sandboxes(stand)[name] == box, "it stays, for it tells of others how they have ended"
+    assert len(sandboxes(stand)) == 2
     assert stand.step("get_env none fallback").lines == ["fallback"]
+
+
+def test_a_sandbox_that_dies_while_nothing_runs_in_it_is_replaced(stand: Stand) -> None:
+    box = joined(stand, stand.stage)
+    stand.place._engine.api.kill(box)
+
+    assert stand.step("get_env none fallback").lines == ["fallback"]
+    assert joined(stand, stand.stage) != box
 
 
 def test_a_sandbox_that_does_not_answer_a_new_client_is_made_anew_and_left_to_the_steps_in_it(stand: Stand) -> None:

@@ -35,6 +35,7 @@ class Recorder:
         self.size = 0
         self.lines = 0
         self.gaps: list[str] = []
+        self.begun_anew = 0
         self.closed = False
         self.wakes = 0
         self.woken = threading.Event()
@@ -48,6 +49,9 @@ class Recorder:
         if self._keep:
             self.pieces[stream].append(data)
         self.first.set()
+
+    def anew(self) -> None:
+        self.begun_anew += 1
 
     def gap(self, reason: str) -> None:
         self.gaps.append(reason)

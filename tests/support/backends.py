@@ -148,6 +148,11 @@ class Listener:
             self._pieces[stream] = self._pieces.get(stream, b"") + data
             self._news.notify_all()
 
+    def anew(self) -> None:
+        """Forget what came before: it comes again."""
+        with self._news:
+            self._pieces.clear()
+
     def gap(self, reason: str) -> None:
         """Keep a gap."""
         self.gaps.append(reason)

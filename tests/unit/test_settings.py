@@ -105,3 +105,11 @@ def test_without_settings_git_reaches_for_other_machines_only() -> None:
 def test_a_protocol_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match=f"RUNNER_GIT_PROTOCOLS: {text.rsplit(maxsplit=1)[-1]} is not a protocol"):
         Settings.read({"RUNNER_GIT_PROTOCOLS": text})
+
+
+def test_a_daemon_confines_its_steps_keeps_their_logs_and_waits_for_engines() -> None:
+    plain, told = DockerSettings(), Settings.read({"RUNNER_ENGINE_GRACE": "7", "RUNNER_LOG_DRIVER": "journald"}).docker
+
+    assert (plain.confined, plain.log_driver, plain.engine_grace) == (False, "none", 0.0)
+    found = [(of.confined, of.log_driver, of.engine_grace) for of in (plain.of_daemon(), told.of_daemon())]
+    assert found == [(True, "json-file", 60.0), (True, "journald", 7.0)]

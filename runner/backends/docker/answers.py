@@ -7,6 +7,9 @@ comes before the first line of an answer was meant for that client.
 
 The shell's side is busybox's, with nothing of a user's in it. It reads a body to its end whatever happens, and pins a
 directory that steps can write to by going there and looking where it is, so that it follows no link of theirs.
+
+``open`` fills the store of the values, once: it says ``begun`` of one that is filled. What it is filled with beside the
+values of the request is brought to ``RESTORED`` before, where ``restore`` has said that the store is new.
 """
 
 import secrets
@@ -17,9 +20,13 @@ from runner.backends.docker.frames import Frames
 from runner.clock import Deadline
 from runner.engine.backend import STDOUT
 from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
+from runner.pipelinectl.layout import STATE
 
 MARKS_FOLDER = "released"
 """The directory of gates' marks in the volume of a run's values."""
+
+RESTORED = f"{STATE}/.restored"
+"""What an earlier run has left for the store of this one."""
 
 # Its arguments: where the values, the shim, the configuration (or nothing) and the outputs (or nothing) are mounted.
 # Directories must be open to every user of every step before the first of them starts; by the next sandbox that of the
@@ -40,12 +47,23 @@ unpack() { head -c "$size" | { mkdir -p "$1" && tar -xof - -C "$1"; code=$?; cat
 open() {
     if [ -d "$state/values" ]; then
         head -c "$size" >/dev/null
+        echo begun
+    elif [ -d "$state/.restored" ]; then
+        unpack "$state/.restored" && chmod 0777 "$state/.restored" && mv "$state/.restored" "$state/values" || return
     else
         unpack "$state/.$token" && chmod 0777 "$state/.$token" && mv "$state/.$token" "$state/values" || return
     fi
     [ -d "$shim/bin" ] || echo shim
     [ -z "$config" ] || [ "$(stat -c %a "$config")" = 755 ] || echo config
 }
+
+restore() {
+    if [ -d "$state/values" ]; then head -c "$size" >/dev/null; return; fi
+    echo new
+    mkdir -p "$state/.restored" && if [ -n "$outputs" ]; then unpack "$outputs"; else head -c "$size" >/dev/null; fi
+}
+
+mark() { name=$(head -c "$size") && enter "$state/released" && true >"$name"; }
 
 fill_shim() {
     unpack "$shim/.$token" && enter "$shim/.$token" || return
@@ -73,7 +91,7 @@ while IFS=' ' read -r verb token most size; do
     [ -n "$size" ] || continue
     printf '\n%s:\n' "$token"
     case $verb in
-        open | put | fill_shim | fill_config) $verb 2>&1 ;;
+        open | restore | put | mark | fill_shim | fill_config) $verb 2>&1 ;;
         read_outputs | read_values) $verb 2>/dev/null | head -c "$most" ;;
         *) false ;;
     esac

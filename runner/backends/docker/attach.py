@@ -11,10 +11,9 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import docker
-import docker.errors
 import requests
 
-from runner.backends.docker.client import endpoint, translated
+from runner.backends.docker.client import accepted, endpoint, translated
 from runner.backends.docker.frames import Chunks
 from runner.clock import Deadline
 from runner.errors import EngineTimeoutError, EngineUnavailableError
@@ -183,11 +182,7 @@ def connect(  # noqa: PLR0913  # the parts of an HTTP request
         response = api.request(
             method, url, params=dict(parameters), headers=dict(headers), json=body, stream=True, timeout=api.timeout
         )
-        try:
-            response.raise_for_status()
-        except requests.HTTPError as error:
-            docker.errors.create_api_error_from_http_exception(error)
-        return Connection(response)
+        return Connection(accepted(response))
 
 
 def pieces(connection: Connection, stall: float | None, look: Callable[[], None] | None = None) -> Iterator[memoryview]:

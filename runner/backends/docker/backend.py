@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from runner import naming
 from runner.backends.docker import mounts
 from runner.backends.docker.boxes import Sandbox
-from runner.backends.docker.client import Engine
+from runner.backends.docker.client import CALL_SECONDS, Engine
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.creation import Creation
 from runner.backends.docker.events import Events
@@ -40,12 +40,13 @@ from runner.engine.backend import (
     Wanted,
 )
 from runner.engine.job import Task
-from runner.errors import InfrastructureError
+from runner.errors import EngineRefusedError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.pipelinectl.values import Store
 from runner.plan.model import Ready
 from runner.settings import DockerSettings
 
+_SUBSCRIBING_SECONDS = 5.0
 _COPIES = "the engine cannot layer volumes here: workspaces are copied, which takes time and space"
 
 
@@ -55,6 +56,7 @@ class _Stage:
 
     workspace: Opened
     sandbox: Sandbox
+    lost: Callable[[str], None]
 
 
 class DockerBackend:
@@ -71,7 +73,8 @@ class DockerBackend:
         self._values = Values(engine, self._sandboxes)
         self._workspaces = Workspaces(engine, settings, instance, self._images, overlays=overlays)
         self._reader = Reader()
-        self._events = Events(engine, instance)
+        # Where somebody waits for engines that are away, nobody else has to.
+        self._events = Events(engine, instance, _SUBSCRIBING_SECONDS if settings.engine_grace else CALL_SECONDS)
         self._events.add(self._sandboxes)
         self._containers = Containers(
             engine=engine, reader=self._reader, events=self._events, settings=settings, instance=instance
@@ -79,7 +82,7 @@ class DockerBackend:
         self._probes = Probes(engine)
         self._shells = Shells(
             engine,
-            Creation(engine=engine, reader=self._reader, log_driver=settings.log_driver, instance=instance),
+            Creation(engine=engine, reader=self._reader, settings=settings, instance=instance),
         )
         self._sweep = Sweep(engine)
         self._removals = ThreadPoolExecutor(1, thread_name_prefix="removals")
@@ -113,15 +116,27 @@ class DockerBackend:
             if stage.address in self._stages:
                 return
         workspace = self._workspaces.open_stage(stage)
-        opened = _Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address, lost))
+        opened = _Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address, lost), lost=lost)
         with self._lock:
             self._stages[stage.address] = opened
 
     def prepare(self, step: StepSpec) -> Phase:
-        """Bring an attempt to its gate."""
+        """Bring an attempt to its gate, or find it as an earlier process has left it."""
         removal = self._removing.pop(step.address, None)
         if removal is not None:
             wait([removal])  # of an attempt of this very address, made ready in vain
+        if step.address not in self._prepared and self._sandboxes.begun(step.address.run):
+            phase = self._containers.standing(step.address, lambda: self._gone(step))
+            if phase is not None:
+                return phase
+        try:
+            return self._prepare(step)
+        except EngineRefusedError:
+            if not self._bereft(step):
+                raise
+            return self._prepare(step)
+
+    def _prepare(self, step: StepSpec) -> Phase:
         image = self._images.describe(step.image)
         if self._prepared.setdefault(step.address, image.id) != image.id:
             # The step before has made the image anew since this one was made ready.
@@ -132,6 +147,18 @@ class DockerBackend:
             with self._lock:
                 self._beside.add(step.address)
         return self._containers.prepare(step, placement)
+
+    def _gone(self, step: StepSpec) -> bool:
+        """Say whether an attempt was released whose container is no more. A service is simply made again."""
+        return step.workspace and self._values.marked(step.address.run, naming.container(step.address))
+
+    def _bereft(self, step: StepSpec) -> bool:
+        """Say whether the sandbox that an attempt should join has died, of which no event has told yet."""
+        stage = self._stages.get(step.address.of_stage())
+        if stage is None:
+            return False
+        self._sandboxes.look_after((stage.sandbox.id,))
+        return not self._sandboxes.lives(step.address.run, stage.sandbox)
 
     def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
         """Send output and news there."""
@@ -164,7 +191,10 @@ class DockerBackend:
 
     def probe(self, service: Address, ready: Ready | None) -> Readiness:
         """Say whether a service can be used."""
-        return self._probes.look(service, ready)
+        sandboxes = self._sandboxes.live(service.run)
+        if not sandboxes:
+            return Readiness(ready=False, reason="nothing stands in its network any more that could look")
+        return self._probes.look(service, ready, sandboxes[0].id)
 
     def outputs(self, stage: Address) -> Mapping[str, bytes]:
         """Return what steps of the run have left for later ones."""
@@ -178,6 +208,10 @@ class DockerBackend:
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         """Put files into the store of a run's values."""
         self._values.put(run, files)
+
+    def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
+        """Write the large values of a run to a tar."""
+        self._values.save(run, target, most, wanted)
 
     def collect(self, attempt: Address, patterns: tuple[str, ...], target: Path, *, wanted: Wanted) -> tuple[str, ...]:
         """Copy files of an attempt's workspace out."""
@@ -240,9 +274,20 @@ class DockerBackend:
             raise InfrastructureError(f"{stage}: the stage is not open")
         return opened
 
+    def _standing(self, stage: Address) -> _Stage | None:
+        """Return an open stage with a sandbox that lives: another one, if the engine has ended that it had."""
+        with self._lock:
+            opened = self._stages.get(stage)
+        if opened is None or self._sandboxes.lives(stage.run, opened.sandbox):
+            return opened
+        opened = replace(opened, sandbox=self._sandboxes.take(stage, opened.lost))
+        with self._lock:
+            self._stages[stage] = opened
+        return opened
+
     def _placement(self, step: StepSpec, image: Image) -> Placement:
         address, run = step.address, self._runs[step.address.run]
-        stage = self._stages.get(address.of_stage()) if step.workspace else None
+        stage = self._standing(address.of_stage()) if step.workspace else None
         if step.workspace and stage is None:
             raise InfrastructureError(f"{address}: its stage is not open")
         network: Joined | Own = Own(network=naming.network(address.run), alias=step.alias)
@@ -257,4 +302,5 @@ class DockerBackend:
             marks=mounts.MARKS,
             mounts=(*(stage.workspace.mounts if stage else ()), *mounts.of_step(self._instance, run, step)),
             has_shell=lambda container: self._images.shell_in(container, image.id),
+            note=lambda: self._values.mark(address.run, naming.container(address)) if step.workspace else None,
         )

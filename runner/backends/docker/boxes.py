@@ -3,18 +3,20 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from docker.types import ContainerConfig, HostConfig, LogConfig
 
 from runner import naming
 from runner.backends.docker import mounts
-from runner.backends.docker.answers import SCRIPT, Answers, NoAnswerError
+from runner.backends.docker.answers import RESTORED, SCRIPT, Answers, NoAnswerError
 from runner.backends.docker.attach import attach
 from runner.backends.docker.client import GONE, Engine, translated
 from runner.backends.docker.hostconfig import NO_LOG
 from runner.backends.docker.inspection import remove
 from runner.backends.docker.tars import packed
+from runner.backends.docker.witness import SANDBOX
 from runner.engine.backend import RunSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance
@@ -22,7 +24,7 @@ from runner.pipelinectl import bundle
 from runner.pipelinectl.layout import CONFIG, HOME, STATE
 from runner.settings import DockerSettings
 
-ROLE = "sandbox"
+ROLE = SANDBOX
 
 VALUE_MODE, _CONFIG_MODE = 0o666, 0o644
 
@@ -33,17 +35,18 @@ _JOINS = re.compile(r"container:(.*)")
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """One sandbox: its container, and what it answers."""
+    """One sandbox: its container, and what it answers. ``begun`` says that its run had values before it was made."""
 
     id: str
     answers: Answers = field(compare=False)
+    begun: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
     """What an earlier process has left of a run: the sandboxes that live, and the stages whose steps stand in one.
 
-    ``numbers`` are those of their names.
+    ``numbers`` are those of the names of all, dead ones too: these stay, as witnesses of how others have ended.
     """
 
     sandboxes: tuple[Sandbox, ...]
@@ -73,17 +76,17 @@ class Boxes:
         try:
             with translated(f"starting {name}"):
                 api.start(container)
-            _open(run, answers, _READY_SECONDS)
+            begun = self._open(run, container, answers, _READY_SECONDS)
         except NoAnswerError as error:
             answers.close()
             raise InfrastructureError(f"{name} ended before it was ready: {error.message}") from error
         except BaseException:
             answers.close()
             raise
-        return Sandbox(id=container, answers=answers)
+        return Sandbox(id=container, answers=answers, begun=begun)
 
     def left(self, run: RunSpec) -> Left:
-        """Take over the sandboxes of a run that live; remove those that have ended, and those that do not answer.
+        """Take over the sandboxes of a run that live; remove those that were never started, or do not answer.
 
         One in whose network steps stand is left in any case.
         """
@@ -95,11 +98,14 @@ class Boxes:
         lives, stages, numbers = [], {}, set()
         for raw in containers:
             if raw["Labels"].get(naming.LABEL_ROLE) == ROLE:
+                if raw["State"] == "exited":
+                    numbers.add(_number(raw))
+                    continue
                 sandbox = self._adopted(run, raw, needed=raw["Id"] in joined)
                 if sandbox is not None:
                     lives.append(sandbox)
                     stages.update(dict.fromkeys(joined.get(raw["Id"], ()), sandbox))
-                    numbers.add(int(raw["Names"][0].rpartition("-")[2]))
+                    numbers.add(_number(raw))
         return Left(sandboxes=tuple(lives), joined=stages, numbers=frozenset(numbers))
 
     def of_run(self, run: str) -> list[dict[str, Any]]:
@@ -110,11 +116,17 @@ class Boxes:
             )
         return found
 
+    def joined_to(self, sandbox: str) -> bool:
+        """Say whether containers run that stand in the network of a sandbox."""
+        with translated("listing the steps in a sandbox"):
+            running = self._engine.api.containers(filters={"label": f"{naming.LABEL_INSTANCE}={self._instance.id}"})
+        return any(raw["HostConfig"]["NetworkMode"] == f"container:{sandbox}" for raw in running)
+
     def _adopted(self, run: RunSpec, raw: Mapping[str, Any], *, needed: bool) -> Sandbox | None:
         if raw["State"] == "running":
             answers = Answers(raw["Names"][0].strip("/"), attach(self._engine.api, raw["Id"], stdin=True))
             try:
-                _open(run, answers, _ANSWER_SECONDS)
+                self._open(run, raw["Id"], answers, _ANSWER_SECONDS)
             except InfrastructureError:
                 answers.cut()
             if needed or answers.usable:
@@ -122,6 +134,31 @@ class Boxes:
             answers.close()
         remove(self._engine, raw["Id"])
         return None
+
+    def _open(self, run: RunSpec, container: str, answers: Answers, seconds: float) -> bool:
+        """Wait until a sandbox answers, and fill what it finds empty; what has been filled once stays as it is.
+
+        Say whether the run had values before.
+        """
+        if run.left or run.files:
+            new = answers.ask("restore", packed(run.left, VALUE_MODE), stall=seconds).strip() == b"new"
+            if new and run.files:
+                self._restore(container, run.files)
+        lacking = answers.ask("open", packed(run.values, VALUE_MODE), stall=seconds).split()
+        if b"shim" in lacking:
+            answers.ask("fill_shim", bundle.archive(), stall=_FILL_SECONDS)
+        if b"config" in lacking:
+            files = {str(path): content for path, content in run.config.items()}
+            answers.ask("fill_config", packed(files, _CONFIG_MODE), stall=_FILL_SECONDS)
+        return b"begun" in lacking
+
+    def _restore(self, container: str, files: Path) -> None:
+        """Bring what may be larger than a request to where it is taken from; through the engine, which streams it."""
+        try:
+            with files.open("rb") as archive, translated("writing the run's values"):
+                self._engine.api.put_archive(container, RESTORED, archive)
+        except FileNotFoundError as error:
+            raise InfrastructureError(f"{files}, with values of an earlier run, is not there any more") from error
 
     def _create(self, name: str, config: ContainerConfig) -> str:
         try:
@@ -168,15 +205,8 @@ class Boxes:
         )
 
 
-def _open(run: RunSpec, answers: Answers, seconds: float) -> None:
-    """Wait until a sandbox answers, and fill what it finds empty; what has been filled once stays as it is."""
-    values = packed(run.values, VALUE_MODE)
-    lacking = answers.ask("open", values, stall=seconds).split()
-    if b"shim" in lacking:
-        answers.ask("fill_shim", bundle.archive(), stall=_FILL_SECONDS)
-    if b"config" in lacking:
-        files = {str(path): content for path, content in run.config.items()}
-        answers.ask("fill_config", packed(files, _CONFIG_MODE), stall=_FILL_SECONDS)
+def _number(raw: Mapping[str, Any]) -> int:
+    return int(raw["Names"][0].rpartition("-")[2])
 
 
 def _stage_of(run: RunSpec, labels: Mapping[str, str]) -> Address:

@@ -59,6 +59,19 @@ class Engine:
         with translated(f"reaching the engine at {self.address}"):
             self.api.ping()
 
+    def check_anew(self) -> None:
+        """Make sure that an engine answers, and will: one that is about to stop serves the connections it has, no more.
+
+        Raises:
+            EngineUnavailableError: none does.
+        """
+        client = self.new_client(CALL_SECONDS)
+        try:
+            with translated(f"reaching the engine at {self.address}"):
+                client.ping()
+        finally:
+            client.close()
+
     @property
     def api(self) -> docker.APIClient:
         """The client of this thread, with a deadline of ``CALL_SECONDS`` for each call."""
@@ -93,6 +106,15 @@ def endpoint(api: docker.APIClient, path: str, *arguments: str) -> str:
     """Return the URL of a call that the SDK does not wrap, its arguments quoted into ``path`` (``{0}`` and so on)."""
     url: str = api._url(path, *arguments)  # type: ignore[attr-defined]  # noqa: SLF001  # the SDK offers no other way
     return url
+
+
+def accepted(answer: requests.Response) -> requests.Response:
+    """Return the answer of such a call, unless it is a refusal, which is raised as the SDK raises those of others."""
+    try:
+        answer.raise_for_status()
+    except requests.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)
+    return answer
 
 
 _FOREIGN = (

@@ -15,12 +15,13 @@ from runner.backends.docker.inspection import State, inspect, remove
 from runner.backends.docker.reader import Reader
 from runner.backends.docker.verdicts import Verdicts
 from runner.engine.backend import Ending, Output, Phase, Release, Signal, StepSpec
-from runner.errors import EngineTimeoutError, InfrastructureError
+from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings
 
 _SEND_SECONDS = 60.0
 _KILL_SECONDS = 5
+_AWAY_SECONDS = 30.0
 
 
 class Containers:
@@ -32,11 +33,28 @@ class Containers:
         self._engine = engine
         self._reader = reader
         self._events = events
-        self._creation = Creation(engine=engine, reader=reader, log_driver=settings.log_driver, instance=instance)
-        self._verdicts = Verdicts(engine, reader)
+        self._creation = Creation(engine=engine, reader=reader, settings=settings, instance=instance)
+        self._verdicts = Verdicts(engine, reader, max(_AWAY_SECONDS, settings.engine_grace))
         self._lock = threading.Lock()
         self._attempts: dict[Address, Attempt] = {}
         events.add(self)
+
+    def standing(self, address: Address, gone: Callable[[], bool]) -> Phase | None:
+        """Say how an attempt stands that an earlier process may have released; None when it is to be prepared.
+
+        ``gone`` is asked where there is no container that has run: whether it had been released all the same.
+
+        Raises:
+            InfrastructureError: the engine does not answer, or its container's name belongs to somebody else.
+        """
+        self._events.ready()
+        if self._get(address) is not None:
+            return None
+        survivor = self._creation.survivor(address)
+        if survivor is not None:
+            self._adopt(address, survivor)
+            return Phase.UNDERWAY
+        return Phase.GONE if gone() else None
 
     def prepare(self, spec: StepSpec, placement: Placement) -> Phase:
         """Bring an attempt to its gate; see ``Backend.prepare``.
@@ -50,7 +68,7 @@ class Containers:
         """
         self._events.ready()
         known = self._get(spec.address)
-        if known is not None:
+        if known is not None and not self._spoilt(known):
             return Phase.UNDERWAY if known.released else Phase.READY
         survivor = self._creation.survivor(spec.address)
         if survivor is not None:
@@ -85,7 +103,15 @@ class Containers:
             if state is None:
                 attempt.tap.ended(None)
             else:
-                self._verdicts.resume(attempt, state, "what the step wrote before the runner came back was not kept")
+                self._resume(attempt, state)
+
+    def _resume(self, attempt: Attempt, state: State) -> None:
+        if state.keeps_log:
+            attempt.tap.anew()
+        try:
+            self._verdicts.resume(attempt, state, "what the step wrote before the runner came back was not kept")
+        except (EngineUnavailableError, EngineTimeoutError) as error:
+            attempt.tap.ended(error)  # as a stream that breaks: it is read on when the engine is back
 
     def release(self, address: Address, release: Release) -> None:
         """Open the gate, or start what has none; see ``Backend.release``.
@@ -101,14 +127,10 @@ class Containers:
         if attempt.released or spec is None or placement is None:
             return
         environment = hostconfig.variables(spec, placement, release.environment)
-        if hostconfig.gated(spec):
-            shown = _unexportable(environment)
-            if shown != attempt.shown:
-                self._creation.take_down(attempt)
-                self._creation.bring_up(attempt, spec, placement, shown)
+        if not hostconfig.gated(spec):
+            self._start(attempt, spec, placement, hostconfig.with_path(spec, placement, environment))
+        elif self._at_gate(attempt, spec, placement, _unexportable(environment)):
             self._open_gate(attempt, spec, environment)
-        else:
-            self._creation.bring_up(attempt, spec, placement, hostconfig.with_path(spec, placement, environment))
         attempt.released = True
 
     def signal(self, address: Address, signal: Signal) -> None:
@@ -143,6 +165,51 @@ class Containers:
             attempt = self._adopt(address, state)
         return self._verdicts.conclude(attempt)
 
+    def _spoilt(self, attempt: Attempt) -> bool:
+        """Say whether an attempt has ended at its gate, or may have been cut off there; then forget it."""
+        tap = attempt.tap
+        if attempt.released or not attempt.mark or not (tap.dead.is_set() or tap.over.is_set() or tap.doubtful):
+            return False
+        self._creation.take_down(attempt)
+        self._forget(attempt)
+        return True
+
+    def _at_gate(self, attempt: Attempt, spec: StepSpec, placement: Placement, shown: Mapping[str, str]) -> bool:
+        """Bring an attempt to a gate that shows ``shown``, if it does not stand there; False if it has been opened.
+
+        It does not after a release that failed since the engine went away. Only the mark tells whether it had worked.
+        """
+        if attempt.broken or not attempt.container:
+            if self._began(attempt):
+                return False
+            attempt.tap.renew()
+        elif shown == attempt.shown:
+            return True
+        else:
+            self._creation.take_down(attempt)
+        self._creation.bring_up(attempt, spec, placement, shown)
+        return True
+
+    def _start(self, attempt: Attempt, spec: StepSpec, placement: Placement, shown: Mapping[str, str]) -> None:
+        """Start an attempt without a gate, unless that was tried before and has worked."""
+        if attempt.broken and self._began(attempt):
+            return
+        attempt.broken = True
+        self._creation.bring_up(attempt, spec, placement, shown)
+        attempt.broken = False
+
+    def _began(self, attempt: Attempt) -> bool:
+        """Say whether an attempt has begun whose release failed, as the engine went away; if not, remove it."""
+        self._creation.let_go(attempt)
+        survivor = self._creation.survivor(attempt.address)
+        attempt.broken = False
+        if survivor is None:
+            attempt.container = ""
+            return False
+        attempt.container = survivor.id
+        attempt.tap.ended(None)
+        return True
+
     def silence(self, address: Address) -> None:
         """Hear nothing more of an attempt; its output is closed."""
         attempt = self._get(address)
@@ -165,6 +232,12 @@ class Containers:
             self._forget(attempt)
         remove(self._engine, naming.container(address))
 
+    def signalled(self, container: str) -> None:
+        """Hear that a container was sent a signal: unless it was ours, it may be the engine's."""
+        for attempt in self._all():
+            if attempt.container == container:
+                attempt.tap.suspect = True
+
     def died(self, container: str, exit_code: int) -> None:
         """Hear of the end of a container."""
         for attempt in self._all():
@@ -185,6 +258,8 @@ class Containers:
         try:
             connection.send(sent, _SEND_SECONDS, attempt.tap.over)
         except InfrastructureError as error:
+            attempt.broken = True
+            self._engine.check_anew()  # if it goes away, the gate may have been opened or not
             self._creation.take_down(attempt)
             raise InfrastructureError(f"{attempt.address}: did not take its script: {error.message}") from error
         connection.end_input()
@@ -199,7 +274,11 @@ class Containers:
 
     def _adopt(self, address: Address, state: State) -> Attempt:
         attempt = Attempt(
-            address=address, tap=Tap(keeps_log=state.keeps_log), mark=state.mark, container=state.id, released=True
+            address=address,
+            tap=Tap(keeps_log=state.keeps_log, log_bytes=state.log_bytes),
+            mark=state.mark,
+            container=state.id,
+            released=True,
         )
         self._keep(attempt)
         return attempt

@@ -69,7 +69,7 @@ class Copies:
         def fill(frozen: Volume) -> None:
             if owner != stage:
                 self._hand_on(name, stage, kept, owner)
-            self._changes(kept, owner, tree)
+            self._changes(owner.run, kept, owner, tree)
             copy(self._helpers, owner.run, source=tree.mount(FROM, read_only=True), target=frozen.mount(TO))
 
         self._volumes.filled(kept + _FROZEN, owner, fill)
@@ -95,18 +95,18 @@ class Copies:
 
     def _left(self, plot: Plot, stages: Sequence[Address]) -> Iterator[tuple[Address, Difference]]:
         """Yield what each stage that had a tree has left."""
-        known = self._volumes.of_run(plot.run.run)
+        known = self._volumes.among(plot.run.run, stages)
         for stage in stages:
             name = naming.layer(stage, plot.kind)
             kept = next((name + kind for kind in (_FROZEN, _TREE) if whole(name + kind) in known), None)
             if kept:
-                changes = self._changes(name, stage, known[kept])
+                changes = self._changes(plot.run.run, name, stage, known[kept])
                 yield stage, Difference(changes=changes, tree=known[kept].mount(FROM, read_only=True))
 
     def _record(self, name: str, stage: Address, tree: Volume) -> None:
         self._volumes.remove(name + _RECORD)
         record = self._volumes.plain(name + _RECORD, stage)
-        self._run(stage, _RECORD_BEFORE, tree, record)
+        self._run(stage.run, _RECORD_BEFORE, tree, record)
 
     def _hand_on(self, name: str, stage: Address, kept: str, owner: Address) -> None:
         """Begin a record for ``owner`` with how the stage's tree was at first."""
@@ -115,13 +115,14 @@ class Copies:
         old, new = self._volumes.plain(name + _RECORD, stage), self._volumes.plain(kept + _RECORD, owner)
         self._helpers.run(owner.run, _HAND_ON, mounts=(old.mount(_OTHER, read_only=True), new.mount(_KEPT)))
 
-    def _changes(self, name: str, stage: Address, tree: Volume) -> Changes:
+    def _changes(self, run: str, name: str, stage: Address, tree: Volume) -> Changes:
+        """Return what a stage changed, be it of another run than the one that looks."""
         if name not in self._read:
             record = self._volumes.plain(name + _RECORD, stage)
-            before, _, after = self._run(stage, _READ_RECORD, tree, record).partition(b"\0")
+            before, _, after = self._run(run, _READ_RECORD, tree, record).partition(b"\0")
             self._read[name] = compare(parse(before), parse(after))
         return self._read[name]
 
-    def _run(self, stage: Address, script: str, tree: Volume, record: Volume) -> bytes:
+    def _run(self, run: str, script: str, tree: Volume, record: Volume) -> bytes:
         mounts: tuple[Mount, ...] = (tree.mount(FROM, read_only=True), record.mount(_KEPT))
-        return self._helpers.run(stage.run, script, [FORMAT], mounts=mounts, seconds=COPYING_SECONDS)
+        return self._helpers.run(run, script, [FORMAT], mounts=mounts, seconds=COPYING_SECONDS)

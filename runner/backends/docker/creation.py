@@ -14,6 +14,7 @@ from runner.backends.docker.reader import Reader
 from runner.engine.backend import StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance
+from runner.settings import DockerSettings
 
 # A gated container whose engine has died ends within 82 ms; one that is being released is marked in a few.
 _ORPHAN_SECONDS, _ORPHAN_PAUSE = 1.0, 0.02
@@ -22,17 +23,20 @@ _ORPHAN_SECONDS, _ORPHAN_PAUSE = 1.0, 0.02
 class Creation:
     """Makes the containers of one instance's attempts."""
 
-    def __init__(self, *, engine: Engine, reader: Reader, log_driver: str, instance: Instance) -> None:
+    def __init__(self, *, engine: Engine, reader: Reader, settings: DockerSettings, instance: Instance) -> None:
         self._engine = engine
         self._reader = reader
-        self._log_driver = log_driver
+        self._settings = settings
         self._instance = instance
 
     def new(self, spec: StepSpec, placement: Placement) -> Attempt:
         """Return an attempt that has no container yet."""
         return Attempt(
             address=spec.address,
-            tap=Tap(keeps_log=self._log_driver != NO_LOG),
+            tap=Tap(
+                keeps_log=self._settings.log_driver != NO_LOG,
+                log_bytes=self._settings.log_bytes if self._settings.confined else 0,
+            ),
             mark=hostconfig.mark(spec, placement),
             spec=spec,
             placement=placement,
@@ -71,6 +75,8 @@ class Creation:
                 _check_shell(attempt.container, spec, placement)
             if spec.caches:
                 caches.open_roots(self._engine, attempt.container, spec.caches, placement.workdir)
+            if not attempt.mark:
+                placement.note()
             attempt.connection = attach(self._engine.api, attempt.container, stdin=bool(attempt.mark))
             if attempt.tap.followed:
                 self._reader.register(attempt.connection, attempt.tap)
@@ -86,13 +92,17 @@ class Creation:
         Raises:
             InfrastructureError: it cannot be removed.
         """
-        connection, attempt.connection = attempt.connection, None
-        if connection is not None:
-            self._reader.unregister(connection)
+        self.let_go(attempt)
         # Forgotten first: its end is no news.
         container, attempt.container = attempt.container, ""
         if container:
             remove(self._engine, container)
+
+    def let_go(self, attempt: Attempt) -> None:
+        """Hear nothing more of the attempt's stream."""
+        connection, attempt.connection = attempt.connection, None
+        if connection is not None:
+            self._reader.unregister(connection)
 
     def _create(self, spec: StepSpec, placement: Placement, shown: Mapping[str, str]) -> str:
         api = self._engine.api
@@ -100,7 +110,7 @@ class Creation:
             spec,
             placement,
             shown,
-            Terms(instance=self._instance, log_driver=self._log_driver, version=api.api_version),
+            Terms(instance=self._instance, settings=self._settings, version=api.api_version),
         )
         try:
             with translated(f"{spec.address}: creating the container"):

@@ -1,4 +1,4 @@
-"""The one stream of the engine's events: tells at once which of our containers has ended, and how."""
+"""The one stream of the engine's events: tells at once which of our containers was signalled or has ended, and how."""
 
 import json
 import threading
@@ -23,6 +23,9 @@ _NANO = 1_000_000_000
 class Listener(Protocol):
     """Who wants to know. Called from the thread of the events; no method blocks."""
 
+    def signalled(self, container: str) -> None:
+        """Note that somebody has sent a container a signal: we, another client, or the engine itself."""
+
     def died(self, container: str, exit_code: int) -> None:
         """Note that a container has ended."""
 
@@ -31,11 +34,15 @@ class Listener(Protocol):
 
 
 class Events:
-    """Follows the ends of all containers of one instance. Events are hints; the truth is what the engine inspects."""
+    """Follows the ends of all containers of one instance. Events are hints; the truth is what the engine inspects.
 
-    def __init__(self, engine: Engine, instance: Instance) -> None:
+    ``patience`` is how many seconds one waits for them.
+    """
+
+    def __init__(self, engine: Engine, instance: Instance, patience: float = CALL_SECONDS) -> None:
         self._engine = engine
-        self._filters = {"type": "container", "event": "die", "label": f"{LABEL_INSTANCE}={instance.id}"}
+        self._patience = patience
+        self._filters = {"type": "container", "event": ["kill", "die"], "label": f"{LABEL_INSTANCE}={instance.id}"}
         self._listeners: list[Listener] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -50,7 +57,7 @@ class Events:
         """Tell this listener, too."""
         self._listeners.append(listener)
 
-    def ready(self, seconds: float = CALL_SECONDS) -> None:
+    def ready(self) -> None:
         """Wait until no end of a container that starts from now on can be missed.
 
         Raises:
@@ -60,7 +67,7 @@ class Events:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="runner-events", daemon=True)
                 self._thread.start()
-        if not self._subscribed.wait(seconds):
+        if not self._subscribed.wait(self._patience):
             raise EngineUnavailableError(f"the engine gives no events: {self._trouble or 'no answer'}")
 
     def close(self) -> None:
@@ -120,16 +127,18 @@ class Events:
         try:
             event: Mapping[str, Any] = json.loads(text)
             moment, container = int(event["timeNano"]), str(event["Actor"]["ID"])
-            code = int(event["Actor"]["Attributes"]["exitCode"])
+            action = event["Action"]
+            code = int(event["Actor"]["Attributes"]["exitCode"]) if action == "die" else 0
         except (ValueError, KeyError, TypeError):
             diagnostics.warn("an event of the engine could not be read", text=text[:200])
             return
-        if (moment, container) in self._seen:
+        if action not in ("kill", "die") or (moment, container) in self._seen:
             return
         self._seen.append((moment, container))
         self._last = max(self._last, moment)
         for listener in self._listeners:
-            _tell(partial(listener.died, container, code))
+            died, signalled = partial(listener.died, container, code), partial(listener.signalled, container)
+            _tell(died if action == "die" else signalled)
 
 
 def _tell(call: Callable[[], None]) -> None:

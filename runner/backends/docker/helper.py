@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
-import docker.errors
-import requests
 from docker.types import LogConfig, Mount
 
 from runner import naming
 from runner.backends.docker.attach import attach, pieces
-from runner.backends.docker.client import CONFLICT, GONE, Engine, endpoint, tolerating, translated
+from runner.backends.docker.client import CONFLICT, GONE, Engine, accepted, endpoint, tolerating, translated
 from runner.backends.docker.frames import Frames
 from runner.engine.backend import STDOUT, Wanted
 from runner.errors import UnwantedError, WorkspaceError
@@ -167,11 +165,7 @@ def stat(engine: Engine, container: str, path: str) -> PathStat | None:
         answer = api.head(endpoint(api, "/containers/{0}/archive", container), params={"path": os.fsencode(path)})
         if answer.status_code == GONE:
             return None
-        try:
-            answer.raise_for_status()
-        except requests.HTTPError as error:
-            docker.errors.create_api_error_from_http_exception(error)
-        fields = json.loads(base64.b64decode(answer.headers["X-Docker-Container-Path-Stat"]))
+        fields = json.loads(base64.b64decode(accepted(answer).headers["X-Docker-Container-Path-Stat"]))
         return PathStat(
             mode=fields["mode"] & 0o777,
             size=fields["size"],

@@ -10,10 +10,15 @@ from runner import naming
 from runner.backends.docker import caches, gate
 from runner.engine.backend import StepSpec
 from runner.naming import Instance
+from runner.settings import DockerSettings
 
 NO_LOG = "none"
 
 _NANO = 1_000_000_000
+
+_BOUNDED_LOGS = ("json-file", "local")
+LOG_FILES = 8
+"""Of how many files a bounded log consists: when the last is full the first goes, and 7/8 of the bound are there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,7 @@ class Placement:
     ``workdir`` is where steps with a workspace begin, and where relative paths do. ``marks`` is the directory, inside
     the container, of the marks that the gate leaves; it must be on a volume among ``mounts``, and writable for anyone.
     ``has_shell`` tells of a created container whether it has ``/bin/sh``; it is asked for steps with commands.
-    ``image_environment`` is what the image sets.
+    ``image_environment`` is what the image sets. ``note`` leaves the mark of an attempt that has no gate to do so.
     """
 
     image: str
@@ -50,6 +55,7 @@ class Placement:
     mounts: tuple[Mount, ...]
     has_shell: Callable[[str], bool]
     image_environment: Mapping[str, str] = field(default_factory=dict)
+    note: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +63,7 @@ class Terms:
     """What holds for all containers that one process makes. ``version`` is that of the engine's API."""
 
     instance: Instance
-    log_driver: str
+    settings: DockerSettings
     version: str
 
 
@@ -120,6 +126,7 @@ def _working_dir(spec: StepSpec, placement: Placement) -> str | None:
 
 def _host(spec: StepSpec, placement: Placement, terms: Terms) -> HostConfig:
     network, limits = placement.network, spec.limits
+    confined = terms.settings.confined and not spec.privileged
     return HostConfig(
         terms.version,
         # Init, with TINI_KILL_PROCESS_GROUP: without it a shell as process 1 ignores TERM, and a script's `trap` waits
@@ -135,13 +142,20 @@ def _host(spec: StepSpec, placement: Placement, terms: Terms) -> HostConfig:
         nano_cpus=None if limits.cpus is None else round(limits.cpus * _NANO),
         mem_limit=limits.memory,
         memswap_limit=limits.memory,  # memory and swap together: no swap beside the limit
-        pids_limit=limits.pids,
+        pids_limit=limits.pids or (terms.settings.pids if confined else None),
         ulimits=[Ulimit(name=limit.name, soft=limit.soft, hard=limit.hard) for limit in spec.ulimits] or None,
         privileged=spec.privileged,
-        # No max-size: a rotated log has lost the lines that a reader who comes back needs. The container, and its
-        # log with it, goes as soon as the step has ended.
-        log_config=LogConfig(type=terms.log_driver, config={}),
+        cap_drop=["NET_RAW", "MKNOD"] if confined else None,
+        security_opt=["no-new-privileges"] if confined else None,
+        log_config=_log(terms.settings),
     )
+
+
+def _log(settings: DockerSettings) -> LogConfig:
+    """Return how the engine logs. A rotated log has lost lines that a reader who comes back needs, a full disk more."""
+    bounded = settings.confined and settings.log_driver in _BOUNDED_LOGS
+    size = {"max-size": str(settings.log_bytes // LOG_FILES), "max-file": str(LOG_FILES)}
+    return LogConfig(type=settings.log_driver, config=size if bounded else {})
 
 
 def _networking(network: Joined | Own, version: str) -> NetworkingConfig | None:

@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import docker.errors
-import requests
-
-from runner.backends.docker.client import CONFLICT, GONE, Engine, endpoint, tolerating, translated
+from runner.backends.docker.client import CONFLICT, GONE, Engine, accepted, endpoint, tolerating, translated
 from runner.backends.docker.hostconfig import NO_LOG
 from runner.errors import EngineRefusedError, EngineTimeoutError
 
@@ -24,9 +21,10 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 class State:
     """What the engine says of a container. ``mark`` is where its gate leaves the mark; empty without a gate.
 
-    ``finished_at`` is in seconds of the engine's clock, negative when it has not ended yet. ``memory`` is its limit in
-    bytes, 0 without one. ``health`` is what its HEALTHCHECK says (starting, healthy, unhealthy; ``NO_HEALTH`` if it has
-    none), and ``health_output`` what the last one wrote. ``addresses`` has one for the name of each of its networks.
+    ``started_at`` and ``finished_at`` are in seconds of the engine's clock, negative when it has not come to that.
+    ``log_bytes`` is how much the engine keeps of its output, 0 for all; ``memory`` its limit in bytes, 0 without one.
+    ``health`` is what its HEALTHCHECK says (starting, healthy, unhealthy; ``NO_HEALTH`` if it has none), and
+    ``health_output`` what the last one wrote. ``addresses`` has one for the name of each of its networks.
     """
 
     id: str
@@ -38,6 +36,8 @@ class State:
     keeps_log: bool
     finished_at: float
     labels: Mapping[str, str]
+    started_at: float = -1.0
+    log_bytes: int = 0
     memory: int = 0
     health: str = NO_HEALTH
     health_output: str = ""
@@ -69,6 +69,7 @@ def inspect(engine: Engine, container: str) -> State | None:
             return None
         raise
     state, config = found["State"], found["Config"]
+    log = found["HostConfig"]["LogConfig"]
     health, networks = state.get("Health") or {}, found["NetworkSettings"]["Networks"] or {}
     return State(
         id=found["Id"],
@@ -78,7 +79,9 @@ def inspect(engine: Engine, container: str) -> State | None:
         out_of_memory=state["OOMKilled"],
         # Stdin is open exactly for gated containers, and the mark is the gate's last argument (``hostconfig.config``).
         mark=(config["Entrypoint"] or [""])[-1] if config["OpenStdin"] else "",
-        keeps_log=found["HostConfig"]["LogConfig"]["Type"] != NO_LOG,
+        keeps_log=log["Type"] != NO_LOG,
+        log_bytes=_log_bytes(log["Config"] or {}),
+        started_at=datetime.fromisoformat(state["StartedAt"]).timestamp(),
         finished_at=datetime.fromisoformat(state["FinishedAt"]).timestamp(),
         labels=config["Labels"] or {},
         memory=found["HostConfig"]["Memory"],
@@ -88,16 +91,19 @@ def inspect(engine: Engine, container: str) -> State | None:
     )
 
 
+def _log_bytes(options: Mapping[str, str]) -> int:
+    """Return the bound of a log that ``hostconfig`` has made; whatever else an operator has set is no bound of ours."""
+    size, files = options.get("max-size", ""), options.get("max-file", "")
+    return int(size) * int(files) if size.isdecimal() and files.isdecimal() else 0
+
+
 def exists(engine: Engine, container: str, path: str) -> bool:
     """Whether a path exists in a container, running or not; ~1 ms."""
     with translated(f"looking for {path} in container {container}"):
         answer = engine.api.head(endpoint(engine.api, "/containers/{0}/archive", container), params={"path": path})
         if answer.status_code == GONE:
             return False
-        try:
-            answer.raise_for_status()
-        except requests.HTTPError as error:
-            docker.errors.create_api_error_from_http_exception(error)
+        accepted(answer)
         return True
 
 

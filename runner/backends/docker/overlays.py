@@ -37,9 +37,19 @@ class Overlays:
         self._volumes = volumes
         self._helpers = helpers
         self._merging = threading.Lock()
+        self._grounds: set[int | None] = set()
 
     def works(self, plot: Plot) -> bool:
-        """Say whether the engine can mount an overlay over the source: one trial, without starting a container."""
+        """Say whether the engine can mount an overlay over the source: one trial, without starting a container.
+
+        What has worked is not tried again: it depends on the file systems of the engine and of the source.
+        """
+        ground = plot.base.device if plot.base else None
+        if ground not in self._grounds and self._trial(plot):
+            self._grounds.add(ground)
+        return ground in self._grounds
+
+    def _trial(self, plot: Plot) -> bool:
         name = naming.volume(plot.run.run, "t")
         try:
             trial = self._over(name, plot.run, [*self._floor(plot.run), *_base(plot)])
@@ -54,7 +64,7 @@ class Overlays:
     def open(self, plot: Plot, stage: Address, below: Sequence[Address]) -> Volume:
         """Return the volume in which a stage works."""
         name = naming.layer(stage, plot.kind)
-        known = self._volumes.of_run(stage.run)
+        known = self._volumes.among(stage.run, below)
         lowers = [*_base(plot), *(layer.path for layer in _layers(plot, below, known))]
         if name in known or not lowers:
             return known.get(name) or self._volumes.plain(name + _UPPER, stage)
@@ -72,7 +82,7 @@ class Overlays:
     def merge(self, plots: Sequence[Plot], stages: Sequence[Address]) -> list[dict[Address, frozenset[bytes]]]:
         """Make the stages' layers fit to be stacked; what was deleted stands there as a device."""
         run = plots[0].run.run
-        known = self._volumes.of_run(run)
+        known = self._volumes.among(run, stages)
         with ExitStack() as views:
             found = [self._with_below(plot, stages, known, views) for plot in plots]
             everything = [layer for by_stage in found for layer in by_stage.values()]
@@ -87,7 +97,7 @@ class Overlays:
         """Compare the merged view of all layers with the source; a renamed directory has no other trace."""
         run = plot.run
         self.merge([plot], stages)
-        found = [layer.path for layer in _layers(plot, stages, self._volumes.of_run(run.run))]
+        found = [layer.path for layer in _layers(plot, stages, self._volumes.among(run.run, stages))]
         if not found:
             yield iter(())
             return
@@ -104,7 +114,7 @@ class Overlays:
             if upper := _layer(plot, stage, known):
                 name = naming.layer(stage, plot.kind)
                 tree = known.get(name) or known.get(name + _FROZEN)
-                view = self._view(stage, layers.lowers_of(tree.options)) if tree else None
+                view = self._view(plot.run, layers.lowers_of(tree.options)) if tree else None
                 found[stage] = Layer(upper=upper, below=views.enter_context(view) if view else None)
         return found
 

@@ -34,8 +34,8 @@ class Probes:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def look(self, service: Address, ready: Ready | None) -> Readiness:
-        """Say whether a service can be used; see ``Backend.probe``.
+    def look(self, service: Address, ready: Ready | None, sandbox: str) -> Readiness:
+        """Say whether a service can be used; see ``Backend.probe``. ``sandbox`` is one of its run that lives.
 
         Raises:
             InfrastructureError: the engine does not answer.
@@ -47,7 +47,7 @@ class Probes:
             if ready is not None and ready.command:
                 return self._by_command(state, ready.command)
             if ready is not None and ready.port is not None:
-                return self._by_port(service.run, state, ready.port)
+                return self._by_port(service.run, state, ready.port, sandbox)
         except EngineRefusedError as error:
             return Readiness(ready=False, reason=error.message)  # it is ending, say: the next look tells
         return _by_health(state)
@@ -63,12 +63,12 @@ class Probes:
             ending = f"takes more than {_COMMAND_SECONDS} seconds"
         return Readiness(ready=False, reason=_told(f"its `ready` command {ending}", ran.output))
 
-    def _by_port(self, run: str, state: State, port: int) -> Readiness:
-        """Connect from the run's first sandbox, which stands in the run's network from its beginning."""
+    def _by_port(self, run: str, state: State, port: int, sandbox: str) -> Readiness:
+        """Connect from a sandbox, which stands in the run's network as the steps do."""
         address = state.addresses.get(naming.network(run), "")
         # With -e the connection is given up at once; there is no -z in every busybox.
         connect = ("nc", "-w", str(_CONNECT_SECONDS), address, str(port), "-e", "true")
-        ran = execute(self._engine, naming.sandbox(run, 1), connect, _CONNECT_SECONDS + _MARGIN_SECONDS)
+        ran = execute(self._engine, sandbox, connect, _CONNECT_SECONDS + _MARGIN_SECONDS)
         if ran.exit_code == 0:
             return Readiness(ready=True)
         return Readiness(ready=False, reason=_told(f"its port {port} cannot be reached", ran.output))

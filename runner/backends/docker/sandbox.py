@@ -2,6 +2,7 @@
 
 A step that joins one costs 0.4 of a container with a network of its own. When a sandbox dies its steps run on without a
 network and nothing tells them, so whoever holds one is told. It is never restarted: that would make a new namespace.
+When it dies with its engine, so do its steps: then nobody is told, and whoever needs one takes another.
 """
 
 import os
@@ -26,7 +27,8 @@ _PATIENCE_SECONDS = 0.5
 class _Pool:
     """The sandboxes of one run. ``maker`` makes them one after the other, as long as more are waited for than idle.
 
-    ``kept`` are those in which steps of a stage stand that an earlier process has begun.
+    ``kept`` are those in which steps of a stage stand that an earlier process has begun; ``begun`` says that there was
+    such a process.
     """
 
     run: RunSpec
@@ -35,6 +37,7 @@ class _Pool:
     numbers: set[int] = field(default_factory=set)
     idle: list[Sandbox] = field(default_factory=list)
     kept: dict[Address, Sandbox] = field(default_factory=dict)
+    begun: bool = False
     waiting: int = 0
     maker: Task | None = None
     trouble: Exception | None = None
@@ -52,7 +55,7 @@ class Sandboxes:
         self._news = threading.Condition(self._lock)
 
     def warm(self, run: RunSpec) -> None:
-        """Make the first sandbox of a run before anybody asks for it, unless there are some.
+        """Make the first sandbox of a run before anybody asks for it, unless an earlier process has left some.
 
         Raises:
             InfrastructureError: it cannot be made, or the volumes of the run cannot be filled.
@@ -68,12 +71,13 @@ class Sandboxes:
             numbers=set(left.numbers),
             idle=idle,
             kept=dict(left.joined),
+            begun=bool(left.numbers),
         )
         with self._lock:
             self._pools[run.id] = pool
-        if not idle:
+        if not left.sandboxes:
             try:
-                self._make(pool)
+                pool.begun |= self._make(pool).begun
             except BaseException:
                 self.forget(run.id)
                 raise
@@ -106,14 +110,29 @@ class Sandboxes:
                 pool.idle.append(sandbox)
                 self._news.notify()
 
+    def begun(self, run: str) -> bool:
+        """Say whether an earlier process has worked on an open run."""
+        with self._lock:
+            pool = self._pools.get(run)
+            return pool is not None and pool.begun
+
+    def lives(self, run: str, sandbox: Sandbox) -> bool:
+        """Say whether a sandbox of a run has not died, as far as is known."""
+        with self._lock:
+            pool = self._pools.get(run)
+            return pool is not None and sandbox.id in pool.live
+
     def live(self, run: str) -> tuple[Sandbox, ...]:
         """Return the sandboxes of a run that have not died, in use or not."""
         with self._lock:
             pool = self._pools.get(run)
             return tuple(pool.live.values()) if pool else ()
 
+    def signalled(self, container: str) -> None:
+        """Wait for what becomes of it."""
+
     def died(self, container: str, exit_code: int) -> None:
-        """Take note that a container has died; tell who holds it if it is a sandbox."""
+        """Take note that a container has died; tell who holds it if it is a sandbox in which steps run."""
         with self._lock:
             lost = self._holders.pop(container, None)
             for pool in self._pools.values():
@@ -124,13 +143,24 @@ class Sandboxes:
                     pool.dead.append(dead)
                     dead.answers.cut()
         if lost is not None:
-            lost(f"the sandbox of the stage died (exit code {exit_code}); its steps had no network any more")
+            reason = f"the sandbox of the stage died (exit code {exit_code}); its steps had no network any more"
+            Task("look into a sandbox", lambda: self._tell(container, lambda: lost(reason)))
+
+    def _tell(self, container: str, lost: Callable[[], None]) -> None:
+        """Tell of the death of a sandbox, unless nothing runs in it: then it went with its engine, or hurts nobody."""
+        try:
+            self._engine.check_anew()
+            running = self._boxes.joined_to(container)
+        except InfrastructureError:
+            return  # an engine that is going away ends all the others, too
+        if running:
+            lost()
 
     def resync(self) -> None:
-        """Look after every sandbox that somebody holds, for its end may have been missed; does not block."""
+        """Look after every sandbox, for its end may have been missed; does not block."""
         with self._lock:
-            held = tuple(self._holders)
-        Task("look after sandboxes", lambda: self._look_after(held))
+            all_live = tuple(container for pool in self._pools.values() for container in pool.live)
+        Task("look after sandboxes", lambda: self.look_after(all_live))
 
     def forget(self, run: str) -> None:
         """Stop caring for the sandboxes of a run, and see to it that no more are made: all can be removed now."""
@@ -177,7 +207,12 @@ class Sandboxes:
             except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
                 trouble = error
 
-    def _look_after(self, containers: tuple[str, ...]) -> None:
+    def look_after(self, containers: tuple[str, ...]) -> None:
+        """Ask the engine whether sandboxes have died.
+
+        Raises:
+            InfrastructureError: it does not answer.
+        """
         for container in containers:
             try:
                 with translated("looking after a sandbox"):
@@ -190,7 +225,7 @@ class Sandboxes:
                 if not state["Running"]:
                     self.died(container, state["ExitCode"])
 
-    def _make(self, pool: _Pool) -> None:
+    def _make(self, pool: _Pool) -> Sandbox:
         with self._lock:
             number = next(number for number in count(1) if number not in pool.numbers)
             pool.numbers.add(number)
@@ -199,3 +234,4 @@ class Sandboxes:
             pool.live[sandbox.id] = sandbox
             pool.idle.append(sandbox)
             self._news.notify()
+        return sandbox

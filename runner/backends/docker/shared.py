@@ -6,8 +6,8 @@ whoever drives the run later.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from runner import naming
@@ -15,6 +15,7 @@ from runner.backends.docker.helper import Helpers
 from runner.backends.docker.ownership import Root, root_for, set_roots
 from runner.backends.docker.trees import Plot
 from runner.backends.docker.volumes import Volume, Volumes
+from runner.engine.backend import StageSpec
 from runner.naming import Address
 
 _JOINED = "s"  # the last letter of the volume that says of a stage that it works in the shared tree
@@ -52,6 +53,24 @@ def arranged(layers: Sequence[Address], beside: Sequence[Pair], shared: frozense
         if tree in (lower, upper) and unseen(own := lower if upper == tree else upper) and own.stage != naming.ORIGINS
     ]
     return Order(layers=order, beside=(*(pair for pair in beside if shared.isdisjoint(pair)), *with_tree))
+
+
+def settled(stage: StageSpec, known: Container[str]) -> StageSpec:
+    """Put the shared tree of another run in the place of those of its stages that worked in it: nobody writes there.
+
+    ``known`` are the names of the volumes of all runs whose layers these are.
+    """
+
+    def tree(layer: Address) -> Address:
+        elsewhere = layer.run != stage.address.run and naming.layer(layer, _JOINED) in known
+        return Address(layer.run, naming.SHARED) if elsewhere else layer
+
+    pairs = ((tree(lower), tree(upper)) for lower, upper in stage.beside)
+    return replace(
+        stage,
+        layers=tuple(dict.fromkeys(map(tree, stage.layers))),
+        beside=tuple(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1])),
+    )
 
 
 class Shared:

@@ -23,7 +23,8 @@ _MISSING = 400  # what the engine answers to a bind of a path that it does not h
 class Base:
     """A source that is ready: ``path`` is a directory of the engine's machine.
 
-    ``volume`` holds it, unless it is the user's own directory. ``mode``, ``uid`` and ``gid`` are those of its root.
+    ``volume`` holds it, unless it is the user's own directory. ``mode``, ``uid`` and ``gid`` are those of its root,
+    ``device`` the file system of that directory, None where it is the engine's own.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Base:
     gid: int
     volume: Volume | None = None
     writable: bool = False
+    device: int | None = None
 
     def mount(self, target: str) -> Mount:
         """Mount the tree; only with ``--bind`` may it be written."""
@@ -56,7 +58,13 @@ def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None
     if not path.is_dir():
         raise WorkspaceError(f"{path}: cannot be the source of a run: it is no directory")
     visible = run.source.only is None and _visible(helpers, run.id, path)
-    base = Base(path=str(path), mode=status.st_mode & 0o7777, uid=status.st_uid, gid=status.st_gid)
+    base = Base(
+        path=str(path),
+        mode=status.st_mode & 0o7777,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        device=status.st_dev,
+    )
     if run.source.mode is SourceMode.BIND:
         if not visible:
             raise WorkspaceError(
@@ -69,7 +77,7 @@ def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None
     sent = pack.stream(path, run.source.only)
     fill = partial(_fill, helpers, run.id, base.mount(FROM) if visible else None, sent)
     volume = volumes.filled(naming.volume(run.id, "s"), run.address, fill)
-    return replace(base, path=volume.path, volume=volume)
+    return replace(base, path=volume.path, volume=volume, device=None)
 
 
 def _visible(helpers: Helpers, run: str, path: Path) -> bool:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import chain, compress
 from typing import Any
 
-from runner.backends.docker.client import GONE, Engine, tolerating, translated
+from runner.backends.docker.client import GONE, Engine, accepted, endpoint, tolerating, translated
 from runner.errors import EngineRefusedError, EngineTimeoutError
 from runner.naming import (
     LABEL_CACHE,
     LABEL_HOST,
+    LABEL_INSTANCE,
     LABEL_KIND,
     LABEL_LOCK,
     LABEL_OWNER,
@@ -22,6 +23,7 @@ from runner.naming import (
     Instance,
 )
 
+_SIZING_SECONDS = 600
 _THREADS = 4
 _TRIES = 8
 _PAUSE_SECONDS = 0.25
@@ -63,6 +65,34 @@ class Sweep:
     def of_process_like(self, instance: Instance) -> tuple[Remnant, ...]:
         """Return all objects made by instances of the same kind, host and owner; nobody else's."""
         return self._find(_whose(instance))
+
+    def of_instance(self, instance: str) -> tuple[Remnant, ...]:
+        """Return all objects of the instance with this id: what lives between runs is nobody's."""
+        return self._find({LABEL_INSTANCE: instance})
+
+    def volumes_of(self, instance: str) -> dict[str, int]:
+        """Return how many bytes the volumes of an instance take, by run.
+
+        The engine looks at every file of every volume of its machine, which may take minutes.
+
+        Raises:
+            InfrastructureError: the engine does not answer, or refuses.
+        """
+        api = self._engine.new_client(_SIZING_SECONDS)
+        try:
+            with translated("asking for the sizes of volumes"):
+                answer = accepted(api.get(endpoint(api, "/system/df"), params={"type": "volume"}))
+                found: list[dict[str, Any]] = answer.json()["Volumes"] or []
+        finally:
+            api.close()
+        sizes: dict[str, int] = {}
+        for raw in found:
+            labels = raw.get("Labels") or {}
+            # One that is mounted from elsewhere shows what others hold, or memory.
+            if labels.get(LABEL_INSTANCE) == instance and not raw.get("Options"):
+                run = labels.get(LABEL_RUN, "")
+                sizes[run] = sizes.get(run, 0) + max(0, raw["UsageData"]["Size"])
+        return sizes
 
     def lasting(self, instance: Instance) -> tuple[Remnant, ...]:
         """Return what lives between runs of such instances, and no container mounts, be it one that does not run."""

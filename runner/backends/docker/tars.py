@@ -5,11 +5,13 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
+from pathlib import Path
 
 from runner.errors import InfrastructureError
 from runner.workspace.streams import Pieces
 
 _END = bytes(1024)
+_ANYONES = 0o666
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,37 @@ def unpacked(
                 content = tar.extractfile(member) if wanted else None
                 files.update({name: content.read()} if content else {})
     return Directory(files=files, sizes=sizes)
+
+
+def kept(archive: Iterator[bytes], target: Path, wanted: Callable[[str], bool], most: int) -> None:
+    """Write the regular files that stand directly in the one directory of a tar, by their names, to a tar of their own.
+
+    Only those that are ``wanted``. They become root's, and anyone's to write. The new tar appears whole or not at all.
+
+    Raises:
+        InfrastructureError: they have more than ``most`` bytes.
+        OSError: it cannot be written.
+        tarfile.TarError: the tar is damaged.
+    """
+    aside = target.with_name(f".{target.name}")
+    size = 0
+    with (
+        tarfile.open(fileobj=BufferedReader(Pieces(_whole(archive))), mode="r|") as tar,
+        tarfile.open(aside, "w", format=tarfile.GNU_FORMAT) as out,
+    ):
+        for member in tar:
+            name = _below(member.name)
+            if "/" in name or not (member.isreg() or member.islnk()) or not wanted(name):
+                continue
+            size += member.size
+            if size > most:
+                raise InfrastructureError(f"the files that the run has saved have more than {most:,} bytes")
+            copied = tarfile.TarInfo(name)
+            copied.size, copied.mode = member.size, _ANYONES
+            if member.islnk():
+                copied.type, copied.linkname = tarfile.LNKTYPE, _below(member.linkname)
+            out.addfile(copied, tar.extractfile(member) if member.isreg() else None)
+    aside.rename(target)
 
 
 def too_much(limits: Limits, file: str = "") -> InfrastructureError:

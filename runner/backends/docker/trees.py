@@ -33,8 +33,15 @@ class Difference:
     tree: Mount
 
 
+LAYERS = ("u", "fu", "c", "cf")
+"""How the names of volumes end that hold what a stage has left, whichever way its tree was made."""
+
+
 class Trees(Protocol):
-    """Makes the trees of stages. Volumes are found by address; every method may be called again."""
+    """Makes the trees of stages. Volumes are found by address; every method may be called again.
+
+    Stages ``below``, or whose trees are merged and compared, may be those of another run: of one that is over.
+    """
 
     def open(self, plot: Plot, stage: Address, below: Sequence[Address]) -> Volume:
         """Return the volume in which a stage works, over those of the stages ``below``, lowest first.

@@ -6,13 +6,15 @@ import time
 from collections.abc import Generator, Mapping
 from contextlib import closing
 from io import BytesIO
+from pathlib import Path
 
 from runner import naming
-from runner.backends.docker.answers import LongAnswerError, NoAnswerError, new_token
+from runner.backends.docker.answers import MARKS_FOLDER, LongAnswerError, NoAnswerError, new_token
 from runner.backends.docker.boxes import ROLE, VALUE_MODE
 from runner.backends.docker.client import Engine, translated
+from runner.backends.docker.inspection import exists
 from runner.backends.docker.sandbox import Sandboxes
-from runner.backends.docker.tars import Directory, Limits, packed, too_much, unpacked
+from runner.backends.docker.tars import Directory, Limits, kept, packed, too_much, unpacked
 from runner.clock import Deadline
 from runner.engine.backend import Wanted
 from runner.errors import EngineTimeoutError, InfrastructureError, UnwantedError
@@ -28,7 +30,7 @@ LIMITS = Limits(
 )
 
 _MOST_BYTES = LIMITS.all_bytes + LIMITS.members * 2048  # with the headers of a tar
-_WRITE_SECONDS, _ARCHIVE_SECONDS = 10.0, 60.0
+_WRITE_SECONDS, _ARCHIVE_SECONDS, _SAVING_SECONDS = 10.0, 60.0, 600.0
 _TRIES, _PAUSE_SECONDS = 5, 0.05
 
 _NAME = re.compile(r"[a-z]\.[A-Za-z0-9_.%~,-]+")
@@ -86,6 +88,47 @@ class Values:
         with translated("writing the run's values"):
             self._engine.api.put_archive(self._container(run), STATE, _linked(files))
 
+    def save(self, run: str, target: Path, most: int, wanted: Wanted) -> None:
+        """Write the files that ``read`` leaves out to a tar; see ``Backend.save_files``.
+
+        Raises:
+            InfrastructureError: they have more than ``most`` bytes, or cannot be read or written.
+            UnwantedError: ``wanted`` has said no.
+        """
+        archive = self._archive(self._container(run), wanted, _SAVING_SECONDS)
+        try:
+            with closing(archive):
+                kept(archive, target, lambda name: name.startswith(_UNREAD) and bool(_NAME.fullmatch(name)), most)
+        except tarfile.TarError as error:
+            raise InfrastructureError(f"saving the run's values: the archive is damaged: {error}") from error
+        except OSError as error:
+            raise InfrastructureError(f"saving the run's values: {target}: {error.strerror}") from error
+
+    def mark(self, run: str, name: str) -> None:
+        """Leave a mark like those of gates.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        for sandbox in self._sandboxes.live(run):
+            try:
+                sandbox.answers.ask("mark", name.encode(), stall=_WRITE_SECONDS)
+            except NoAnswerError:
+                continue
+            return
+        with translated("writing a mark"):
+            self._engine.api.put_archive(
+                self._container(run), f"{STATE}/{MARKS_FOLDER}", packed({name: b""}, VALUE_MODE)
+            )
+
+    def marked(self, run: str, name: str) -> bool:
+        """Say whether there is a mark of this name; 1 ms.
+
+        Raises:
+            InfrastructureError: the engine does not answer.
+        """
+        return exists(self._engine, self._container(run), f"{STATE}/{MARKS_FOLDER}/{name}")
+
     def _read(self, run: str, wanted: Wanted) -> Store:
         for sandbox in self._sandboxes.live(run):
             token = new_token()
@@ -109,9 +152,11 @@ class Values:
             raise InfrastructureError(f"the values of run {run} cannot be reached: it has no sandbox any more")
         return str(found[0]["Id"])
 
-    def _archive(self, container: str, wanted: Wanted) -> Generator[bytes, None, None]:
+    def _archive(
+        self, container: str, wanted: Wanted, seconds: float = _ARCHIVE_SECONDS
+    ) -> Generator[bytes, None, None]:
         """Yield the tar of the whole store: also of what is not read, which can be as large as a disk."""
-        deadline = Deadline(_ARCHIVE_SECONDS)
+        deadline = Deadline(seconds)
         with translated("reading the run's values"):
             pieces, _ = self._engine.api.get_archive(container, VALUES)
             with closing(pieces):
@@ -119,7 +164,7 @@ class Values:
                     if not wanted():
                         raise UnwantedError("nobody wants the run's values any more")
                     if deadline.passed:
-                        message = f"the run's values cannot be read in {_ARCHIVE_SECONDS:g} seconds"
+                        message = f"the run's values cannot be read in {seconds:g} seconds"
                         raise EngineTimeoutError(message)
                     yield piece
 

@@ -10,6 +10,7 @@ from runner.backends.docker.frames import Frames
 from runner.backends.docker.gate import UNRELEASED
 from runner.backends.docker.inspection import State, exists, inspect
 from runner.backends.docker.reader import Reader
+from runner.backends.docker.witness import engine_stayed
 from runner.engine.backend import Ending
 from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
 
@@ -18,22 +19,26 @@ _DIE_SECONDS = 0.05  # `die` comes 0.4 ms after the end of the stream; an inspec
 _LATE_DIE_SECONDS = 0.5
 _DRAIN_SECONDS = 10.0
 _RESUME_SECONDS = 1.0
-_AWAY_SECONDS = 30.0
 _AWAY_PAUSE = 0.5
 
-_KILLED, _TERMINATED = 137, 143
+_KILLED = 137
 
 _MEBI = 1 << 20
 
 REMOVED = "the container was removed from outside"
+_ENDED_BY_ENGINE = "the engine went away, or was stopped, and ended the container"
 
 
 class Verdicts:
-    """Decides how attempts ended, and reads on where a stream broke."""
+    """Decides how attempts ended, and reads on where a stream broke.
 
-    def __init__(self, engine: Engine, reader: Reader) -> None:
+    ``away`` is how many seconds an engine may be away before nobody waits for it any more.
+    """
+
+    def __init__(self, engine: Engine, reader: Reader, away: float) -> None:
         self._engine = engine
         self._reader = reader
+        self._away = away
 
     def conclude(self, attempt: Attempt) -> Ending | None:
         """Say how an attempt ended, or None while it goes on; see ``Backend.conclude``."""
@@ -61,6 +66,7 @@ class Verdicts:
         connection = (
             logs(api, state.id, follow=state.running) if state.keeps_log else attach(api, state.id, stdin=False)
         )
+        self._tell_interruption(attempt)
         tap.expect_more(replay=state.keeps_log)
         attempt.connection = connection
         self._reader.register(connection, tap)
@@ -89,6 +95,7 @@ class Verdicts:
                 self._read_on(attempt, state)
                 return None
             if not tap.dead.is_set():
+                tap.suspect = True  # nothing was heard of its end, so why should it have been heard of a signal?
                 tap.died(state.exit_code)
         return self._ended(attempt)
 
@@ -132,15 +139,18 @@ class Verdicts:
     def _ended(self, attempt: Attempt) -> Ending:
         """Conclude an attempt whose stream is at its end and whose exit code is known."""
         code = attempt.tap.exit_code
-        state = inspect(self._engine, attempt.container) if code else None
-        if code == _KILLED and not attempt.killed and (state is None or state.going):
+        suspect = not attempt.killed and (attempt.tap.suspect or attempt.interrupted)
+        state = inspect(self._engine, attempt.container) if code or suspect else None
+        if (code == _KILLED or suspect) and not attempt.killed and (state is None or state.going):
             return Ending(exit_code=None, reason=REMOVED)
+        ours = suspect and state is not None and not engine_stayed(self._engine, attempt.address.run, state)
         self._complete(attempt)
-        if attempt.interrupted and code in (_KILLED, _TERMINATED):
-            return Ending(exit_code=None, reason=f"the engine went away and ended the container (exit code {code})")
+        if ours:
+            reason = f"{_ENDED_BY_ENGINE} (exit code {code})"
+            return Ending(exit_code=None, reason=reason, started=self._has_started(attempt, code))
         if not self._has_started(attempt, code):
             return Ending(exit_code=code, reason="it ended at the gate, before its script", started=False)
-        return Ending(exit_code=code, reason=_reason(attempt, state))
+        return Ending(exit_code=code, reason=_reason(attempt, state if code else None))
 
     def _has_started(self, attempt: Attempt, code: int | None) -> bool:
         if not attempt.mark or (attempt.released and code != UNRELEASED):
@@ -157,6 +167,7 @@ class Verdicts:
             if broken:
                 tap.gap("the stream broke; what the step wrote afterwards is missing")
             return
+        self._tell_interruption(attempt)
         tap.expect_more(replay=True)
         frames = Frames()
         try:
@@ -170,6 +181,12 @@ class Verdicts:
         except InfrastructureError as error:
             tap.gap(f"the engine's log could not be read to its end: {error.message}")
         tap.over.set()
+
+    def _tell_interruption(self, attempt: Attempt) -> None:
+        """Say what an engine's log cannot hold: what a step wrote while the engine was away."""
+        if attempt.interrupted and attempt.tap.keeps_log and not attempt.gapped:
+            attempt.gapped = True
+            attempt.tap.gap("the engine was away; what the step wrote meanwhile may be lost")
 
     def _ended_early(self, attempt: Attempt) -> bool:
         """Whether the stream ended well before the container, which is what a cut looks like from here.
@@ -189,7 +206,7 @@ class Verdicts:
         attempt.interrupted |= isinstance(error, EngineUnavailableError)
         now = time.monotonic()
         attempt.away_since = attempt.away_since or now
-        if now - attempt.away_since > _AWAY_SECONDS:
+        if now - attempt.away_since > self._away:
             return self._cut(attempt, Ending(exit_code=None, reason=f"the engine went away: {error.message}"))
         _later(attempt, _AWAY_PAUSE)
         return None

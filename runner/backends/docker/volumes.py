@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from docker.types import Mount
+from docker.types import DriverConfig, Mount
 
 from runner import naming
 from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
 from runner.errors import EngineRefusedError, InfrastructureError, WorkspaceError
 from runner.naming import Address, Instance
+from runner.workspace.layers import lowers_of
 
 ROLE = "workspace"
 
 _OVERLAY = "overlay"
+_UNMOUNTABLE = {"type": "none", "o": "bind", "device": "/a-volume-that-was-removed-from-outside"}
 _REMOVE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.1
 
@@ -23,16 +25,28 @@ _PAUSE_SECONDS = 0.1
 class Volume:
     """A volume; ``path`` is its directory on the engine's machine, never to be touched from here.
 
-    ``options`` is the option string of an overlay, empty for a plain volume.
+    ``options`` is the option string of an overlay, empty for a plain volume. ``labels`` say whose it is.
     """
 
     name: str
     path: str
     options: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def mount(self, target: str, *, read_only: bool = False) -> Mount:
-        """Mount it, without the engine's habit of filling an empty volume from the image."""
-        return Mount(target, self.name, type="volume", no_copy=True, read_only=read_only)
+        """Mount it, without the engine's habits of filling an empty volume from the image, and of making a missing one.
+
+        It makes one with these options all the same, and cannot mount that.
+        """
+        return Mount(
+            target,
+            self.name,
+            type="volume",
+            no_copy=True,
+            read_only=read_only,
+            labels=dict(self.labels),
+            driver_config=DriverConfig("local", _UNMOUNTABLE),
+        )
 
 
 class Volumes:
@@ -77,6 +91,13 @@ class Volumes:
         with translated(f"listing the volumes of run {run}"):
             return {volume.name: volume for volume in _listed(self._engine, {naming.LABEL_RUN: run})}
 
+    def among(self, run: str, layers: Iterable[Address]) -> dict[str, Volume]:
+        """Return by name the volumes of a run, and of other runs whose layers are among these."""
+        found: dict[str, Volume] = {}
+        for each in sorted({run, *(layer.run for layer in layers)}):
+            found.update(self.of_run(each))
+        return found
+
     def remove(self, name: str) -> None:
         """Remove one volume; one that is gone is fine."""
         with tolerating(GONE), translated(f"removing volume {name}"):
@@ -85,9 +106,12 @@ class Volumes:
     def _create(self, name: str, owner: Address, options: str, driver_options: Mapping[str, str]) -> Volume:
         with translated(f"creating volume {name}"):
             labels = naming.labels(self._instance, owner, ROLE)
-            raw = self._engine.api.create_volume(name, driver="local", driver_opts=dict(driver_options), labels=labels)
+            api = self._engine.api
+            raw = api.create_volume(name, driver="local", driver_opts=dict(driver_options), labels=labels)
+            if not raw.get("Labels"):  # an engine that was started anew answers so of what is there
+                raw = api.inspect_volume(name)
         made = _volume(raw)
-        if made.options != options or raw["Labels"].get(naming.LABEL_STAGE, "") != owner.stage:
+        if made.options != options or made.labels.get(naming.LABEL_STAGE, "") != owner.stage:
             raise WorkspaceError(f"volume {name} exists already and is not what {owner} needs")
         return made
 
@@ -108,7 +132,8 @@ def remove_volumes(engine: Engine, labels: Mapping[str, str], *, seconds: float 
     with translated("listing volumes"):
         found = tuple(_listed(engine, labels))
     deadline = time.monotonic() + seconds
-    for part in (tuple(v for v in found if v.options), tuple(v for v in found if not v.options)):
+    overlays = tuple(volume for volume in found if lowers_of(volume.options))
+    for part in (overlays, tuple(volume for volume in found if volume not in overlays)):
         left = _remove_all(engine, [volume.name for volume in part], deadline)
         if left:
             details = "; ".join(left.values())
@@ -139,4 +164,9 @@ def _listed(engine: Engine, labels: Mapping[str, str]) -> Iterable[Volume]:
 
 
 def _volume(raw: Mapping[str, Any]) -> Volume:
-    return Volume(name=raw["Name"], path=raw["Mountpoint"], options=(raw["Options"] or {}).get("o", ""))
+    return Volume(
+        name=raw["Name"],
+        path=raw["Mountpoint"],
+        options=(raw["Options"] or {}).get("o", ""),
+        labels=raw.get("Labels") or {},
+    )

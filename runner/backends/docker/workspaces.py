@@ -1,8 +1,8 @@
 """The workspaces of runs: what their stages mount, and what becomes of it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -18,16 +18,17 @@ from runner.backends.docker.images import Images
 from runner.backends.docker.listing import FROM
 from runner.backends.docker.overlays import Overlays
 from runner.backends.docker.ownership import BoundFiles, root_for, set_roots
-from runner.backends.docker.shared import Order, Shared, arranged
+from runner.backends.docker.shared import Order, Shared, arranged, settled
 from runner.backends.docker.sources import Base, open_source
-from runner.backends.docker.trees import Plot, Trees
+from runner.backends.docker.trees import LAYERS, Plot, Trees
 from runner.backends.docker.volumes import Volume, Volumes, remove_volumes
 from runner.engine.backend import Conflict, RunSpec, SourceMode, StageSpec, Wanted
-from runner.errors import ImageError, InfrastructureError
+from runner.errors import ImageError, InfrastructureError, WorkspaceError
 from runner.naming import Address, Instance
 from runner.plan.model import Workspace
 from runner.settings import DockerSettings
 from runner.workspace.changes import clashes
+from runner.workspace.layers import lowers_of
 
 _HOME, _WORKDIR = "h", "w"
 _SHARED_NAME = "the shared workspace"
@@ -65,6 +66,7 @@ class _OpenRun:
     trees: Trees
     shared: Shared
     recorded: Future[None] | None
+    grown: set[Address] = field(default_factory=set)  # the stages that have had a tree, as far as this process knows
 
     @property
     def bound(self) -> Base | None:
@@ -128,12 +130,17 @@ class Workspaces:
         """Make the workspace of a stage over what the stages below it have left.
 
         Raises:
-            WorkspaceError: it cannot be made.
+            WorkspaceError: it cannot be made, or what one of them has left is not there any more.
         """
         if stage.workspace is Workspace.NONE:
             return Opened()
         run = self._run(stage.address.run)
-        return self._open_shared(run, stage) if stage.workspace is Workspace.SHARED else self._open_own(run, stage)
+        stage = self._standing_on(run, stage)
+        if stage.workspace is Workspace.SHARED:
+            return self._open_shared(run, stage)
+        opened = self._open_own(run, stage)
+        run.grown.add(stage.address)
+        return opened
 
     def freeze(self, stage: Address) -> None:
         """Set down what a stage has left, as it is now: call it if something of the stage still runs when it ends.
@@ -204,6 +211,25 @@ class Workspaces:
         except KeyError:
             raise InfrastructureError(f"run {run} is not open") from None
 
+    def _standing_on(self, run: _OpenRun, stage: StageSpec) -> StageSpec:
+        """Return a stage with the layers on which it really stands.
+
+        Stages of this run may have had no tree. Of those of another run only such are named that had one.
+        """
+        certain = [layer for layer in stage.layers if layer.run != run.spec.id or layer in run.grown]
+        if not certain:
+            return stage
+        known = self._volumes.among(run.spec.id, stage.layers)
+        stage = settled(stage, known)
+        for layer in stage.layers:
+            surely = layer.run != run.spec.id or layer in run.grown
+            if surely and not all(_has_layer(known, layer, plot) for _, plot in run.plots()):
+                raise WorkspaceError(
+                    f"what stage {_said(layer)} of run {layer.run} has left is not there any more",
+                    hint="its volumes were removed from outside, by `docker volume prune` say",
+                )
+        return stage
+
     def _open_own(self, run: _OpenRun, stage: StageSpec) -> Opened:
         order = Order(layers=stage.layers, beside=stage.beside)
         fitted = set(chain.from_iterable(order.beside))
@@ -221,8 +247,11 @@ class Workspaces:
         return self._opened(run, [volume for _, volume in grown], roots, conflicts)
 
     def _open_shared(self, run: _OpenRun, stage: StageSpec) -> Opened:
-        """Open the one tree: it sees what the origins have left, and no stage with a workspace of its own."""
-        below = tuple(layer for layer in stage.layers if layer.stage == naming.ORIGINS)
+        """Open the one tree: it sees what the origins have left, and no stage with a workspace of its own.
+
+        The first stage to open it decides whether it stands on the shared tree of another run.
+        """
+        below = tuple(layer for layer in stage.layers if layer.stage in (naming.ORIGINS, naming.SHARED))
         run.shared.join(stage.address)
         with run.shared.opening:
             grown = [(plot, run.trees.open(plot, run.shared.tree, below)) for _, plot in run.plots()]
@@ -253,7 +282,7 @@ class Workspaces:
         """Choose how trees are made, as an earlier life of this run has, or by trial."""
         copied = naming.volume(run.id, "c")
         plot = Plot(run=run.address, kind=_WORKDIR, base=base)
-        begun = any(volume.options for volume in known)
+        begun = any(lowers_of(volume.options) for volume in known)  # others are made beside this, by the sandbox
         if self._overlays and all(volume.name != copied for volume in known) and (begun or self._overlays.works(plot)):
             return self._overlays
         self._volumes.plain(copied, run.address)
@@ -283,6 +312,11 @@ class Workspaces:
             for earlier, later in order.beside
             for path in clashes(touched.get(earlier, frozenset()), touched.get(later, frozenset()))
         )
+
+
+def _has_layer(known: Container[str], layer: Address, plot: Plot) -> bool:
+    name = naming.layer(layer, plot.kind)
+    return any(name + kind in known for kind in LAYERS)
 
 
 def _said(layer: Address) -> str:

@@ -14,7 +14,7 @@ def test_every_variable_is_understood() -> None:
         "FAKE_PRINT": "text",
         "FAKE_HANG": "",
         "FAKE_IGNORE_TERM": "",
-        "FAKE_VANISH": "",
+        "FAKE_VANISH": "2",
         "FAKE_OOM": "",
         "FAKE_DROP_STREAM": "",
         "FAKE_OUTPUT": "A=1",
@@ -22,6 +22,7 @@ def test_every_variable_is_understood() -> None:
         "FAKE_BASE64_OUTPUT": "C=3",
         "FAKE_MASKED_BASE64_OUTPUT": "D=4",
         "FAKE_SET_ENV": "a/b=x=y",
+        "FAKE_SAVE_FILE": "c=text",
         "FAKE_FILES": "a/b:c",
         "FAKE_READY_AFTER": "2",
         "FAKE_UNHEALTHY": "no disk",
@@ -33,18 +34,18 @@ def test_every_variable_is_understood() -> None:
         text="text",
         hang=True,
         ignore_term=True,
-        vanish=True,
+        vanish=2,
         oom=True,
         drop_stream=True,
         outputs={".env": "A=1", "masked.env": "B=2", "base64.env": "C=3", "masked.base64.env": "D=4"},
-        values={"e.a%2Fb": b"x=y\n"},
+        values={"e.a%2Fb": b"x=y\n", "f.c": b"text"},
         files=("a/b", "c"),
         ready_after=2.0,
         unhealthy="no disk",
     )
 
 
-@pytest.mark.parametrize("name", ["FAKE_EXIT", "FAKE_SECONDS", "FAKE_READY_AFTER"])
+@pytest.mark.parametrize("name", ["FAKE_EXIT", "FAKE_SECONDS", "FAKE_READY_AFTER", "FAKE_VANISH"])
 def test_a_number_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="many"):
         Behaviour.of({name: "many"})

@@ -1,14 +1,24 @@
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runner.backends.docker.client import Engine
-from runner.dispatch.clean import clean
-from runner.errors import InfrastructureError
+from runner.backends.docker.sweep import Remnant
+from runner.dispatch.clean import Standing, clean, clean_daemon, sweep_daemon
+from runner.errors import DaemonRunningError, InfrastructureError
 from runner.naming import Instance
 from runner.store import instances
 from tests.support.local import FakeSweep, cache, remnant
+
+
+@pytest.fixture(autouse=True)
+def _masked() -> Iterator[None]:
+    """Give the process back the umask that a daemon takes."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture
@@ -175,3 +185,66 @@ def test_a_cache_that_cannot_be_removed_is_told(me: Instance, monkeypatch: pytes
     cleaned = clean(Engine(), me, kept=True, lasting=True)
 
     assert (cleaned.removed, cleaned.left) == ((cache("go"),), (cache("npm"),))
+
+
+RUNS = ("live", "kept", "over")
+
+
+def _of_runs(owner: str) -> list[Remnant]:
+    return [
+        remnant(f"{run} {kind}", owner, kind, run=run) for run in RUNS for kind in ("container", "network", "volume")
+    ]
+
+
+def test_a_daemon_sweeps_all_but_what_live_runs_have_and_the_volumes_of_kept_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sweep = FakeSweep(*_of_runs("d1"), *_of_runs("d2")).install(monkeypatch)
+    asked: list[int] = []
+
+    def standing() -> Standing:
+        asked.append(len(sweep.there))
+        return Standing(live=frozenset({"live"}), kept=frozenset({"kept"}))
+
+    cleaned = sweep_daemon(Engine(), "d1", standing)
+
+    mine = [found.name for found in sweep.there if found.lock == "d1"]
+    assert mine == ["live container", "live network", "live volume", "kept volume"]
+    assert len(sweep.there) - len(mine) == 9
+    assert (len(cleaned.removed), cleaned.left, asked) == (5, (), [18])
+
+
+def test_what_a_daemon_cannot_remove_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = FakeSweep(*_of_runs("d1")).install(monkeypatch)
+    sweep.stuck = {"over network"}
+
+    assert [found.name for found in sweep_daemon(Engine(), "d1", Standing).left] == ["over network"]
+
+
+def test_all_that_an_ended_daemon_has_is_removed_kept_or_not_and_nobody_elses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with instances.daemon(tmp_path) as daemon:
+        pass
+    sweep = FakeSweep(*_of_runs(daemon.id), *_of_runs("another"), cache("go")).install(monkeypatch)
+
+    cleaned = clean_daemon(Engine(), tmp_path)
+    assert {found.lock for found in cleaned.removed} == {daemon.id}
+    assert len(sweep.there) == 10
+    assert clean_daemon(Engine(), tmp_path, lasting=True).removed == (cache("go"),)
+
+
+def test_a_daemon_that_lives_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with instances.daemon(tmp_path) as daemon:
+        sweep = FakeSweep(*_of_runs(daemon.id)).install(monkeypatch)
+        with pytest.raises(DaemonRunningError):
+            clean_daemon(Engine(), tmp_path)
+
+    assert len(sweep.there) == 9
+
+
+def test_a_directory_in_which_no_daemon_has_worked_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeSweep().install(monkeypatch)
+
+    with pytest.raises(InfrastructureError, match="cannot be a data directory"):
+        clean_daemon(Engine(), tmp_path)

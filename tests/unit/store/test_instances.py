@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import InfrastructureError
+from runner.errors import DaemonRunningError, ExitCode, InfrastructureError
 from runner.store import instances
 
 OTHER_PROCESS = """
@@ -23,6 +23,25 @@ with instances.live(Path(sys.argv[1]), "exec") as instance:
     print(instance.lock, flush=True)
     sys.stdin.read()
 """
+
+
+OTHER_DAEMON = """
+import sys
+from pathlib import Path
+from runner.store import instances
+
+with instances.daemon(Path(sys.argv[1])) as daemon:
+    print(daemon.id, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def masked() -> Iterator[None]:
+    """Give the process its umask back."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @contextmanager
@@ -168,3 +187,92 @@ def test_a_note_that_cannot_be_written_is_the_machines_trouble(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["/home/me/thesis.txt", "/home/me/instances/notes", "/etc/passwd", ""])
 def test_a_label_that_names_no_lock_file_of_ours_is_no_sign_of_death(name: str) -> None:
     assert not instances.dead(name)
+
+
+@pytest.mark.usefixtures("masked")
+def test_a_daemon_is_the_same_instance_each_time_and_another_directory_is_another(tmp_path: Path) -> None:
+    with instances.daemon(tmp_path / "data") as first:
+        assert (first.kind, first.host, first.owner) == ("daemon", socket.gethostname(), str(os.getuid()))
+        assert first.lock == str(tmp_path / "data" / "lock")
+    with instances.daemon(tmp_path / "data") as again, instances.daemon(tmp_path / "other") as other:
+        assert again == first
+        assert other.id != first.id
+
+
+@pytest.mark.usefixtures("masked")
+def test_what_a_daemon_makes_is_nobody_elses_business(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "data"
+    with instances.daemon(data):
+        (data / "later").touch()
+
+    assert [path.stat().st_mode & 0o077 for path in (data, *data.iterdir())] == [0, 0, 0, 0]
+
+
+@pytest.mark.usefixtures("masked")
+def test_a_second_daemon_of_a_directory_is_told_which_process_has_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OTHER_DAEMON, str(tmp_path / "data")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().decode().strip()
+        for make in (True, False):
+            with (
+                pytest.raises(DaemonRunningError, match=rf"\(process {process.pid}\)") as caught,
+                instances.daemon(tmp_path / "data", make=make),
+            ):
+                pass
+            assert caught.value.exit_code is ExitCode.INFRASTRUCTURE
+            assert "RUNNER_DATA_DIR" in caught.value.hint
+        process.send_signal(signal.SIGKILL)
+
+    with instances.daemon(tmp_path / "data") as successor:
+        assert successor.id == name
+
+
+@pytest.mark.usefixtures("masked")
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_data_directory_that_others_can_write_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with (
+        pytest.raises(InfrastructureError, match="can be written by other users") as caught,
+        instances.daemon(tmp_path),
+    ):
+        pass
+    tmp_path.chmod(0o700)
+
+    assert caught.value.hint == f"chmod go-w {tmp_path}"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("masked")
+def test_a_data_directory_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    with pytest.raises(InfrastructureError, match="belongs to another user"), instances.daemon(tmp_path):
+        pass
+
+
+@pytest.mark.usefixtures("masked")
+@pytest.mark.parametrize("content", ["", "not a name", "0123456789ab0"])
+def test_a_name_that_is_none_is_refused_and_not_replaced(tmp_path: Path, content: str) -> None:
+    (tmp_path / "instance").write_text(content)
+    with pytest.raises(InfrastructureError, match="does not hold the name"), instances.daemon(tmp_path):
+        pass
+
+    assert (tmp_path / "instance").read_text() == content
+
+
+@pytest.mark.usefixtures("masked")
+def test_nothing_is_made_for_somebody_who_only_looks(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for data in (tmp_path / "missing", tmp_path, tmp_path / "file"):
+        with pytest.raises(InfrastructureError), instances.daemon(data, make=False):
+            pass
+
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.usefixtures("masked")
+def test_a_daemons_lock_is_no_sign_of_death_for_exec(tmp_path: Path) -> None:
+    with instances.daemon(tmp_path / "data") as daemon:
+        pass
+
+    assert not instances.dead(daemon.lock)

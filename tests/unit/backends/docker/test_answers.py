@@ -48,9 +48,48 @@ def test_a_sandbox_says_what_is_lacking_until_it_has_been_filled(shell: Shell, a
     answers.ask("fill_shim", SHIM)
     answers.ask("fill_config", packed({"a": b"1"}, 0o644))
 
-    assert answers.ask("open", packed({}, 0o666)) == b""
+    assert answers.ask("open", packed({}, 0o666)) == b"begun\n"
     assert (shell.shim / "tools" / "retry").read_bytes() == b"#!/bin/sh\n"
     assert (shell.config / "a").read_bytes() == b"1"
+
+
+def test_what_an_earlier_run_has_left_is_there_before_the_first_step_and_once(shell: Shell, answers: Answers) -> None:
+    assert answers.ask("restore", packed({".env": b"A=1\n"}, 0o666)).split() == [b"new"]
+    restored = shell.state / ".restored"
+    (restored / "f.big").write_bytes(b"x")  # as the engine's archive call does
+    answers.ask("open", packed({"e.a": b"1\n"}, 0o666))
+    (shell.outputs / ".env").write_bytes(b"A=2\n")
+
+    assert answers.ask("restore", packed({".env": b"A=1\n"}, 0o666)) == b""
+    assert answers.ask("open", packed({"e.a": b"2\n"}, 0o666)).split()[0] == b"begun"
+    assert {path.name: path.read_bytes() for path in (shell.state / "values").iterdir()} == {
+        "e.a": b"1\n",
+        "f.big": b"x",
+    }
+    assert (shell.outputs / ".env").read_bytes() == b"A=2\n"
+    assert not restored.exists()
+
+
+def test_a_restoration_that_was_cut_off_is_made_again(shell: Shell, answers: Answers) -> None:
+    answers.ask("restore", packed({".env": b"A=0\n"}, 0o666))
+
+    assert answers.ask("restore", packed({".env": b"A=1\n"}, 0o666)).split() == [b"new"]
+    assert (shell.outputs / ".env").read_bytes() == b"A=1\n"
+
+
+def test_a_mark_is_left_like_those_of_gates_and_follows_no_link(shell: Shell, answers: Answers) -> None:
+    answers.ask("open", packed({}, 0o666))
+    answers.ask("mark", b"runner-r-s-t")
+    answers.ask("mark", b"runner-r-s-t")
+    marks = shell.state / "released"
+    assert [path.name for path in marks.iterdir()] == ["runner-r-s-t"]
+
+    elsewhere = shell.state / "elsewhere"
+    marks.rename(elsewhere)
+    marks.symlink_to(elsewhere)
+    with pytest.raises(InfrastructureError, match="mark"):
+        answers.ask("mark", b"other")
+    assert not (elsewhere / "other").exists()
 
 
 def test_the_directories_of_steps_are_open_to_every_user_and_their_volume_is_not(

@@ -1,6 +1,8 @@
 """What the real engine does not do on request: hang, and die in the middle of a release."""
 
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -8,9 +10,11 @@ from runner.backends.docker.attempt import Attempt, Tap
 from runner.backends.docker.client import Engine
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.events import Events
+from runner.backends.docker.hostconfig import Joined, Placement
+from runner.backends.docker.inspection import State
 from runner.backends.docker.reader import Reader
-from runner.engine.backend import Signal
-from runner.errors import EngineRefusedError, EngineTimeoutError
+from runner.engine.backend import Phase, Release, Signal, StepSpec
+from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError
 from runner.naming import Address, Instance, container
 from runner.settings import DockerSettings
 from tests.support.attempts import Recorder
@@ -145,3 +149,150 @@ def test_a_removal_that_is_refused_for_good_is_an_error_at_once(
 
 def refused(status: int) -> EngineRefusedError:
     return EngineRefusedError("no", status=status)
+
+
+SPEC = StepSpec(address=ADDRESS, image="i", commands=("true",))
+PLACEMENT = Placement(
+    image="i",
+    network=Joined(container="box"),
+    role="step",
+    workdir="/w",
+    marks="/marks",
+    mounts=(),
+    has_shell=lambda _: True,
+)
+SURVIVOR = State(
+    id="old",
+    status="exited",
+    exit_code=143,
+    error="",
+    out_of_memory=False,
+    mark="",
+    keeps_log=True,
+    finished_at=1.0,
+    labels={},
+)
+
+
+class Making:
+    """What is asked of ``Creation``. Of a name there is the ``survivor``; a container that is made gets a gate."""
+
+    def __init__(self, containers: Containers, monkeypatch: pytest.MonkeyPatch, survivor: State | None = None) -> None:
+        self.survivor = survivor
+        self.made = 0
+        self.gates: list[socket.socket] = []
+        self.fails = False
+        creation = containers._creation
+        monkeypatch.setattr(creation, "survivor", lambda _: self.survivor)
+        monkeypatch.setattr(creation, "take_down", lambda _: None)
+        monkeypatch.setattr(creation, "bring_up", self.bring_up)
+
+    def bring_up(self, attempt: Attempt, *_: object) -> None:
+        self.made += 1
+        if self.fails:
+            raise EngineUnavailableError("it is away")
+        attempt.container = f"new {self.made}"
+        attempt.connection, gate = connection_pair()
+        self.gates.append(gate)
+
+    def close(self, attempt: Attempt) -> None:
+        if attempt.connection is not None:
+            attempt.connection.close()
+        for gate in self.gates:
+            gate.close()
+
+
+def planned(containers: Containers, **fields: object) -> Attempt:
+    attempt, _ = attempt_of(containers)
+    attempt.spec, attempt.placement, attempt.mark, attempt.released = SPEC, PLACEMENT, "/marks/a", False
+    for name, value in fields.items():
+        setattr(attempt, name, value)
+    return attempt
+
+
+def test_a_gate_that_was_cut_off_with_the_engine_is_made_again_and_opened(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making = Making(containers, monkeypatch)
+    attempt = planned(containers, broken=True)
+    attempt.tap.died(143)
+    attempt.tap.ended(None)
+
+    containers.release(ADDRESS, Release())
+
+    assert (making.made, attempt.container, attempt.released) == (1, "new 1", True)
+    assert making.gates[0].recv(1 << 16).startswith(b"go\n")
+    assert not attempt.tap.dead.is_set()
+    making.close(attempt)
+
+
+@pytest.mark.parametrize("spec", [SPEC, replace(SPEC, commands=())])
+def test_what_may_have_begun_when_the_engine_went_away_is_not_begun_again(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, spec: StepSpec
+) -> None:
+    making = Making(containers, monkeypatch, SURVIVOR)
+    attempt = planned(containers, broken=True, spec=spec)
+
+    containers.release(ADDRESS, Release())
+
+    assert (making.made, attempt.container, attempt.released) == (0, "old", True)
+    assert attempt.tap.over.is_set(), "its stream is taken up where it is judged"
+
+
+def test_a_start_without_a_gate_that_the_engine_did_not_see_is_repeated(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making = Making(containers, monkeypatch)
+    attempt = planned(containers, spec=replace(SPEC, commands=()), mark="", container="")
+    making.fails = True
+    with pytest.raises(EngineUnavailableError):
+        containers.release(ADDRESS, Release())
+    assert not attempt.released
+    making.fails = False
+
+    containers.release(ADDRESS, Release())
+
+    assert (making.made, attempt.released, attempt.broken) == (2, True, False)
+    making.close(attempt)
+
+
+@pytest.mark.parametrize("sign", ["died", "ended", "doubt"])
+def test_what_stood_at_a_gate_that_may_be_no_more_is_prepared_again(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    making = Making(containers, monkeypatch)
+    monkeypatch.setattr(containers._events, "ready", lambda: None)
+    attempt = planned(containers)
+    signs = {
+        "died": lambda: attempt.tap.died(143),
+        "ended": lambda: attempt.tap.ended(None),
+        "doubt": attempt.tap.doubt,
+    }
+    signs[sign]()
+
+    assert containers.prepare(SPEC, PLACEMENT) is Phase.READY
+    assert making.made == 1
+    assert containers.prepare(SPEC, PLACEMENT) is Phase.READY
+    assert making.made == 1
+    making.close(containers._known(ADDRESS))
+
+
+@pytest.mark.parametrize(
+    ("survivor", "gone", "phase"),
+    [(SURVIVOR, True, Phase.UNDERWAY), (None, True, Phase.GONE), (None, False, None)],
+)
+def test_what_an_earlier_process_left_is_told_by_its_container_and_else_by_its_mark(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch, survivor: State | None, phase: Phase | None, *, gone: bool
+) -> None:
+    Making(containers, monkeypatch, survivor)
+    monkeypatch.setattr(containers._events, "ready", lambda: None)
+
+    assert containers.standing(ADDRESS, lambda: gone) is phase
+
+
+def test_a_signal_of_somebody_else_makes_an_end_suspect(containers: Containers) -> None:
+    attempt, _ = attempt_of(containers)
+    containers.signalled("another")
+    assert not attempt.tap.suspect
+    containers.signalled("c")
+    assert attempt.tap.suspect

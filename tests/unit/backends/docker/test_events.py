@@ -20,8 +20,12 @@ class Heard:
 
     def __init__(self, *, failing: bool = False) -> None:
         self.deaths: list[tuple[str, int]] = []
+        self.signals: list[str] = []
         self.resyncs = 0
         self.failing = failing
+
+    def signalled(self, container: str) -> None:
+        self.signals.append(container)
 
     def died(self, container: str, exit_code: int) -> None:
         if self.failing:
@@ -117,10 +121,22 @@ def test_an_engine_that_refuses_is_asked_again(stub: StubEngine, events: Events,
 def test_without_an_engine_ready_says_so_in_time() -> None:
     with stub_engine() as stub:
         stub.script["/events"] = [refuse(500, "no events today")]
-        events = Events(stub.engine(), INSTANCE)
+        events = Events(stub.engine(), INSTANCE, patience=0.3)
         with pytest.raises(EngineUnavailableError, match="no events today"):
-            events.ready(0.3)
+            events.ready()
         events.close()
+
+
+def test_a_signal_is_told_before_the_end_and_other_events_are_not(
+    stub: StubEngine, events: Events, heard: Heard
+) -> None:
+    kill = {"Action": "kill", "Actor": {"ID": "a", "Attributes": {"signal": "15"}}, "timeNano": 5}
+    stub.script["/events"] = [stream(kill, kill | {"Action": "stop", "timeNano": 6}, die("a", 143, 7), end=silence)]
+    events.ready()
+    wait_for(heard, 1)
+
+    assert (heard.signals, heard.deaths) == (["a"], [("a", 143)])
+    assert "kill" in stub.requests[-1]
 
 
 def test_what_cannot_be_read_is_passed_over(stub: StubEngine, events: Events, heard: Heard) -> None:

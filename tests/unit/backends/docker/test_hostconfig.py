@@ -11,9 +11,11 @@ from runner.backends.docker.hostconfig import Joined, Own, Placement, Terms, con
 from runner.engine.backend import StepSpec
 from runner.naming import ORIGINS, Address, Instance, cache_labels, cache_volume, container, labels
 from runner.plan.model import Bind, Cache, Limits, Ulimit
+from runner.settings import DockerSettings
 
 INSTANCE = Instance(id="i1", kind="exec", host="h", owner="o")
-TERMS = Terms(instance=INSTANCE, log_driver="none", version="1.41")
+TERMS = Terms(instance=INSTANCE, settings=DockerSettings(), version="1.41")
+DAEMONS = replace(TERMS, settings=DockerSettings().of_daemon())
 SPEC = StepSpec(address=Address("r1", "stage", "step"), image="alpine", commands=("true",))
 PLACEMENT = Placement(
     image="sha256:abc",
@@ -102,9 +104,42 @@ def test_a_container_of_its_own_has_its_alias_on_the_network() -> None:
 
 @pytest.mark.parametrize("driver", ["none", "json-file"])
 def test_the_log_driver_is_that_of_the_settings_and_nothing_is_rotated_away(driver: str) -> None:
-    found = config(SPEC, PLACEMENT, {}, replace(TERMS, log_driver=driver))
+    found = config(SPEC, PLACEMENT, {}, replace(TERMS, settings=DockerSettings(log_driver=driver)))
 
     assert dict(found["HostConfig"]["LogConfig"]) == {"Type": driver, "Config": {}}
+
+
+def test_exec_takes_the_engines_defaults() -> None:
+    host = made()["HostConfig"]
+
+    assert [host.get(key) for key in ("CapDrop", "SecurityOpt", "PidsLimit")] == [None, None, None]
+
+
+def test_the_steps_of_a_daemon_are_confined_and_their_logs_are_bounded() -> None:
+    host = dict(config(SPEC, PLACEMENT, {}, DAEMONS)["HostConfig"])
+
+    assert (host["CapDrop"], host["SecurityOpt"]) == (["NET_RAW", "MKNOD"], ["no-new-privileges"])
+    assert host["PidsLimit"] == 1024
+    assert dict(host["LogConfig"]) == {"Type": "json-file", "Config": {"max-size": "67108864", "max-file": "8"}}
+
+
+def test_a_limit_of_processes_of_the_step_counts_before_that_of_the_daemon() -> None:
+    found = config(replace(SPEC, limits=Limits(pids=9)), PLACEMENT, {}, DAEMONS)
+
+    assert found["HostConfig"]["PidsLimit"] == 9
+
+
+def test_privileged_steps_stay_privileged_where_a_daemon_runs_them() -> None:
+    host = config(replace(SPEC, privileged=True), PLACEMENT, {}, DAEMONS)["HostConfig"]
+
+    assert host["Privileged"] is True
+    assert [host.get(key) for key in ("CapDrop", "SecurityOpt", "PidsLimit")] == [None, None, None]
+
+
+def test_the_log_of_another_driver_has_no_bound_of_ours() -> None:
+    terms = replace(TERMS, settings=DockerSettings(log_driver="journald").of_daemon())
+
+    assert dict(config(SPEC, PLACEMENT, {}, terms)["HostConfig"]["LogConfig"]) == {"Type": "journald", "Config": {}}
 
 
 def test_mounts_are_those_of_the_placement() -> None:

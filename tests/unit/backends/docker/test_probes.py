@@ -56,7 +56,7 @@ class Scene:
         return self.ran
 
     def look(self, ready: Ready | None) -> Readiness:
-        return Probes(Engine("tcp://127.0.0.1:1")).look(SERVICE, ready)
+        return Probes(Engine("tcp://127.0.0.1:1")).look(SERVICE, ready, "box")
 
 
 @pytest.fixture
@@ -118,11 +118,11 @@ def test_a_command_that_was_ended_for_its_time_is_told_so(scene: Scene, monkeypa
     assert scene.look(Ready(command="x")).reason == "its `ready` command takes more than 0.05 seconds"
 
 
-def test_a_port_is_asked_for_from_the_runs_sandbox_at_the_address_on_the_runs_network(scene: Scene) -> None:
+def test_a_port_is_asked_for_from_the_sandbox_at_the_address_on_the_runs_network(scene: Scene) -> None:
     assert scene.look(Ready(port=5432)) == OPEN
     container, command = scene.asked[0]
 
-    assert container == "runner-r1-sandbox-1"
+    assert container == "box"
     assert command == ("nc", "-w", "2", "10.213.4.3", "5432", "-e", "true")
 
 

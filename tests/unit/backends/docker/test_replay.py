@@ -1,10 +1,12 @@
 """A log that is read again goes on where we were, although the engine has rewritten it."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.backends.docker.replay import Position, Replay
+from runner.backends.docker.replay import Position, Replay, logged_size
 from runner.engine.backend import STDERR, STDOUT
 
 
@@ -60,3 +62,24 @@ def test_each_stream_has_its_own_position() -> None:
 
 def test_a_log_that_is_shorter_than_what_was_seen_has_nothing_fresh() -> None:
     assert replayed(seen(b"one\ntwo\nthr"), b"one\n") == b""
+
+
+def entry(text: bytes) -> bytes:
+    """Return a line of a json-file log, as Go's encoder writes it."""
+    told = json.dumps(text.decode(), ensure_ascii=False)
+    for sign in "<>&":
+        told = told.replace(sign, f"\\u{ord(sign):04x}")
+    return f'{{"log":{told},"stream":"stdout","time":"2026-11-21T20:50:36.974527227Z"}}\n'.encode()
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=50), max_size=20))
+def test_what_an_output_takes_in_the_log_is_never_told_too_small(lines: list[str]) -> None:
+    data = "".join(f"{line}\n" for line in lines).encode()
+
+    assert logged_size(data) >= sum(len(entry(f"{line}\n".encode())) for line in lines)
+
+
+def test_what_an_output_takes_in_the_log_is_not_told_much_too_large() -> None:
+    data = b"a line of an ordinary log, with a few words\n" * 1000
+
+    assert logged_size(data) < 1.1 * len(entry(data[:44])) * 1000

@@ -7,10 +7,11 @@ from runner import naming
 from runner.backends.docker import shared
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.ownership import Root
-from runner.backends.docker.shared import Shared, arranged
+from runner.backends.docker.shared import Shared, arranged, settled
 from runner.backends.docker.sources import Base
 from runner.backends.docker.trees import Plot
 from runner.backends.docker.volumes import Volume, Volumes
+from runner.engine.backend import StageSpec
 from runner.naming import Address
 
 RUN = "0badcafe"
@@ -168,3 +169,15 @@ def test_roots_of_stages_that_open_at_the_same_time_end_open_to_all(given: list[
         thread.join()
 
     assert [call for call in given if call][-1] == [("w", Root(mode=0o777, uid=1000, gid=1000))]
+
+
+def test_stages_of_another_run_that_shared_a_tree_are_one_layer_and_those_of_this_run_are_not() -> None:
+    old = [Address("0ddba11d", name) for name in "ABX"]
+    tree = Address("0ddba11d", naming.SHARED)
+    known = {naming.layer(stage, "s") for stage in (*old[:2], A)}
+    stage = StageSpec(address=Y, layers=(*old, A), beside=((old[0], old[1]), (old[1], old[2]), (old[2], A)))
+
+    found = settled(stage, known)
+
+    assert found.layers == (tree, old[2], A)
+    assert found.beside == ((tree, old[2]), (old[2], A))

@@ -1,12 +1,13 @@
 import io
 import tarfile
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.backends.docker.tars import Limits, packed, unpacked
+from runner.backends.docker.tars import Limits, kept, packed, unpacked
 from runner.errors import InfrastructureError
 
 LIMITS = Limits(directory="the box", entry="the thing", hint="less", all_bytes=1 << 20, members=10, file=1 << 19)
@@ -103,3 +104,39 @@ def test_a_tar_that_breaks_off_anywhere_is_damaged() -> None:
     for size in range(0, len(whole) - 600, 128):
         with pytest.raises(tarfile.TarError):
             unpacked(pieces(whole[:size]), LIMITS)
+
+
+def test_what_is_kept_of_a_tar_are_the_wanted_files_as_anybodys(tmp_path: Path) -> None:
+    sent = tar_of(
+        (member("d", tarfile.DIRTYPE), b""),
+        (member("d/f.a"), b"1"),
+        (member("d/f.b", tarfile.LNKTYPE, "d/f.a"), b""),
+        (member("d/f.link", tarfile.SYMTYPE, "/etc/passwd"), b""),
+        (member("d/e.a"), b"2"),
+        (member("d/below/f.c"), b"3"),
+    )
+    target = tmp_path / "saved.tar"
+
+    kept(pieces(sent), target, lambda name: name.startswith("f."), most=1)
+
+    with tarfile.open(target) as tar:
+        assert {found.name: found.mode for found in tar} == {"f.a": 0o666, "f.b": 0o666}
+        again = tar.extractfile("f.b")
+        assert again is not None
+        assert again.read() == b"1"
+    assert [path.name for path in tmp_path.iterdir()] == ["saved.tar"]
+
+
+def test_files_that_are_too_much_are_not_kept_and_the_target_does_not_appear(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="more than 1 bytes"):
+        kept(pieces(tar_of((member("d/f.a"), b"12"))), tmp_path / "saved.tar", lambda _: True, most=1)
+
+    assert not (tmp_path / "saved.tar").exists()
+
+
+def test_a_tar_that_breaks_off_is_not_kept(tmp_path: Path) -> None:
+    sent = tar_of((member("d/f.a"), b"1" * 5000), (member("d/f.b"), b"2"))
+    with pytest.raises(tarfile.TarError):
+        kept(pieces(sent[:6000]), tmp_path / "saved.tar", lambda _: True, most=10_000)
+
+    assert not (tmp_path / "saved.tar").exists()

@@ -60,6 +60,8 @@ class Scene:
     recorder: Recorder
     states: list[State | InfrastructureError | None] = field(default_factory=lambda: [RUNNING])
     marks: bool = True
+    stayed: bool | InfrastructureError = True
+    asked: int = 0
     log: bytes | InfrastructureError = b""
     attached: list[Connection] = field(default_factory=list)
 
@@ -68,6 +70,13 @@ class Scene:
         if isinstance(found, InfrastructureError):
             raise found
         return found
+
+    def engine_stayed(self, _: Engine, run: str, ended: State) -> bool:
+        assert (run, ended.running) == ("r", False)
+        self.asked += 1
+        if isinstance(self.stayed, InfrastructureError):
+            raise self.stayed
+        return self.stayed
 
     def logs(self, *_: object, follow: bool) -> Connection:
         if isinstance(self.log, InfrastructureError):
@@ -96,9 +105,10 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     reader, recorder = Reader(), Recorder()
     attempt = Attempt(address=Address("r", "s", "t"), tap=Tap(keeps_log=False), container="c", released=True)
     attempt.tap.follow(recorder, recorder.wake)
-    found = Scene(Verdicts(Engine("tcp://127.0.0.1:1"), reader), reader, attempt, recorder)
+    found = Scene(Verdicts(Engine("tcp://127.0.0.1:1"), reader, away=0.1), reader, attempt, recorder)
     monkeypatch.setattr(Engine, "api", None)
     monkeypatch.setattr(verdicts, "inspect", found.inspect)
+    monkeypatch.setattr(verdicts, "engine_stayed", found.engine_stayed)
     monkeypatch.setattr(verdicts, "logs", found.logs)
     monkeypatch.setattr(verdicts, "attach", found.attach)
     monkeypatch.setattr(verdicts, "exists", lambda *_: found.marks)
@@ -291,18 +301,77 @@ def test_an_engine_that_comes_back_is_waited_for_and_an_exit_of_its_own_is_belie
     assert scene.recorder.gaps == ["the stream broke; what the step wrote afterwards is missing"]
 
 
-@pytest.mark.parametrize("code", [137, 143])
-def test_what_the_engine_ended_by_going_away_is_lost(scene: Scene, code: int) -> None:
+@pytest.mark.parametrize("code", [0, 3, 137, 143])
+def test_what_the_engine_ended_by_going_away_is_lost_whatever_its_code(scene: Scene, code: int) -> None:
+    scene.stayed = False
     scene.end_stream()
     scene.states = [away(), exited(code)]
     assert scene.conclude() is None
     found = scene.conclude()
 
-    assert found == Ending(exit_code=None, reason=f"the engine went away and ended the container (exit code {code})")
+    reason = f"the engine went away, or was stopped, and ended the container (exit code {code})"
+    assert found == Ending(exit_code=None, reason=reason)
 
 
-def test_an_engine_that_stays_away_loses_the_step(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdicts, "_AWAY_SECONDS", 0.1)
+def test_what_the_engine_ended_at_the_gate_had_not_started(scene: Scene) -> None:
+    scene.stayed, scene.marks, scene.attempt.mark = False, False, "/marks/a"
+    scene.attempt.tap.suspect = True
+    scene.end_stream()
+    scene.states = [exited(125)]
+    scene.attempt.tap.died(125)
+    found = scene.conclude()
+
+    assert found is not None
+    assert (found.exit_code, found.started) == (None, False)
+
+
+@pytest.mark.parametrize("code", [0, 137])
+def test_what_somebody_signalled_under_an_engine_that_stays_keeps_its_code(scene: Scene, code: int) -> None:
+    scene.attempt.tap.suspect = True
+    scene.end_stream()
+    scene.states = [exited(code)]
+    scene.attempt.tap.died(code)
+
+    assert scene.conclude() == Ending(exit_code=code)
+    assert scene.asked == 1
+
+
+def test_an_engine_that_is_about_to_stop_is_asked_again_when_it_is_back(scene: Scene) -> None:
+    scene.attempt.tap.suspect = True
+    scene.stayed = EngineUnavailableError("it takes no new connections")
+    scene.end_stream()
+    scene.states = [exited(3)]
+    scene.attempt.tap.died(3)
+    assert scene.conclude() is None
+    scene.stayed = False
+
+    found = scene.conclude()
+    assert found is not None
+    assert found.exit_code is None
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_an_end_that_nobody_doubts_costs_no_question(scene: Scene, *, killed: bool) -> None:
+    scene.attempt.killed = scene.attempt.tap.suspect = killed
+    scene.end_stream()
+    scene.states = [exited(143)]
+    scene.attempt.tap.died(143)
+
+    assert scene.conclude() == Ending(exit_code=143)
+    assert scene.asked == 0
+
+
+def test_what_a_step_wrote_while_the_engine_was_away_is_a_gap_even_where_the_engine_keeps_a_log(scene: Scene) -> None:
+    keep_log(scene)
+    scene.end_stream()
+    scene.states = [away(), exited(0)]
+    assert scene.conclude() is None
+    assert scene.conclude() is not None
+
+    assert scene.recorder.gaps == ["the engine was away; what the step wrote meanwhile may be lost"]
+
+
+def test_an_engine_that_stays_away_loses_the_step(scene: Scene) -> None:
     scene.end_stream()
     scene.states = [away()]
     assert scene.conclude() is None

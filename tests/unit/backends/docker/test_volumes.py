@@ -116,11 +116,32 @@ def test_the_volumes_of_a_run_are_found_by_label(volumes: Volumes) -> None:
     assert set(volumes.of_run(RUN.run)) == {"a", "b"}
 
 
-def test_a_mount_is_never_filled_from_the_image() -> None:
-    mount = Volume(name="a", path="/v/a").mount("/w", read_only=True)
+def test_a_mount_is_never_filled_from_the_image_and_a_missing_volume_cannot_be_mounted() -> None:
+    mount = Volume(name="a", path="/v/a", labels={"io.runner.run": "r"}).mount("/w", read_only=True)
 
     assert (mount["Source"], mount["Target"], mount["Type"], mount["ReadOnly"]) == ("a", "/w", "volume", True)
-    assert mount["VolumeOptions"] == {"NoCopy": True}
+    options = mount["VolumeOptions"]
+    assert (options["NoCopy"], options["Labels"]) == (True, {"io.runner.run": "r"})
+    assert options["DriverConfig"]["Options"]["device"] == "/a-volume-that-was-removed-from-outside"
+
+
+def test_an_engine_that_was_started_anew_is_asked_again_for_what_a_volume_is(
+    volumes: Volumes, api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volumes.overlay("b", STAGE, "lowerdir=x")
+    monkeypatch.setattr(api, "create_volume", lambda name, **_: {"Name": name, "Labels": None, "Options": None})
+    monkeypatch.setattr(api, "inspect_volume", lambda name: api.held[name], raising=False)
+
+    assert volumes.overlay("b", STAGE, "lowerdir=x").options == "lowerdir=x"
+
+
+def test_the_volumes_of_several_runs_are_found_where_layers_are_of_another(volumes: Volumes) -> None:
+    volumes.plain("a", RUN)
+    other = Address("87654321", "s")
+    volumes.plain("b", other)
+
+    assert set(volumes.among(RUN.run, ())) == {"a"}
+    assert set(volumes.among(RUN.run, (other,))) == {"a", "b"}
 
 
 def test_a_volume_is_filled_once(volumes: Volumes) -> None:
