@@ -2,11 +2,13 @@
 
 import errno
 import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Lock
 
 from runner.clock import Clock, SystemClock
-from runner.logs.index import RECORD_SIZE, Record, Stream, extent, index_file, log_file
+from runner.logs.index import RECORD_SIZE, Record, Stream, extent, index_file, log_file, records
 from runner.logs.markers import MARKER, Redactor
 from runner.logs.mask import SHORTEST, Mask
 from runner.naming import file_name
@@ -19,6 +21,7 @@ class Changes:
 
     def __init__(self) -> None:
         self._condition = Condition()
+        self._listeners: tuple[Callable[[], None], ...] = ()
         self.version = 0
 
     def bump(self) -> None:
@@ -26,6 +29,19 @@ class Changes:
         with self._condition:
             self.version += 1
             self._condition.notify_all()
+        for listener in self._listeners:
+            listener()
+
+    @contextmanager
+    def heard(self, listener: Callable[[], None]) -> Iterator[None]:
+        """Have ``listener`` called at every change until the end of the block, from any thread; it must be quick."""
+        with self._condition:
+            self._listeners = (*self._listeners, listener)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._listeners = tuple(each for each in self._listeners if each is not listener)
 
     def wait(self, seen: int, timeout: float | None = None) -> bool:
         """Wait until ``version`` is no longer ``seen``, or for ``timeout`` seconds; return whether it has moved."""
@@ -54,6 +70,7 @@ class StepLog:
         self._changes = changes
         self._clock = clock
         self._offset = 0
+        self._kept: dict[int, int] = {}
         self._files: list[int] = []
         try:
             self._resume()
@@ -69,6 +86,17 @@ class StepLog:
             redactor = self._redactors[stream]
             self._append(stream, redactor.feed(data))
             self._refuse(redactor)
+
+    def anew(self) -> None:
+        """Take what follows as the output from its first byte on: what an earlier process has kept is not kept twice.
+
+        What it kept is what comes again, byte for byte, as long as the same secrets are known.
+        """
+        with self._lock:
+            kept: dict[int, int] = dict.fromkeys(Stream, 0)
+            for record in records(self._files[1], 0, self.records) if self._files else ():
+                kept[record.stream] += record.length
+            self._kept = kept
 
     def gap(self, reason: str) -> None:
         """State, in a line of our own, that output is missing here."""
@@ -115,6 +143,8 @@ class StepLog:
             self._record(Stream.STDOUT, found.size - found.indexed)
 
     def _append(self, stream: int, data: bytes) -> None:
+        if self._kept:
+            data = self._beyond(stream, data)
         if not data or self.closed or self.problem:
             return
         rest = memoryview(data)
@@ -126,6 +156,12 @@ class StepLog:
         except OSError as error:
             self._stop(error)
         self._changes.bump()
+
+    def _beyond(self, stream: int, data: bytes) -> bytes:
+        """Return what of a piece has not been kept before."""
+        kept = min(self._kept.get(stream, 0), len(data)) if stream != Stream.NOTICE else 0
+        self._kept[stream] = self._kept.get(stream, 0) - kept
+        return data[kept:]
 
     def _record(self, stream: int, length: int) -> None:
         """Index the bytes that were just written: readers see them from here on."""
@@ -171,6 +207,12 @@ class LogBook:
             log.gap(before.problem)
         self.changes.bump()
         return log
+
+    def recall(self, names: Iterable[str]) -> None:
+        """Let readers see logs that an earlier process has written; of those that are not there, nothing."""
+        for name in names:
+            if log_file(self.path(name)).exists():
+                self.open(name).close()
 
     def hide(self, value: str) -> bool:
         """Mask a secret from now on, in every form in which it may be printed; False for one that is too short."""

@@ -1,5 +1,7 @@
 """Secrets are replaced before bytes touch a disk, a terminal or a browser, wherever a chunk happens to end."""
 
+from collections.abc import Callable
+
 from runner.logs.forms import encoded, forms
 from runner.logs.needles import Needles
 
@@ -9,10 +11,14 @@ SHORTEST = 4
 
 
 class Mask:
-    """The secrets of a run: a set that only grows, shared by all threads and all streams."""
+    """The secrets of a run: a set that only grows, shared by all threads and all streams.
 
-    def __init__(self) -> None:
+    ``learned`` is called with each secret that is to be hidden, in the thread that has come upon it.
+    """
+
+    def __init__(self, learned: Callable[[bytes], None] | None = None) -> None:
         self._needles = Needles()
+        self._learned = learned
 
     def add(self, value: bytes) -> bool:
         """Mask ``value`` from now on, just as it is.
@@ -34,6 +40,8 @@ class Mask:
         core = secret.strip()
         if len(core) < SHORTEST:
             return not core
+        if self._learned is not None:
+            self._learned(secret)
         self._needles.add({secret, core, *forms(core)}, encoded(core))
         return True
 

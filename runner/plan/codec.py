@@ -49,6 +49,22 @@ def from_document(document: object) -> Plan:
         ) from error
 
 
+def encode(value: object) -> Json:
+    """Return any value of the model's kinds as JSON data: dataclasses, tuples, mappings of them, words, numbers."""
+    return _encode(value)
+
+
+def decode(kind: type[_T], document: object) -> _T:
+    """Return the dataclass that ``encode`` made a document of.
+
+    Raises InfrastructureError as ``from_document``.
+    """
+    try:
+        return _decode_object(kind, _expect(dict, document, kind.__name__), "")
+    except _BadDocumentError as error:
+        raise InfrastructureError(f"this is not the document of a {kind.__name__}: {error}") from error
+
+
 def dumps(plan: Plan) -> str:
     """Return the document as text that people can read and compare, with a newline at its end."""
     return json.dumps(to_document(plan), indent=2, ensure_ascii=False) + "\n"
