@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from runner.cli.extras import of_daemon
 from runner.settings import DaemonSettings, Settings
 
 
@@ -24,6 +25,7 @@ def daemon_command(
     the next daemon takes them up, so that nothing is lost over an upgrade.
     """
     settings, daemon = Settings.read(), DaemonSettings.read()
-    from runner.daemon import serve  # noqa: PLC0415 - --help and completion do without it
+    with of_daemon():
+        from runner.daemon import serve  # noqa: PLC0415 - --help and completion do without it
 
     raise typer.Exit(serve(settings, daemon, listen=listen))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from runner.cli.extras import of_daemon
 from runner.cli.remote_options import RunId
 from runner.errors import UsageError
 
@@ -20,7 +21,9 @@ def shell_command(
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("a shell needs a terminal", hint="run it by hand, without a pipe")
     from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - --help and completion do without it
-    from runner.cli.client.shell import open_shell  # noqa: PLC0415 - as above
+
+    with of_daemon():
+        from runner.cli.client.shell import open_shell  # noqa: PLC0415 - as above
 
     daemon = Daemon.here()
     stage, _, step = part.partition("/")

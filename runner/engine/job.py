@@ -56,7 +56,7 @@ class Job:
     as they are at the start of each round of a stage, so that another run may begin there.
 
     Of a rerun ``inherited`` are the stages that are not run again, with the layers that stand for them
-    (``engine.rerun``), and ``restored`` the values that it begins with. ``began`` is when an earlier driver has begun it.
+    (``engine.rerun``), and ``restored`` the values that it begins with. ``began`` is when an earlier driver began it.
     """
 
     id: str

@@ -21,8 +21,8 @@ T = TypeVar("T")
 class Ledger:
     """The state of a run as its driver sees and changes it, from any thread.
 
-    Every text that leaves it, to the journal, into the state or to the observer, has gone through ``redact``. Where it is
-    not known when the run ``began``, the time in which nobody drove it does not count.
+    Every text that leaves it, to the journal, into the state or to the observer, has gone through ``redact``. Where it
+    is not known when the run ``began``, the time in which nobody drove it does not count.
     """
 
     def __init__(  # noqa: PLR0913 - what a change of status passes through

@@ -13,12 +13,13 @@ from runner.engine.values import Values
 from runner.errors import ConflictError
 from runner.naming import Address
 from runner.plan.model import Step
+from runner.plan.status import Status
 
 
 def look_around_in(  # noqa: PLR0913 - a run, and what it is seen with
     job: Job, where: Address, terminal: Terminal, *, journal: Journal, backend: Backend, logs: Logs
 ) -> None:
-    """Let a person look around where a step ran, or without one where the last of its stage did; return afterwards.
+    """Let a person look around where a step ran; without one where a stage failed, else where its last step ran.
 
     The workspace is as the stage has left it, and stays as the person leaves it. Nothing is written to the journal.
 
@@ -58,14 +59,15 @@ def _copied(journal: Journal) -> Memory:
 
 
 def _attempt(state: RunState, stage: Address, step: str) -> Address:
-    """Return the last attempt of a step, or of the last step that was begun."""
+    """Return the last attempt of a step; of the first one that did not succeed, or of the last one that was begun."""
     steps = [state.step(stage, each.name) for each in state.plan.stage(stage.stage).steps]
     begun = [address for address in steps if state.standing(address).started is not None]
     found = [address for address in begun if step in ("", address.step)]
     if not found:
         what = f"step {step} of stage {stage.stage}" if step else f"stage {stage.stage}"
         raise ConflictError(f"{what} has not begun in run {state.run}", hint="`runner show` tells which have")
-    return found[-1]
+    failed = (address for address in found if state.standing(address).status is not Status.SUCCESS)
+    return next(failed, found[-1])
 
 
 def _step(job: Job, address: Address) -> Step:

@@ -89,6 +89,29 @@ def test_a_later_driver_counts_on_from_the_last_entry() -> None:
     assert second.standing(at("s/a")).seconds == 4.0
 
 
+def test_where_it_is_known_when_a_run_began_the_time_in_which_nobody_drove_it_counts() -> None:
+    journal, clock = Memory(), ManualClock()
+    began = clock.now()
+    clock.time += 30.0
+    Ledger(RUN, PLAN, journal, clock, lambda _: None, began=began).record(at("s/a"), Status.RUNNING)
+
+    clock.time += 100.0
+    Ledger(RUN, PLAN, journal, clock, lambda _: None, began=began).record(at("s/a"), Status.SUCCESS)
+
+    assert [entry.at for entry in journal.read()] == [30.0, 130.0]
+
+
+def test_a_clock_that_was_set_back_shrinks_no_duration() -> None:
+    journal, clock = Memory(), ManualClock()
+    Ledger(RUN, PLAN, journal, clock, lambda _: None).record(at("s/a"), Status.RUNNING)
+    clock.time += 30.0
+
+    later = Ledger(RUN, PLAN, journal, ManualClock(), lambda _: None, began=clock.now())
+    later.record(at("s/a"), Status.SUCCESS)
+
+    assert [entry.at for entry in journal.read()] == [0.0, 0.0]
+
+
 def test_a_ledger_knows_what_earlier_drivers_wrote() -> None:
     journal = Memory()
     Ledger(RUN, PLAN, journal, ManualClock(), lambda _: None).record(at("s/a", round=2, attempt=3), Status.RUNNING)

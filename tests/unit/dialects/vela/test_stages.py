@@ -166,7 +166,8 @@ def test_lost_steps_fail_unless_a_stage_says_more() -> None:
 def test_anything_else_to_become_of_lost_steps_is_an_error() -> None:
     (told,) = findings_of(f"version: 1\nstages: {{a: {{on_lost: retry, {STEP}}}}}")
 
-    assert told == "in.yml:2:23: 'on_lost' of stage 'a' is 'retry' (did you mean 'rerun'? it must be one of fail, rerun)"
+    place = "in.yml:2:23: 'on_lost' of stage 'a' is 'retry'"
+    assert told == f"{place} (did you mean 'rerun'? it must be one of fail, rerun)"
 
 
 RULED = """
