@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from runner.cli.files import read
 from runner.dialects.findings import nearest
 from runner.errors import UsageError
 from runner.plan import events
 from runner.plan.model import Facts
 from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
+from runner.workspace.files import read
 from runner.workspace.local import Checkout, checkout
 from runner.workspace.payload import Payload, read_payload
 
@@ -30,10 +30,14 @@ _Part = TypeVar("_Part", Facts, Commit, Repository, PullRequest)
 
 @dataclass(frozen=True, kw_only=True)
 class Given:
-    """What options say of a run; None or empty where a payload or the local git decides."""
+    """What somebody says of a run; None or empty where a payload or the local git decides.
+
+    A payload is what a webhook sent: ``payload``, or the content of ``event_file``.
+    """
 
     event: str = ""
     event_file: Path | None = None
+    payload: bytes = b""
     branch: str | None = None
     tag: str | None = None
     target: str = ""
@@ -96,14 +100,16 @@ def find_subject(file: Path | None, given: Given, directory: Path | None = None)
     path = file or default_file()
     content = _read(path)
     local = checkout(directory or path.absolute().parent)
-    sent = _read(given.event_file) if given.event_file else b""
-    payload = read_payload(sent, str(given.event_file)) if given.event_file else None
+    sent = _read(given.event_file) if given.event_file else given.payload
+    payload = read_payload(sent, str(given.event_file or "payload")) if sent or given.event_file else None
     trigger = _trigger(given, payload, local)
     return Subject(file=path, content=content, checkout=local, trigger=trigger, payload=sent)
 
 
-def default_file(directory: Path | None = None) -> Path:
+def default_file(directory: Path | None = None, shown: str = "") -> Path:
     """Return the pipeline of a directory, or of one around it in the same repository, for whoever names none.
+
+    The directory is ``shown`` like this in messages, without it by its path.
 
     Raises:
         UsageError: there is none.
@@ -115,7 +121,7 @@ def default_file(directory: Path | None = None) -> Path:
                 return Path(os.path.relpath(folder / name))
         if (folder / ".git").exists():
             break
-    raise UsageError(f"there is no pipeline in {here}: none of {', '.join(_NAMES)}", hint="name a file")
+    raise UsageError(f"there is no pipeline in {shown or here}: none of {', '.join(_NAMES)}", hint="name a file")
 
 
 def _read(path: Path) -> bytes:

@@ -10,7 +10,7 @@ from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant
 from runner.backends.fake import FakeBackend, World
 from runner.dispatch import clean
-from runner.dispatch.local import Local
+from runner.dispatch.single import Local
 from runner.engine.backend import Backend
 from runner.naming import Instance
 from runner.settings import Settings
@@ -40,6 +40,10 @@ class FakeSweep:
         if self.error is not None:
             raise self.error
         return tuple(self.there)
+
+    def of_instance(self, instance: str) -> tuple[Remnant, ...]:
+        """Return what names this instance where others name their lock."""
+        return tuple(found for found in self.there if found.lock == instance)
 
     def lasting(self, instance: Instance) -> tuple[Remnant, ...]:
         """Return what lives between runs, unless something uses it that is still there."""
@@ -71,7 +75,7 @@ def cache(name: str) -> Remnant:
 
 @contextmanager
 def fake_local(state: Path, backend: Backend | None = None) -> Iterator[Local]:
-    """Be an instance of ``exec``, as ``runner.dispatch.local.local`` is one."""
+    """Be an instance of ``exec``, as ``runner.dispatch.single.local`` is one."""
     settings = Settings(state=state, grace=1.0)
     with instances.live(state, instances.KIND_EXEC) as instance:
         yield Local(settings, instance, Engine(), backend or FakeBackend(World(scale=0.02)))

@@ -7,10 +7,12 @@ import pytest
 
 from runner.backends.docker.client import Engine
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.dispatch import local as dispatch
-from runner.dispatch.local import Local, LocalRun, Order
+from runner.dispatch import single as dispatch
+from runner.dispatch.orders import Order
+from runner.dispatch.single import Local, LocalRun
 from runner.engine.backend import RunSpec, Source, SourceMode
 from runner.engine.events import Changed, Event, Notice
+from runner.engine.job import Keep
 from runner.engine.report import Report
 from runner.errors import EngineUnavailableError, InfrastructureError
 from runner.plan.model import Plan, SecretUse
@@ -264,7 +266,7 @@ def test_an_error_of_our_own_in_the_sweep_is_not_swallowed(place: Local, source:
 
 
 def test_a_run_that_keeps_its_volumes_notes_it_before_it_begins(place: Local, source: Path) -> None:
-    run = LocalRun(place, _order(source, keep=True))
+    run = LocalRun(place, _order(source, keep=Keep.ALWAYS))
     assert not instances.keeps(place.instance.lock)
     kept: list[bool] = []
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.cli.trigger import Given, Subject, find_subject
+from runner.dispatch.subject import Given, Subject, find_subject
 from runner.errors import UsageError
 from runner.plan.model import Facts
 from runner.plan.trigger import Commit, PullRequest, Trigger
@@ -125,7 +125,7 @@ def test_every_option_is_stronger_than_the_local_git(repository: Repository) -> 
         "labels": ("l", "m"),
         "instance": "https://vela.example.org",
     }
-    others = {"event_file", "parameters", "environment", "properties"}
+    others = {"event_file", "payload", "parameters", "environment", "properties"}
     assert given.keys() | others == {field.name for field in fields(Given)}
 
     assert _facts(**given) == Facts(

@@ -1,0 +1,306 @@
+"""The agent of a daemon: drives its runs on one engine, and lets whoever wants follow them."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from runner import diagnostics, naming
+from runner.clock import Clock
+from runner.dispatch.driving import Diary, Drive
+from runner.dispatch.feed import Events, Feed, retold
+from runner.dispatch.learned import Learned
+from runner.dispatch.orders import StoredOrder
+from runner.dispatch.trees import Trees
+from runner.engine.backend import Backend, RunSpec
+from runner.engine.events import Changed, Event, Notice
+from runner.engine.journal import Entry
+from runner.engine.state import RunState
+from runner.errors import InfrastructureError, RunnerError, UnwantedError
+from runner.naming import Address
+from runner.pipelinectl.saved import Saved, Saves
+from runner.plan.status import Status
+from runner.store.runs import RunFolder
+from runner.store.sealing import Vault
+from runner.store.sql.database import Database
+from runner.store.sql.journal import SqlJournal
+from runner.store.sql.runs import RunRecord, Runs
+from runner.store.sql.tables import Cancel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Means:
+    """What the runs of a daemon are stored in and driven with. Times in seconds; ``folders`` holds one for each run."""
+
+    database: Database
+    vault: Vault
+    backend: Backend
+    trees: Trees
+    folders: Path
+    grace: float
+    keep_failed: float
+    clock: Clock
+
+    @property
+    def runs(self) -> Runs:
+        """All runs."""
+        return Runs(self.database, self.clock)
+
+    def journal(self, run: str) -> SqlJournal:
+        """Return the journal of a run."""
+        return SqlJournal(self.database, run, self.clock)
+
+    def folder(self, run: str) -> RunFolder:
+        """Return the folder of a run."""
+        return RunFolder(self.folders / run)
+
+    def order(self, record: RunRecord) -> StoredOrder:
+        """Return what was ordered.
+
+        Raises:
+            InfrastructureError: it is damaged, or the vault cannot open its secrets.
+        """
+        return StoredOrder.read(record.ordered, self.vault.reveal(record.sealed, purpose(record.id)))
+
+
+def purpose(run: str) -> str:
+    """Return what a vault seals the secrets of a run for."""
+    return f"run:{run}"
+
+
+class Live:
+    """A run that has not ended, for whoever drives or follows it."""
+
+    def __init__(self, means: Means, record: RunRecord) -> None:
+        self.order = means.order(record)
+        self.diary = _diary(means, record.id, self.order)
+        entries = means.journal(record.id).read()
+        begun = {entry.address for entry in entries if entry.address.step and entry.status is Status.RUNNING}
+        self.diary.logs.recall(naming.log(address) for address in sorted(begun))
+        self.events = Events(self.diary.logs.changes, retold(entries, means.runs.notices(record.id)))
+        self._means = means
+        self._run = record.id
+        self._at = max((entry.at for entry in entries), default=0.0)
+        self._drive: Drive | None = None
+        self._asked: Cancel = record.cancel
+        self._lock = threading.Lock()
+        if record.status.ended:
+            self.events.close()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether nobody has asked for its end."""
+        return self._asked is Cancel.NOT
+
+    def take(self, drive: Drive) -> None:
+        """Have a drive end when somebody asks for that, or has done so."""
+        with self._lock:
+            self._drive = drive
+            if not self.wanted:
+                drive.cancel(force=self._asked is Cancel.FORCED)
+
+    def cancel(self, *, force: bool) -> None:
+        """Let the run end before its time."""
+        with self._lock:
+            self._asked = Cancel.FORCED if force or self._asked is Cancel.FORCED else Cancel.POLITE
+            if self._drive is not None:
+                self._drive.cancel(force=force)
+
+    def observe(self, event: Event) -> None:
+        """Take note of an event; what would be forgotten otherwise is stored."""
+        match event:
+            case Changed(entry):
+                self._at = max(self._at, entry.at)
+            case Notice():
+                try:
+                    self._means.runs.tell(self._run, self._at, event)
+                except InfrastructureError as error:
+                    diagnostics.warn("a notice cannot be kept", run=self._run, error=error.explained)
+            case _:
+                pass
+        self.events.observe(event)
+
+
+def _diary(means: Means, run: str, order: StoredOrder) -> Diary:
+    """Return the logs of a run; in them is masked what it was given, and what its steps have told earlier drivers."""
+    folder, given = means.folder(run), order.confidential
+    known = frozenset(value.encode("utf-8", "surrogateescape") for value in given.values())
+    learned = Learned(folder.path / "learned", means.vault, run, known)
+    diary = Diary(folder, given, learned.add)
+    for secret in learned.read():
+        diary.mask.hide(secret)
+    return diary
+
+
+class Registry:
+    """The runs that somebody drives or follows, each once. One that nobody does is forgotten."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._live: dict[str, tuple[Live, int]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def held(self, run: str) -> Iterator[Live]:
+        """Have a run until the end of the block.
+
+        Raises:
+            NotFoundError: there is none of that id.
+            InfrastructureError: the store cannot be read.
+        """
+        with self._lock:
+            live, count = self._live.get(run) or (Live(self._means, self._means.runs.get(run)), 0)
+            self._live[run] = live, count + 1
+        try:
+            yield live
+        finally:
+            with self._lock:
+                count = self._live[run][1] - 1
+                self._live[run] = live, count
+                if not count:
+                    del self._live[run]
+
+    def find(self, run: str) -> Live | None:
+        """Return a run, if somebody has it."""
+        with self._lock:
+            found = self._live.get(run)
+        return found[0] if found else None
+
+
+class LocalAgent:
+    """Implements ``base.Agent`` in this process."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._registry = Registry(means)
+
+    def resume(self, run: str) -> None:
+        """Take the tree of a run that has begun or is kept, before another one can turn it into that of another commit.
+
+        What cannot be had now is told when it is needed.
+        """
+        try:
+            self._means.trees.take(run, self._means.order(self._means.runs.get(run)).tree)
+        except RunnerError as error:
+            diagnostics.warn("the tree of a run cannot be had again", run=run, error=error.explained)
+
+    def drive(self, run: str) -> None:
+        """Drive a run until it has ended."""
+        with self._registry.held(run) as live:
+            record = self._means.runs.get(run)
+            if record.status.ended:
+                return
+            with diagnostics.redact_by(live.diary.redact):
+                failure = self._failure(record, live)
+            if failure is not None:
+                raise failure
+            live.events.close()
+
+    def cancel(self, run: str, *, force: bool) -> None:
+        """Let a run that is being driven end before its time."""
+        live = self._registry.find(run)
+        if live is not None:
+            live.cancel(force=force)
+
+    @contextmanager
+    def feed(self, run: str) -> Iterator[Feed]:
+        """Tell a run from its beginning on, until it has ended.
+
+        Raises:
+            NotFoundError: there is none of that id.
+            InfrastructureError: the store cannot be read.
+        """
+        with self._registry.held(run) as live:
+            feed = Feed(live.events, live.diary.logs)
+            try:
+                yield feed
+            finally:
+                feed.close()
+
+    def _failure(self, record: RunRecord, live: Live) -> RunnerError | None:
+        """Drive a run; return what is in the way of that now, and may be gone later."""
+        try:
+            try:
+                self._drive(record, live)
+            except RunnerError:
+                raise
+            except Exception as error:  # noqa: BLE001 - trying again would not help
+                diagnostics.failed("a run cannot be driven", run=record.id)
+                self._conclude(live, record.id, Status.ERROR, f"an error of the runner itself: {error!r}")
+        except RunnerError as error:
+            diagnostics.warn("a run cannot be driven on", run=record.id, error=error.explained)
+            return error
+        return None
+
+    def _drive(self, record: RunRecord, live: Live) -> None:
+        run = record.id
+        if record.status is Status.PENDING and record.cancel is not Cancel.NOT:
+            self._conclude(live, run, Status.CANCELLED, "it was cancelled before it began")
+            return
+        folder = self._means.folder(run)
+        try:
+            source = self._means.trees.take(run, live.order.tree, lambda: live.wanted)
+            restored = Saves(folder.saved).read(Address(run)) if live.order.restored else Saved()
+        except UnwantedError:
+            self._conclude(live, run, Status.CANCELLED, "it was cancelled before it began")
+            return
+        except RunnerError as error:
+            self._conclude(live, run, Status.ERROR, error.explained)
+            return
+        drive = Drive(
+            live.order.order(source, restored, record.started),
+            folder=folder,
+            diary=live.diary,
+            journal=self._means.journal(run),
+            backend=self._means.backend,
+            grace=self._means.grace,
+            before_end=self._settle,
+        )
+        live.take(drive)
+        if record.status is Status.PENDING:  # later drivers need not tell it again
+            for name in drive.unmasked:
+                live.observe(Notice(f"secret {name} is too short to be masked in logs"))
+        drive.drive(live.observe)
+        if not drive.kept:
+            self._means.trees.give_back(run)
+
+    def _settle(self, drive: Drive) -> None:
+        """Store what a run has left, before it is over for everybody else."""
+        run = drive.id
+        self._means.runs.set_result(run, json.dumps(drive.values))
+        if drive.kept:
+            self._means.runs.keep(run, self._means.clock.now() + timedelta(seconds=self._means.keep_failed))
+
+    def _conclude(self, live: Live, run: str, outcome: Status, reason: str) -> None:
+        """End a run that cannot be driven: of what an earlier life has begun nothing stays."""
+        reason = live.diary.redact(reason)
+        journal, plan = self._means.journal(run), live.order.plan
+        writer, entries = journal.take(), journal.read()
+        self._means.backend.close_run(RunSpec(id=run, home=plan.home, workdir=plan.workdir), keep=False)
+        self._means.runs.release(run)
+        self._means.trees.give_back(run)
+        at = max((entry.at for entry in entries), default=0.0)
+        for entry in (
+            *_endings(RunState(run, plan, entries), outcome, at, reason),
+            Entry(address=Address(run), status=outcome, at=at, reason=reason),
+        ):
+            writer.append(entry)
+            live.observe(Changed(entry))
+
+
+def _endings(state: RunState, outcome: Status, at: float, reason: str) -> Iterator[Entry]:
+    """Yield an ending for all that has begun or waits in a run that ends like this, as a driver would write it."""
+    for address in sorted((address for address in state.unfinished() if address.stage), reverse=True):
+        yield Entry(address=address, status=outcome, at=at, reason=reason)
+    why = f"not started: {reason}"
+    for stage in state.plan.stages:
+        around = state.stage(stage.name)
+        for address in (state.step(around, step.name) for step in stage.steps):
+            if state.standing(address).status is Status.PENDING:
+                yield Entry(address=address, status=Status.CANCELLED, at=at, reason=why)
+        if state.standing(around).status is Status.PENDING:
+            written = Status.CANCELLED if outcome is Status.CANCELLED else Status.NOT_RUN
+            yield Entry(address=around, status=written, at=at, reason=why)

@@ -1,0 +1,131 @@
+"""A run as it is told to whoever watches: its events and the lines of its steps in one order, from the beginning."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from runner import naming
+from runner.engine.events import Changed, Event, Notice, Printing, Pulling
+from runner.engine.journal import Entry
+from runner.logs.files import Changes, LogBook
+from runner.logs.follow import Block, Follower
+from runner.naming import Address
+from runner.plan.status import Status
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Complete lines of an attempt."""
+
+    address: Address
+    block: Block
+
+
+Item = Event | Lines
+
+
+class Events:
+    """The events of a run in their order, for any number of readers; of downloads only what is newest.
+
+    ``changes`` are those of the run's logs: whoever waits for these hears of events, too.
+    """
+
+    def __init__(self, changes: Changes, first: Sequence[Event] = ()) -> None:
+        self._changes = changes
+        self._events: list[Event | None] = list(first)
+        self._pulling: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self.closed = False
+
+    @property
+    def count(self) -> int:
+        """How many there have been."""
+        return len(self._events)
+
+    def observe(self, event: Event) -> None:
+        """Take note of an event, from any thread."""
+        with self._lock:
+            if isinstance(event, Pulling):
+                before = self._pulling.get(event.progress.image)
+                self._pulling[event.progress.image] = len(self._events)
+                if before is not None:
+                    self._events[before] = None
+            self._events.append(event)
+        self._changes.bump()
+
+    def at(self, position: int) -> Event | None:
+        """Return the event of that number, from 0; None for one that a newer one has replaced."""
+        return self._events[position]
+
+    def close(self) -> None:
+        """Say that nothing more comes."""
+        self.closed = True
+        self._changes.bump()
+
+
+class Feed:
+    """One reader's way through a run, for one thread.
+
+    Whoever reads alternates ``wait`` and ``poll``; as it reads files, nobody waits for a slow one.
+    """
+
+    def __init__(self, events: Events, logs: LogBook) -> None:
+        self._events = events
+        self._logs = logs
+        self._follower = Follower(logs)
+        self._position = 0
+        self._addresses: dict[str, Address] = {}
+        self._over = False
+
+    @property
+    def changes(self) -> Changes:
+        """What tells that ``poll`` may have something new."""
+        return self._logs.changes
+
+    @property
+    def over(self) -> bool:
+        """Whether everything has been given, and nothing more comes."""
+        return self._over
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until there may be something that ``poll`` has not given, or for ``timeout`` seconds."""
+        return self._follower.wait(timeout)
+
+    def poll(self, *, partial: bool = False) -> Iterator[Item]:
+        """Yield what is there; raises OSError when a log is gone. ``partial`` as in ``Follower.poll``.
+
+        What a step printed was written before the event of its end, so it comes before it; and after that of its start,
+        since lines come in the order in which they arrived.
+        """
+        closed = self._events.closed
+        due = self._events.count
+        for block in self._follower.poll(partial=partial):
+            while block.log not in self._addresses:
+                yield from self._next()
+            yield Lines(self._addresses[block.log], block)
+        while self._position < due:
+            yield from self._next()
+        self._over = closed
+
+    def close(self) -> None:
+        """Close the files; the feed cannot be used again."""
+        self._follower.close()
+
+    def _next(self) -> Iterator[Event]:
+        event = self._events.at(self._position)
+        self._position += 1
+        if isinstance(event, Printing):
+            self._addresses[event.log] = event.address
+        if event is not None:
+            yield event
+
+
+def retold(entries: Sequence[Entry], notices: Sequence[tuple[float, Notice]]) -> list[Event]:
+    """Return the events of a run as its journal and its notices tell them, of which each has its second of the run."""
+    told: list[tuple[float, Event]] = []
+    for entry in entries:
+        told.append((entry.at, Changed(entry)))
+        if entry.address.step and entry.status is Status.RUNNING:
+            told.append((entry.at, Printing(entry.address, naming.log(entry.address))))
+    told += notices
+    return [event for _, event in sorted(told, key=lambda each: each[0])]

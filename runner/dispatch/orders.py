@@ -1,0 +1,186 @@
+"""A run as it is asked for, and as the store keeps it until it is driven, and again after every crash."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from runner.engine.backend import Source
+from runner.engine.inputs import Inputs
+from runner.engine.job import Job, Keep
+from runner.engine.run import default_parallel
+from runner.errors import InfrastructureError
+from runner.naming import Address
+from runner.pipelinectl.saved import Saved
+from runner.plan import codec
+from runner.plan.model import Plan
+from runner.plan.trigger import Trigger
+from runner.workspace.git.spec import SourceSpec
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A run as it is asked for. ``secrets`` are values by name; the rest is as in ``Job``.
+
+    Without ``artifacts`` those of the steps are kept in the folder of the run; so are the values at the start of its
+    stages, if they are to be ``saved``.
+    """
+
+    plan: Plan
+    source: Source | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    inputs: Inputs = field(default_factory=Inputs)
+    max_parallel: int = field(default_factory=default_parallel)
+    keep: Keep = Keep.NEVER
+    export: Path | None = None
+    artifacts: Path | None = None
+    values: bool = False
+    saved: bool = False
+    inherited: Mapping[str, Address] = field(default_factory=dict)
+    restored: Saved = field(default_factory=Saved)
+    began: datetime | None = None
+
+    @property
+    def confidential(self) -> dict[str, str]:
+        """All that is secret of it, by name."""
+        return {**self.inputs.secure, **self.secrets}
+
+    def job(self, run: str, *, grace: float = 0.0, artifacts: Path | None = None, saves: Path | None = None) -> Job:
+        """Return it as what a driver is given."""
+        return Job(
+            id=run,
+            plan=self.plan,
+            source=self.source,
+            secrets=self.secrets,
+            inputs=self.inputs,
+            max_parallel=self.max_parallel,
+            grace=grace,
+            keep=self.keep,
+            export=self.export,
+            artifacts=artifacts,
+            values=self.values,
+            saves=saves,
+            inherited=self.inherited,
+            restored=self.restored,
+            began=self.began,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """What a run of a daemon works on: a repository at a commit, else a directory of its machine, else nothing."""
+
+    repository: SourceSpec | None = None
+    directory: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredOrder:
+    """A run of a daemon. ``plan`` is unfolded; ``inherited`` as in ``Job``.
+
+    A rerun from a stage begins with values that are saved in its folder (``restored``). Its secrets, the secure
+    properties among them, are kept apart from the rest, sealed.
+    """
+
+    plan: Plan
+    tree: Tree = field(default_factory=Tree)
+    inputs: Inputs = field(default_factory=Inputs)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    max_parallel: int = field(default_factory=default_parallel)
+    inherited: Mapping[str, Address] = field(default_factory=dict)
+    restored: bool = False
+
+    def document(self) -> str:
+        """Return all but the secrets, as JSON."""
+        inputs = self.inputs
+        return json.dumps(
+            {
+                "version": _VERSION,
+                "plan": codec.to_document(self.plan),
+                "tree": codec.encode(self.tree),
+                "properties": dict(inputs.properties),
+                "kind": inputs.kind,
+                "file": inputs.file,
+                "payload": base64.b64encode(inputs.payload).decode(),
+                "trigger": codec.encode(inputs.trigger),
+                "max_parallel": self.max_parallel,
+                "inherited": codec.encode(self.inherited),
+                "restored": self.restored,
+            }
+        )
+
+    @property
+    def confidential(self) -> dict[str, str]:
+        """All that is secret of it, by name."""
+        return {**self.inputs.secure, **self.secrets}
+
+    def hidden(self) -> str:
+        """Return the secrets, as JSON, for a vault."""
+        return json.dumps({"secrets": dict(self.secrets), "secure": dict(self.inputs.secure)})
+
+    @classmethod
+    def read(cls, document: str, hidden: str) -> "StoredOrder":
+        """Return what ``document`` and ``hidden`` have been made from.
+
+        Raises:
+            InfrastructureError: they are damaged, or of another version.
+        """
+        try:
+            found, secret = json.loads(document), json.loads(hidden)
+            if found["version"] != _VERSION:
+                raise InfrastructureError(f"this run was stored by another version of runner ({found['version']})")
+            return cls(
+                plan=codec.from_document(found["plan"]),
+                tree=codec.decode(Tree, found["tree"]),
+                inputs=Inputs(
+                    properties=found["properties"],
+                    secure=secret["secure"],
+                    kind=found["kind"],
+                    file=found["file"],
+                    payload=base64.b64decode(found["payload"]),
+                    trigger=codec.decode(Trigger, found["trigger"]),
+                ),
+                secrets=secret["secrets"],
+                max_parallel=found["max_parallel"],
+                inherited={name: codec.decode(Address, each) for name, each in found["inherited"].items()},
+                restored=found["restored"],
+            )
+        except (ValueError, LookupError, TypeError) as error:
+            raise InfrastructureError(f"a stored run cannot be read: {error!r}", hint="it is damaged") from error
+
+    def order(self, source: Source | None, restored: Saved, began: datetime | None = None) -> Order:
+        """Return the run as it is driven, on a source that is there; what failed is kept."""
+        return Order(
+            plan=self.plan,
+            source=source,
+            secrets=self.secrets,
+            inputs=self.inputs,
+            max_parallel=self.max_parallel,
+            keep=Keep.FAILED,
+            values=True,
+            saved=True,
+            inherited=self.inherited,
+            restored=restored,
+            began=began,
+        )
+
+
+def secrets_of(plan: Plan) -> tuple[str, ...]:
+    """Return the names of the secrets that steps and plugins of a plan use; one that nothing needs is not asked for."""
+    steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
+    return tuple(dict.fromkeys(use.source for step in steps for use in step.secrets))
+
+
+def with_secrets(order: StoredOrder, secrets: Mapping[str, str]) -> StoredOrder:
+    """Return an order with these secrets: for the steps that ask for them, and for all steps those that none asks for.
+
+    Whether a pipeline asks for one is told by its name, in which the case of letters means nothing, as in ``exec``.
+    """
+    known = {name.casefold() for name in order.plan.secrets}
+    secure = {name: value for name, value in secrets.items() if name.casefold() not in known}
+    return replace(order, secrets=secrets, inputs=replace(order.inputs, secure=secure))
