@@ -1,12 +1,16 @@
 """The daemon: one process that owns a data directory, drives its runs, and answers its clients."""
 
+import os
 import queue
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
+from runner import diagnostics
 from runner.api.access import Access, token_in
 from runner.api.app import make_app
 from runner.api.server import Server
@@ -24,7 +28,7 @@ from runner.dispatch.service import Service
 from runner.dispatch.submitting import Submitting
 from runner.dispatch.trees import Trees
 from runner.engine.backend import Backend
-from runner.errors import ConflictError, ExitCode
+from runner.errors import ConflictError, ExitCode, RunnerError
 from runner.naming import Instance
 from runner.plan.grants import Grants
 from runner.settings import DaemonSettings, Settings
@@ -78,6 +82,10 @@ def serve(settings: Settings, daemon: DaemonSettings, *, listen: str | None, pla
         over_tcp = "" if server.address is None else f" and {':'.join(map(str, server.address))}"
         _say(f"listening on {daemon.socket}{over_tcp}")
         house.until_ended(arrived)
+        server.stop()
+        if house.dispatcher.driven():
+            # Another daemon may begin as soon as the lock is free: by then nothing of this process may go on.
+            os._exit(ExitCode.SUCCESS)
     return ExitCode.SUCCESS
 
 
@@ -88,6 +96,9 @@ class House:
         instance = stack.enter_context(instances.daemon(daemon.data))
         database = Database.open(daemon.database or sqlite_url(daemon.data / "runner.db"), _say)
         stack.callback(database.close)
+        folders = daemon.data / "runs"
+        if database.claim(instance.id) and folders.exists():
+            _say(f"{database.name} knows nothing of the runs in {folders}: they are in {_aside(folders)} now")
         vault = Vault.open(daemon.key or daemon.data / "secret.key", database)
         engine, backend = place(settings, instance)
         self._stack = stack
@@ -98,7 +109,7 @@ class House:
             vault=vault,
             backend=backend,
             trees=Trees(Sources(daemon.mirrors, settings.git)),
-            folders=daemon.data / "runs",
+            folders=folders,
             grace=settings.grace,
             keep_failed=daemon.keep_failed,
             clock=SystemClock(),
@@ -133,7 +144,7 @@ class House:
         self._stack.callback(self.dispatcher.close)
 
     def until_ended(self, arrived: "queue.SimpleQueue[int]") -> None:
-        """Return when a signal has asked for the end, and what goes on has ended, or is to be left."""
+        """Return when a signal has asked for the end, and what goes on has ended or is to be left as it is."""
         if arrived.get() == _LEAVE:
             return
         self.service.draining = True
@@ -147,8 +158,12 @@ class House:
         if self._over(self._drain, arrived):
             return
         for run in self.dispatcher.driven():
-            with suppress(ConflictError):  # it has ended by itself at this moment
+            try:
                 self.service.cancel(run, force=False)
+            except ConflictError:
+                pass  # it has ended by itself at this moment
+            except RunnerError as error:
+                diagnostics.warn("a run cannot be cancelled", run=run, error=error.explained)
         if not self._over(self._grace + _LAST_SECONDS, arrived):
             _say("what still runs is left to the next daemon of this directory")
 
@@ -160,6 +175,11 @@ class House:
                 return True
         left = not arrived.empty() and arrived.get() == _LEAVE
         return left or not self.dispatcher.driven()
+
+
+def _aside(folder: Path) -> Path:
+    """Move a folder out of the way; return where it is."""
+    return folder.rename(folder.with_name(f"{folder.name}.before-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
 
 
 def _access(daemon: DaemonSettings, listen: str | None) -> Access:

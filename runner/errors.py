@@ -15,9 +15,12 @@
     │   ├── WorkspaceError           a workspace cannot be made, read or exported
     │   ├── StoreError               the store cannot be opened, read or written
     │   ├── TransitionError          a journal was given what cannot happen: a fault of ours
+    │   ├── OrderError               what a stored run was to do cannot be read
     │   ├── DaemonRunningError       another daemon works in a data directory
     │   └── DaemonUnavailableError   no daemon answers
-    └── SupersededError       another driver has taken over the run                exit 3
+    └── AbandonedError        a driver goes on no longer, and leaves all as it is  exit 3
+        ├── SupersededError          another driver has taken over the run
+        └── JournalError             what the run does cannot be written down
 
 A step that ends badly is not an error: it is a status (``plan.status``).
 """
@@ -170,6 +173,10 @@ class DaemonUnavailableError(InfrastructureError):
     """No daemon answers a client, or it has gone in the middle of an answer."""
 
 
+class OrderError(InfrastructureError):
+    """What a stored run was to do cannot be read any more: trying again will not help."""
+
+
 class BusyError(InfrastructureError):
     """There is too much to do already; later it may be taken."""
 
@@ -178,5 +185,13 @@ class UnwantedError(InfrastructureError):
     """What was under way was left undone, because whoever asked for it does not want it any more."""
 
 
-class SupersededError(RunnerError):
+class AbandonedError(RunnerError):
+    """A driver goes on with its run no longer. It ends and removes nothing, so that another one may take it up."""
+
+
+class SupersededError(AbandonedError):
     """Another driver has taken over the run; this one writes nothing more."""
+
+
+class JournalError(AbandonedError):
+    """What a run does cannot be written down, and that has lasted; whoever drives it later finds all as it is."""

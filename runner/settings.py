@@ -1,7 +1,7 @@
 """What an operator can set: read once from the environment (``RUNNER_…``), validated, printable."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -139,7 +139,7 @@ class DaemonSettings:
             UsageError: a variable has a value that means nothing; the message names it.
         """
         home = Path(environment.get("XDG_DATA_HOME") or Path(environment.get("HOME", "/")) / ".local" / "share")
-        queues = dict(_queue(word) for word in _words(environment, "RUNNER_QUEUES"))
+        queues = _queues(_words(environment, "RUNNER_QUEUES"))
         return cls(
             data=_path(environment, "RUNNER_DATA_DIR") or home / "runner",
             database=environment.get("RUNNER_DATABASE", ""),
@@ -202,11 +202,15 @@ class Settings:
         )
 
 
-def _queue(word: str) -> tuple[str, int]:
-    name, _, most = word.partition("=")
-    if not name or not most.isdecimal() or int(most) < 1:
-        raise UsageError(f"RUNNER_QUEUES: {word} is not NAME=RUNS", hint="for example default=4 deploy=1")
-    return name, int(most)
+def _queues(words: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for word in words:
+        name, _, most = word.partition("=")
+        if not name or not most.isdecimal() or int(most) < 1 or name in found:
+            wrong = f"names {name} twice" if name in found else f"{word} is not NAME=RUNS"
+            raise UsageError(f"RUNNER_QUEUES: {wrong}", hint="for example default=4 deploy=1")
+        found[name] = int(most)
+    return found
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

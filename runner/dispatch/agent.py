@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,12 +16,13 @@ from runner.dispatch.learned import Learned
 from runner.dispatch.orders import StoredOrder
 from runner.dispatch.trees import Trees
 from runner.engine.backend import Backend, RunSpec
-from runner.engine.events import Changed, Event, Notice
+from runner.engine.events import Changed, Event, Notice, Observer
 from runner.engine.journal import Entry
 from runner.engine.state import RunState
-from runner.errors import InfrastructureError, RunnerError, UnwantedError
+from runner.errors import InfrastructureError, OrderError, RunnerError, UnwantedError
 from runner.naming import Address
 from runner.pipelinectl.saved import Saved, Saves
+from runner.plan.model import Plan
 from runner.plan.status import Status
 from runner.store.runs import RunFolder
 from runner.store.sealing import Vault
@@ -57,13 +58,19 @@ class Means:
         """Return the folder of a run."""
         return RunFolder(self.folders / run)
 
-    def order(self, record: RunRecord) -> StoredOrder:
+    def order(self, run: str) -> StoredOrder:
         """Return what was ordered.
 
         Raises:
-            InfrastructureError: it is damaged, or the vault cannot open its secrets.
+            NotFoundError: there is no such run.
+            OrderError: it is damaged, of another version, or the vault cannot open its secrets.
+            StoreError: the store cannot be read.
         """
-        return StoredOrder.read(record.ordered, self.vault.reveal(record.sealed, purpose(record.id)))
+        found = self.runs.order_of(run)
+        try:
+            return StoredOrder.read(found.ordered, self.vault.reveal(found.sealed, purpose(run)))
+        except InfrastructureError as error:
+            raise OrderError(f"run {run}: {error.message}", hint=error.hint) from error
 
 
 def purpose(run: str) -> str:
@@ -75,7 +82,7 @@ class Live:
     """A run that has not ended, for whoever drives or follows it."""
 
     def __init__(self, means: Means, record: RunRecord) -> None:
-        self.order = means.order(record)
+        self.order = means.order(record.id)
         self.diary = _diary(means, record.id, self.order)
         entries = means.journal(record.id).read()
         begun = {entry.address for entry in entries if entry.address.step and entry.status is Status.RUNNING}
@@ -135,12 +142,21 @@ def _diary(means: Means, run: str, order: StoredOrder) -> Diary:
     return diary
 
 
+@dataclass
+class _Place:
+    """Where a run stands that ``count`` of them have."""
+
+    live: Live | None = None
+    count: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
 class Registry:
     """The runs that somebody drives or follows, each once. One that nobody does is forgotten."""
 
     def __init__(self, means: Means) -> None:
         self._means = means
-        self._live: dict[str, tuple[Live, int]] = {}
+        self._places: dict[str, _Place] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -152,22 +168,23 @@ class Registry:
             InfrastructureError: the store cannot be read.
         """
         with self._lock:
-            live, count = self._live.get(run) or (Live(self._means, self._means.runs.get(run)), 0)
-            self._live[run] = live, count + 1
+            place = self._places.setdefault(run, _Place())
+            place.count += 1
         try:
+            with place.lock:  # a large journal holds up nobody else's run
+                live = place.live = place.live or Live(self._means, self._means.runs.get(run))
             yield live
         finally:
             with self._lock:
-                count = self._live[run][1] - 1
-                self._live[run] = live, count
-                if not count:
-                    del self._live[run]
+                place.count -= 1
+                if not place.count:
+                    del self._places[run]
 
     def find(self, run: str) -> Live | None:
         """Return a run, if somebody has it."""
         with self._lock:
-            found = self._live.get(run)
-        return found[0] if found else None
+            place = self._places.get(run)
+        return place.live if place else None
 
 
 class LocalAgent:
@@ -180,19 +197,30 @@ class LocalAgent:
     def resume(self, run: str) -> None:
         """Take the tree of a run that has begun or is kept, before another one can turn it into that of another commit.
 
-        What cannot be had now is told when it is needed.
+        No server is asked, which may take long: what is not there any more is had when it is needed.
         """
         try:
-            self._means.trees.take(run, self._means.order(self._means.runs.get(run)).tree)
+            self._means.trees.take(run, self._means.order(run).tree, lambda: False)
         except RunnerError as error:
-            diagnostics.warn("the tree of a run cannot be had again", run=run, error=error.explained)
+            diagnostics.warn("the tree of a run is not there any more", run=run, error=error.explained)
 
     def drive(self, run: str) -> None:
         """Drive a run until it has ended."""
+        try:
+            self._drive_held(run)
+        except OrderError as error:
+            self._conclude(run, Plan(dialect="", stages=()), Status.ERROR, error.explained)
+
+    def _drive_held(self, run: str) -> None:
         with self._registry.held(run) as live:
             record = self._means.runs.get(run)
-            if record.status.ended:
+            if record.status.ended:  # an earlier driver could not come to its own end
+                if record.kept_until is None:
+                    self._means.trees.give_back(run)
+                live.events.close()
                 return
+            if record.cancel is not Cancel.NOT:
+                live.cancel(force=record.cancel is Cancel.FORCED)
             with diagnostics.redact_by(live.diary.redact):
                 failure = self._failure(record, live)
             if failure is not None:
@@ -229,7 +257,7 @@ class LocalAgent:
                 raise
             except Exception as error:  # noqa: BLE001 - trying again would not help
                 diagnostics.failed("a run cannot be driven", run=record.id)
-                self._conclude(live, record.id, Status.ERROR, f"an error of the runner itself: {error!r}")
+                self._end(live, record.id, Status.ERROR, f"an error of the runner itself: {error!r}")
         except RunnerError as error:
             diagnostics.warn("a run cannot be driven on", run=record.id, error=error.explained)
             return error
@@ -237,18 +265,19 @@ class LocalAgent:
 
     def _drive(self, record: RunRecord, live: Live) -> None:
         run = record.id
-        if record.status is Status.PENDING and record.cancel is not Cancel.NOT:
-            self._conclude(live, run, Status.CANCELLED, "it was cancelled before it began")
+        begun = record.status is not Status.PENDING
+        if not begun and record.cancel is not Cancel.NOT:
+            self._end(live, run, Status.CANCELLED, "it was cancelled before it began")
             return
         folder = self._means.folder(run)
         try:
             source = self._means.trees.take(run, live.order.tree, lambda: live.wanted)
             restored = Saves(folder.saved).read(Address(run)) if live.order.restored else Saved()
         except UnwantedError:
-            self._conclude(live, run, Status.CANCELLED, "it was cancelled before it began")
+            self._end(live, run, Status.CANCELLED, "it was cancelled" + ("" if begun else " before it began"))
             return
         except RunnerError as error:
-            self._conclude(live, run, Status.ERROR, error.explained)
+            self._end(live, run, Status.ERROR, error.explained)
             return
         drive = Drive(
             live.order.order(source, restored, record.started),
@@ -274,10 +303,13 @@ class LocalAgent:
         if drive.kept:
             self._means.runs.keep(run, self._means.clock.now() + timedelta(seconds=self._means.keep_failed))
 
-    def _conclude(self, live: Live, run: str, outcome: Status, reason: str) -> None:
-        """End a run that cannot be driven: of what an earlier life has begun nothing stays."""
-        reason = live.diary.redact(reason)
-        journal, plan = self._means.journal(run), live.order.plan
+    def _end(self, live: Live, run: str, outcome: Status, reason: str) -> None:
+        """End a run that cannot be driven, and tell whoever follows it."""
+        self._conclude(run, live.order.plan, outcome, live.diary.redact(reason), live.observe)
+
+    def _conclude(self, run: str, plan: Plan, outcome: Status, reason: str, tell: Observer = lambda _: None) -> None:
+        """Write the end of a run that cannot be driven: of what an earlier life has begun nothing stays."""
+        journal = self._means.journal(run)
         writer, entries = journal.take(), journal.read()
         self._means.backend.close_run(RunSpec(id=run, home=plan.home, workdir=plan.workdir), keep=False)
         self._means.runs.release(run)
@@ -288,7 +320,7 @@ class LocalAgent:
             Entry(address=Address(run), status=outcome, at=at, reason=reason),
         ):
             writer.append(entry)
-            live.observe(Changed(entry))
+            tell(Changed(entry))
 
 
 def _endings(state: RunState, outcome: Status, at: float, reason: str) -> Iterator[Entry]:

@@ -9,7 +9,7 @@ after a while, by this agent or another.
 *First what has begun.* What the store says has begun when serving starts is driven at once, whatever the limits.
 
 *Limits.* Of a queue no more runs are begun than its limit says. Of those that wait the higher priority goes first, then
-the pipeline of which fewer go on, then the one that came first. A cancelled one is driven at once, to be concluded.
+the pipeline of which fewer go on, then the one that came first. Cancelled ones take no turn: they are concluded.
 
 *Cancelling* a run reaches the agent that drives it. The store knows of it before, so that no crash makes it forgotten.
 

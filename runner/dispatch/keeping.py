@@ -23,7 +23,8 @@ class Keeping:
             NotFoundError: there is no such run.
             ConflictError: they are not kept, or somebody looks around in them, who may change them.
         """
-        if self._runs.get(run).kept_until is None:
+        record = self._runs.get(run)
+        if record.kept_until is None or not record.status.ended:
             raise ConflictError(
                 f"the workspaces of run {run} are not kept", hint="rerun it as a whole, without a stage"
             )

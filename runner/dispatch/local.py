@@ -18,6 +18,9 @@ _LOOK_SECONDS = 5.0
 _AGAIN_SECONDS, _LONGEST_SECONDS = 1.0, 60.0
 """After how long a run is driven again whose driver could go on no longer; the time doubles."""
 
+_CONCLUDING = 8
+"""How many runs that were cancelled while they waited are concluded at a time."""
+
 
 @dataclass
 class _Going:
@@ -130,7 +133,8 @@ class LocalDispatcher:
         with self._news:
             fresh = [run for run in waiting if run.id not in self._going]
             taken = [each.run for each in self._going.values()]
-            cancelled = [run for run in fresh if run.cancelled]
+            room = _CONCLUDING - sum(run.cancelled for run in taken)
+            cancelled = [run for run in fresh if run.cancelled][: max(0, room)]
             for run in (*cancelled, *(chosen(fresh, taken, self._limits) if open_ else ())):
                 self._begin(_Going(run))
 
@@ -139,7 +143,15 @@ class LocalDispatcher:
         self._going[run] = going
         going.again = None
         going.tries += 1
-        going.task = Task(f"run {run}", partial(self._agent.drive, run), done=partial(self._ended, going))
+        try:
+            going.task = Task(f"run {run}", partial(self._agent.drive, run), done=partial(self._ended, going))
+        except RuntimeError as error:  # the machine gives no further thread
+            diagnostics.warn("a run cannot be driven now", run=run, error=str(error))
+            self._wait(going)
+
+    def _wait(self, going: _Going) -> None:
+        seconds = min(_AGAIN_SECONDS * 2 ** (going.tries - 1), _LONGEST_SECONDS)
+        going.again = Deadline(seconds, self._clock)
 
     def _ended(self, going: _Going) -> None:
         with self._news:
@@ -147,8 +159,7 @@ class LocalDispatcher:
             if error is None:
                 del self._going[going.run.id]
             else:
-                seconds = min(_AGAIN_SECONDS * 2 ** (going.tries - 1), _LONGEST_SECONDS)
-                going.again = Deadline(seconds, self._clock)
+                self._wait(going)
             self._stale = True
             self._news.notify_all()
         if error is not None:

@@ -24,7 +24,7 @@ class Looking:
 
     def log(self, run: str, stage: str, step: str) -> Iterator[bytes]:
         """Return what steps have printed; see ``Service.log``."""
-        _check(self._means.order(self._means.runs.get(run)).plan, stage, step)
+        _check(self._means.order(run).plan, stage, step)
         entries = self._means.journal(run).read()
         begun = dict.fromkeys(entry.address for entry in entries if entry.address.step)
         wanted = [a for a in begun if stage in ("", a.stage) and step in ("", a.step)]
@@ -34,7 +34,7 @@ class Looking:
 
     def shell(self, run: str, stage: str, step: str, terminal: Terminal) -> None:
         """Open a shell; see ``Service.shell``. Without a step it is in the place of the last one that was begun."""
-        order = self._means.order(self._means.runs.get(run))
+        order = self._means.order(run)
         _check(order.plan, stage, step)
         if stage in ("", SERVICES):
             raise UsageError("a shell opens where a step of a stage ran", hint="name the stage")

@@ -9,7 +9,7 @@ from runner.errors import NotFoundError, UsageError, quoted
 from runner.pipelinectl.layout import CONFIG, is_file_name
 from runner.plan import codec
 from runner.settings import GitSettings
-from runner.store.sql.pipelines import Pipelines
+from runner.store.sql.pipelines import PipelineRecord, Pipelines
 from runner.workspace.git.locations import locate
 
 
@@ -23,7 +23,7 @@ class Registered:
 
     def all(self) -> list[Pipeline]:
         """Return all, by name."""
-        return [self.get(record.name) for record in self._pipelines.all()]
+        return [_described(record) for record in self._pipelines.all()]
 
     def get(self, name: str) -> Pipeline:
         """Return one.
@@ -31,12 +31,7 @@ class Registered:
         Raises:
             NotFoundError: there is none of that name.
         """
-        return Pipeline(
-            name=name,
-            definition=_read(self._pipelines.get(name).definition),
-            properties=self._pipelines.properties(name),
-            secrets=tuple(self._pipelines.secret_names(name)),
-        )
+        return _described(self._pipelines.get(name))
 
     def register(self, name: str, definition: Definition) -> Pipeline:
         """Register one, or change what is known of it.
@@ -44,10 +39,23 @@ class Registered:
         Raises:
             UsageError: there can be no such name, or repository.
         """
-        locate(definition.repository, self._git.protocols)
+        self.check_address(definition.repository)
         check_queue(definition.queue, self._queues)
         self._pipelines.register(name, json.dumps(codec.encode(definition)))
         return self.get(name)
+
+    def check_address(self, url: str) -> None:
+        """See that the address of a repository can be stored, and shown to whoever asks.
+
+        Raises:
+            UsageError: git may not be given it, or a login stands in it.
+        """
+        location = locate(url, self._git.protocols)
+        if location.user or location.password:
+            raise UsageError(
+                f"{location}: an address that is stored must hold no login",
+                hint="RUNNER_GIT_CREDENTIALS of the daemon names a file of logins",
+            )
 
     def forget(self, name: str) -> None:
         """Forget one; raises NotFoundError."""
@@ -97,6 +105,15 @@ def check_queue(name: str, queues: Mapping[str, int]) -> None:
     """
     if name not in queues:
         raise UsageError(f"there is no queue {quoted(name)}", hint=f"RUNNER_QUEUES has {', '.join(sorted(queues))}")
+
+
+def _described(record: PipelineRecord) -> Pipeline:
+    return Pipeline(
+        name=record.name,
+        definition=_read(record.definition),
+        properties=record.properties,
+        secrets=tuple(record.secrets),
+    )
 
 
 def _read(text: str) -> Definition:

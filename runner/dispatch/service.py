@@ -119,10 +119,10 @@ class Service:
         Raises:
             NotFoundError: there is none of that id.
         """
-        record = self._means.runs.get(run)
+        plan = self.plan(run)
         entries = self._means.journal(run).read()
-        values = json.loads(record.result) if record.result else values_of(Store())
-        return report(RunState(run, self._means.order(record).plan, entries), values)
+        result = self._means.runs.result_of(run)
+        return report(RunState(run, plan, entries), json.loads(result) if result else values_of(Store()))
 
     def plan(self, run: str) -> Plan:
         """Return what a run was to do.
@@ -130,7 +130,7 @@ class Service:
         Raises:
             NotFoundError: there is none of that id.
         """
-        return self._means.order(self._means.runs.get(run)).plan
+        return self._means.order(run).plan
 
     def feed(self, run: str) -> AbstractContextManager[Feed]:
         """Have a run told, from its beginning until it has ended.

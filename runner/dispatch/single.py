@@ -16,8 +16,9 @@ from runner.engine.events import Notice, Observer
 from runner.engine.job import Keep, LookAround, Task
 from runner.engine.origins import unfold
 from runner.engine.report import Report
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, JournalError
 from runner.naming import Instance, new_run_id
+from runner.plan.status import Status
 from runner.settings import Settings
 from runner.store import instances
 from runner.store.runs import RunStore
@@ -71,7 +72,12 @@ class LocalRun(Drive):
         )
 
     def drive(self, observer: Observer, on_failure: LookAround | None = None) -> Report:
-        """Run it to its end, as ``Drive``; remove what dead runs have left, and tell what became of files."""
+        """Run it to its end, as ``Drive``; remove what dead runs have left, and tell what became of files.
+
+        Raises:
+            InfrastructureError: it cannot begin.
+            JournalError: the journal cannot be written; as nobody would take the run up, nothing of it is left.
+        """
         tell = partial(self._tell, observer)
         if self._wish.keep is not Keep.NEVER:
             instances.keep(self._place.instance)
@@ -80,6 +86,9 @@ class LocalRun(Drive):
         sweeping = Task("sweep", lambda: self._sweep(tell))
         try:
             document = super().drive(observer, on_failure)
+        except JournalError:
+            self._remove(tell)
+            raise
         finally:
             sweeping.finish()
         if watch is not None and (text := watch.edited()):
@@ -90,6 +99,12 @@ class LocalRun(Drive):
 
     def _tell(self, observer: Observer, text: str) -> None:
         observer(Notice(self.redact(text)))
+
+    def _remove(self, tell: Callable[[str], None]) -> None:
+        try:
+            self._place.backend.close_run(self._wish.job(self.id).spec, keep=self._wish.keep.after(Status.ERROR))
+        except InfrastructureError as error:
+            tell(f"not everything could be removed: {error.message}")
 
     def _sweep(self, tell: Callable[[str], None]) -> None:
         try:

@@ -70,11 +70,13 @@ class Submitting:
         """Store a run that repeats one; see ``Service.rerun``."""
         self._check_room()
         record = self._means.runs.get(run)
-        order = self._means.order(record)
+        order = self._means.order(run)
         for name in again.properties:
             check_name("property", name)
         properties = {**order.inputs.properties, **again.properties}
-        order = replace(order, inputs=replace(order.inputs, properties=properties), inherited={}, restored=False)
+        plan = grant(order.plan, self._grants, taken=OURS)  # what was granted then may not be granted any more
+        inputs = replace(order.inputs, properties=properties)
+        order = replace(order, plan=plan, inputs=inputs, inherited={}, restored=False)
         # Whoever has changed a secret of the pipeline since wants that one; all else is as it was.
         order = with_secrets(order, {**order.secrets, **self._named(order.plan, record.pipeline, again.secrets)})
         whole = not (again.from_stage or again.failed)
@@ -89,7 +91,7 @@ class Submitting:
         """Store a run that takes over what a run had done before a stage, and begins with the values it had there."""
         run, means = new_run_id(), self._means
         state = RunState(record.id, order.plan, means.journal(record.id).read())
-        taken = inherit(state, stage, means.order(record).inherited)
+        taken = inherit(state, stage, means.order(record.id).inherited)
         saved = taken.values(Saves(means.folder(record.id).saved).read(taken.stage))
         order = replace(order, inherited=taken.layers, restored=True)
         with self._keeping.lock:
@@ -162,6 +164,7 @@ class Submitting:
             raise UsageError(f"{root}: is no directory of this machine", hint="name one by its whole path")
         if inline.repository is not None:
             wanted = inline.repository
+            self._registered.check_address(wanted.url)
             spec = SourceSpec(url=wanted.url, commit=wanted.commit, ref=wanted.ref, submodules=wanted.submodules)
             root, tree = self._fetched(stack, spec)
         subject = Subject(

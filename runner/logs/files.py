@@ -70,6 +70,7 @@ class StepLog:
         self._changes = changes
         self._clock = clock
         self._offset = 0
+        self._raw: dict[int, int] = {}
         self._kept: dict[int, int] = {}
         self._files: list[int] = []
         try:
@@ -84,19 +85,20 @@ class StepLog:
         """
         with self._lock:
             redactor = self._redactors[stream]
-            self._append(stream, redactor.feed(data))
+            raw = self._raw.get(stream, 0)
+            kept = min(len(data), max(0, self._kept.get(stream, 0) - raw))
+            if kept:
+                redactor.feed(data[:kept])  # it may announce secrets; what it shows is there already
+            self._raw[stream] = raw + len(data)
+            self._append(stream, redactor.feed(data[kept:] if kept else data))
             self._refuse(redactor)
 
     def anew(self) -> None:
-        """Take what follows as the output from its first byte on: what an earlier process has kept is not kept twice.
-
-        What it kept is what comes again, byte for byte, as long as the same secrets are known.
-        """
+        """Take what follows as the output from its first byte on: what an earlier process kept is not kept twice."""
         with self._lock:
-            kept: dict[int, int] = dict.fromkeys(Stream, 0)
             for record in records(self._files[1], 0, self.records) if self._files else ():
-                kept[record.stream] += record.length
-            self._kept = kept
+                self._kept[record.stream] = record.raw
+            self._raw.clear()
 
     def gap(self, reason: str) -> None:
         """State, in a line of our own, that output is missing here."""
@@ -143,8 +145,6 @@ class StepLog:
             self._record(Stream.STDOUT, found.size - found.indexed)
 
     def _append(self, stream: int, data: bytes) -> None:
-        if self._kept:
-            data = self._beyond(stream, data)
         if not data or self.closed or self.problem:
             return
         rest = memoryview(data)
@@ -157,16 +157,10 @@ class StepLog:
             self._stop(error)
         self._changes.bump()
 
-    def _beyond(self, stream: int, data: bytes) -> bytes:
-        """Return what of a piece has not been kept before."""
-        kept = min(self._kept.get(stream, 0), len(data)) if stream != Stream.NOTICE else 0
-        self._kept[stream] = self._kept.get(stream, 0) - kept
-        return data[kept:]
-
     def _record(self, stream: int, length: int) -> None:
         """Index the bytes that were just written: readers see them from here on."""
         time = int(self._clock.now().timestamp() * 1_000_000)
-        record = Record(self._offset, length, time, stream)
+        record = Record(self._offset, length, time, stream, self._raw.get(stream, 0))
         if os.write(self._files[1], record.pack()) != RECORD_SIZE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._offset += length

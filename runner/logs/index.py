@@ -8,7 +8,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-_RECORD = struct.Struct("<QQQQ")
+_RECORD = struct.Struct("<QQQQQ")
 _BATCH = 4096
 
 RECORD_SIZE = _RECORD.size
@@ -23,12 +23,17 @@ class Stream(IntEnum):
 
 
 class Record(NamedTuple):
-    """One chunk: ``length`` bytes at ``offset`` of the log, received at ``time`` (microseconds since 1970, UTC)."""
+    """One chunk: ``length`` bytes at ``offset`` of the log, received at ``time`` (microseconds since 1970, UTC).
+
+    ``raw`` is how many bytes of its stream had been received by then, of which less may be in the log: some may become
+    a secret, and others did.
+    """
 
     offset: int
     length: int
     time: int
     stream: int
+    raw: int = 0
 
     @property
     def end(self) -> int:

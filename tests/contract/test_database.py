@@ -233,3 +233,14 @@ def test_alembic_is_not_loaded_where_nothing_is_to_be_migrated(kind: str, databa
     )
 
     subprocess.run([sys.executable, "-c", program, databases.url(kind, tmp_path)], check=True)
+
+
+def test_a_database_belongs_to_the_daemon_that_was_first(database: Database) -> None:
+    assert database.claim("aaaa")
+    assert not database.claim("aaaa")
+
+    with pytest.raises(StoreError, match=r"that of another daemon \(aaaa\)") as caught:
+        database.claim("bbbb")
+
+    assert "instance" in caught.value.hint
+    assert not database.claim("aaaa")

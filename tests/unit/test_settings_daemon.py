@@ -53,7 +53,7 @@ def test_each_setting_has_a_variable() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["default", "=4", "default=0", "default=-1", "default=many"])
+@pytest.mark.parametrize("text", ["default", "=4", "default=0", "default=-1", "default=many", "a=1 a=2"])
 def test_a_queue_without_a_number_of_runs_is_refused_by_name(text: str) -> None:
     with pytest.raises(UsageError, match="RUNNER_QUEUES"):
         DaemonSettings.read({**HOME, "RUNNER_QUEUES": text})

@@ -18,6 +18,9 @@ from runner.errors import StoreError, UsageError
 from runner.store.sql import schema, sqlite
 from runner.store.sql.failures import translated
 
+OWNER = "daemon"
+"""The key in ``meta`` of the name of the daemon whose database it is."""
+
 PATIENCE = 10.0
 """Seconds that a lock of another process is waited for."""
 
@@ -90,6 +93,23 @@ class Database:
         """
         with translated(self.name), self._reader.begin() as connection:
             yield connection
+
+    def claim(self, daemon: str) -> bool:
+        """Make it the database of the daemon of this name; return whether it was nobody's before.
+
+        Raises:
+            StoreError: it is another daemon's, or cannot be written.
+        """
+        with self.writing() as connection:
+            owner = schema.get(connection, OWNER)
+            if owner is None:
+                schema.put(connection, OWNER, daemon)
+        if owner not in (None, daemon):
+            raise StoreError(
+                f"{self.name} is that of another daemon ({owner})",
+                hint="each data directory has a database of its own; one that moves takes its file `instance` along",
+            )
+        return owner is None
 
     def close(self) -> None:
         """Close all connections; those in use when they are given back."""

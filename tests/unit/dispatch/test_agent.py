@@ -1,8 +1,10 @@
 """Runs that outlive the process that drives them, and how they are told to whoever follows."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +12,16 @@ import pytest
 
 from runner import diagnostics
 from runner.backends.fake import leftovers
+from runner.clock import Deadline
 from runner.dispatch.feed import Item, Lines
-from runner.dispatch.requests import Again, Inline, Repository, Submission
+from runner.dispatch.registered import Registered
+from runner.dispatch.requests import Again, Definition, Inline, Repository, Submission
 from runner.engine.events import Changed, Printing
 from runner.engine.job import Task
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, UsageError
 from runner.naming import Address
 from runner.plan.model import Plan
+from runner.settings import DEFAULT_QUEUE, GitSettings
 from tests.support.daemons import Daemon, Grounds, commit, text_of, told, words
 from tests.support.hooked import DEADLINE, Fault
 from tests.support.plans import hanging, plan, service, stage, step, steps_only
@@ -374,3 +379,47 @@ def test_a_step_is_about_to_print_once_for_every_life_that_hears_it(grounds: Gro
 
 def _remove(folder: Path) -> None:
     folder.rename(folder.with_name(f"{folder.name}.gone"))
+
+
+def test_what_is_left_of_runs_that_the_database_does_not_know_is_moved_aside(
+    grounds: Grounds, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with grounds.serving() as daemon:
+        run = daemon.submit(ONE)
+        daemon.ended(run)
+    (grounds.data / "runner.db").unlink()
+
+    with grounds.serving() as daemon:
+        (aside,) = grounds.data.glob("runs.before-*")
+
+        assert (aside / run / "logs").is_dir()
+        assert str(aside) in capsys.readouterr().err
+        assert daemon.service.runs() == []
+
+
+def test_a_run_whose_order_cannot_be_read_ends_as_an_error_that_says_so(grounds: Grounds) -> None:
+    with grounds.serving() as daemon:
+        run = daemon.submit(plan(stage("s", step("a", seconds=60))))
+        daemon.until(run, "s/a")
+    with closing(sqlite3.connect(grounds.data / "runner.db")) as database, database:
+        database.execute("UPDATE runs SET ordered = replace(ordered, '\"version\": 1', '\"version\": 99')")
+
+    with grounds.serving() as daemon:
+        deadline = Deadline(DEADLINE)
+        while daemon.status(run) == "running" and not deadline.passed:
+            time.sleep(0.01)
+
+        assert daemon.status(run) == "error"
+        assert "another version" in daemon.service.summary(run).reason
+        assert not leftovers(grounds.world)
+
+
+def test_an_address_with_a_login_in_it_is_not_stored(grounds: Grounds) -> None:
+    with grounds.serving() as daemon:
+        registered = Registered(daemon.service._registered._pipelines, GitSettings(), {DEFAULT_QUEUE: 1})
+        for url in ("https://me:secret@example.org/shop.git", "https://token@example.org/shop.git"):
+            with pytest.raises(UsageError, match="must hold no login") as caught:
+                registered.register("shop", Definition(repository=url))
+
+            assert "secret" not in caught.value.explained
+            assert "token@" not in caught.value.explained

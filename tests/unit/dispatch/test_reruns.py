@@ -21,8 +21,7 @@ FAILING = plan(
 
 
 def _order(daemon: Daemon, run: str) -> StoredOrder:
-    means = daemon.house.means
-    return means.order(means.runs.get(run))
+    return daemon.house.means.order(run)
 
 
 def _again(daemon: Daemon, run: str, again: Again) -> str:

@@ -64,7 +64,7 @@ def test_chunks_are_in_the_file_and_in_the_index_when_write_returns(book: LogBoo
     log.write(Stream.STDERR, b"error\n")
 
     assert kept(log) == b"out\nerror\n"
-    assert [record[:2] + record[3:] for record in indexed(log)] == [(0, 4, Stream.STDOUT), (4, 6, Stream.STDERR)]
+    assert [record[:2] + record[3:] for record in indexed(log)] == [(0, 4, Stream.STDOUT, 4), (4, 6, Stream.STDERR, 6)]
 
 
 def test_chunks_carry_the_time_when_they_came(book: LogBook) -> None:

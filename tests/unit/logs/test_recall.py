@@ -84,6 +84,23 @@ def test_what_comes_again_from_its_first_byte_on_is_not_kept_twice(
     assert (tmp_path / "logs" / "a.log").read_bytes() == data
 
 
+def test_a_secret_that_was_told_after_it_was_printed_costs_no_line_when_all_comes_again(tmp_path: Path) -> None:
+    secret, told = b"the word is hunter2\n", b"".join(b"line %d\n" % number for number in range(9))
+    first = _book(tmp_path).open("a")
+    first.write(Stream.STDOUT, secret)
+    first.write(Stream.STDOUT, told[:20])
+    first.close()
+
+    again = _book(tmp_path)
+    again.hide("word is hunter2")
+    second = again.open("a")
+    second.anew()
+    second.write(Stream.STDOUT, secret + told)
+    second.close()
+
+    assert (tmp_path / "logs" / "a.log").read_bytes() == secret + told
+
+
 def test_each_stream_comes_again_by_itself(tmp_path: Path) -> None:
     first = _book(tmp_path).open("a")
     first.write(Stream.STDOUT, b"out 1\n")
