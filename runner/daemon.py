@@ -76,8 +76,8 @@ def serve(settings: Settings, daemon: DaemonSettings, *, listen: str | None, pla
         house = House(stack, settings, daemon, place)
         app = make_app(house.service, access=_access(daemon, listen), followers=daemon.followers)
         server = Server(app, daemon.socket, listen)
-        house.begin()
         stack.callback(server.stop)
+        house.begin()
         server.start()
         over_tcp = "" if server.address is None else f" and {':'.join(map(str, server.address))}"
         _say(f"listening on {daemon.socket}{over_tcp}")

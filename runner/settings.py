@@ -103,7 +103,7 @@ class DaemonSettings:
     """
 
     data: Path
-    database: str = ""
+    database: str = field(default="", repr=False)
     key: Path | None = None
     queues: Mapping[str, int] = field(default_factory=lambda: {DEFAULT_QUEUE: max(2, os.cpu_count() or 1)})
     waiting: int = 10_000

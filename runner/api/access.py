@@ -21,7 +21,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runner.api.errors import Refusal, answer
-from runner.errors import UsageError, quoted
+from runner.errors import InfrastructureError, UsageError, quoted
 
 HEALTH: Final = "/healthz"
 """What needs no token."""
@@ -135,13 +135,17 @@ def token_in(file: Path) -> str:
     """Return the token that a file holds; a new one where there is no such file.
 
     Raises:
-        UsageError: others can read it, or it is too short; OSError where it cannot be read or made.
+        UsageError: others can read it, or it is too short.
+        InfrastructureError: it cannot be read or made.
     """
-    if not file.exists():
-        _make(file, secrets.token_urlsafe(_BYTES))
-    if file.stat().st_mode & 0o077:
-        raise UsageError(f"{file}: others than its owner may read or write it", hint=f"chmod 600 {file}")
-    token = file.read_text(encoding="utf-8").strip()
+    try:
+        if not file.exists():
+            _make(file, secrets.token_urlsafe(_BYTES))
+        if file.stat().st_mode & 0o077:
+            raise UsageError(f"{file}: others than its owner may read or write it", hint=f"chmod 600 {file}")
+        token = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InfrastructureError(f"the token {file}: {error.strerror}") from error
     if len(token) < _BYTES:
         raise UsageError(f"{file}: a token has at least {_BYTES} characters", hint="remove it to have a new one made")
     return token

@@ -29,6 +29,7 @@ from runner.errors import (
     RunnerError,
     StoreError,
     UsageError,
+    WorkspaceError,
 )
 from runner.plan import codec
 from runner.plan.codec import Json
@@ -44,6 +45,7 @@ _STATUSES: Final = (
     (EngineUnavailableError, HTTPStatus.SERVICE_UNAVAILABLE),
     (EngineTimeoutError, HTTPStatus.SERVICE_UNAVAILABLE),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (WorkspaceError, HTTPStatus.BAD_GATEWAY),  # a repository elsewhere that cannot be fetched
 )
 _SHOWN: Final = 5
 """How many of the faults of a request are told."""

@@ -124,7 +124,7 @@ class Live:
             case Notice():
                 try:
                     self._means.runs.tell(self._run, self._at, event)
-                except InfrastructureError as error:
+                except RunnerError as error:
                     diagnostics.warn("a notice cannot be kept", run=self._run, error=error.explained)
             case _:
                 pass

@@ -85,7 +85,8 @@ class LocalDispatcher:
 
     def drain(self) -> None:
         """Begin no more runs."""
-        self._draining = True
+        with self._news:
+            self._draining = True
 
     def settled(self, seconds: float) -> bool:
         """Wait until nothing goes on any more."""
@@ -126,11 +127,11 @@ class LocalDispatcher:
             due = [going for going in self._going.values() if going.again is not None and going.again.passed]
             for going in due:
                 self._begin(going)
-        if self._draining:
-            return
         open_ = self._open()
         waiting = self._queue.waiting(max(self._limits.values(), default=1))
         with self._news:
+            if self._draining:
+                return
             fresh = [run for run in waiting if run.id not in self._going]
             taken = [each.run for each in self._going.values()]
             room = _CONCLUDING - sum(run.cancelled for run in taken)

@@ -1,6 +1,7 @@
 """From a submission to a stored run: its pipeline is found and compiled, and all that it needs is put beside it."""
 
 import os
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,9 @@ from runner.store.sql.runs import NewRun, RunRecord
 from runner.workspace.git.spec import SourceSpec
 from runner.workspace.local import Checkout
 
+_FETCHING = 16
+"""How many repositories are fetched for submissions at a time: a server that hangs must not hold up all else."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Found:
@@ -56,6 +60,7 @@ class Submitting:
         self._settings = settings
         self._grants = grants
         self._keeping = keeping
+        self._fetching = threading.BoundedSemaphore(_FETCHING)
 
     def submit(self, submission: Submission, *, local: bool) -> Submitted:
         """Store a run that is asked for; see ``Service.submit``."""
@@ -186,7 +191,12 @@ class Submitting:
 
     def _fetched(self, stack: ExitStack, spec: SourceSpec) -> tuple[Path, Tree]:
         """Return a tree, which is there as long as ``stack``, and how exactly this one is had again."""
-        fetched = stack.enter_context(self._means.trees.sources.fetched(spec))
+        if not self._fetching.acquire(blocking=False):
+            raise BusyError(f"{_FETCHING} submissions wait for their repositories", hint="try again later")
+        try:
+            fetched = stack.enter_context(self._means.trees.sources.fetched(spec))
+        finally:
+            self._fetching.release()
         return fetched.path, Tree(repository=replace(spec, commit=fetched.commit, ref=fetched.ref))
 
     def _compiled(self, submission: Submission, found: _Found) -> Submitted:

@@ -31,6 +31,7 @@ STATUSES = {
     "InvalidPipelineError": 422,
     "BusyError": 503,
     "StoreError": 503,
+    "WorkspaceError": 502,
     "EngineUnavailableError": 503,
     "EngineTimeoutError": 503,
 }

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -14,12 +15,13 @@ from runner.engine.backend import RunSpec, Source, SourceMode
 from runner.engine.events import Changed, Event, Notice
 from runner.engine.job import Keep
 from runner.engine.report import Report
-from runner.errors import EngineUnavailableError, InfrastructureError
+from runner.errors import EngineUnavailableError, ExitCode, InfrastructureError, JournalError
 from runner.plan.model import Plan, SecretUse
 from runner.plan.status import Status
 from runner.settings import Settings
-from runner.store import instances
+from runner.store import instances, jsonl
 from runner.store.runs import RunFolder
+from tests.support.hooked import Fault, HookedBackend
 from tests.support.local import FakeSweep, fake_local, remnant
 from tests.support.plans import hanging, plan, stage, step, steps_only
 
@@ -330,3 +332,46 @@ def test_without_an_engine_there_is_no_place_and_no_lock_is_left(
         pass
 
     assert list((tmp_path / "instances").iterdir()) == []
+
+
+def _fill_up(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    """Let a journal take so many lines, and then no more."""
+    monkeypatch.setattr("runner.engine.ledger._PATIENCE_SECONDS", 0.0)
+    write, left = jsonl._write, [lines]
+
+    def failing(file: int, document: dict[str, object]) -> int:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, document)
+
+    monkeypatch.setattr(jsonl, "_write", failing)
+
+
+@pytest.mark.parametrize("lines", [1, 4, 5, 7, 8])
+def test_a_run_whose_journal_cannot_be_written_is_an_error_and_nothing_of_it_is_left(
+    tmp_path: Path, source: Path, sweep: FakeSweep, monkeypatch: pytest.MonkeyPatch, lines: int
+) -> None:
+    world = World(scale=0.01)
+    of = plan(stage("s", hanging("d", detach=True), step("a")), stage("t", hanging("a")))
+    with fake_local(tmp_path / "state", FakeBackend(world)) as place:
+        _fill_up(monkeypatch, lines)
+        with pytest.raises(JournalError, match="No space left on device") as caught:
+            LocalRun(place, _order(source, plan=of)).drive(lambda _: None)
+
+    assert caught.value.exit_code is ExitCode.INFRASTRUCTURE
+    assert leftovers(world) == ()
+    assert world.kept == set()
+
+
+def test_what_cannot_be_removed_of_a_run_whose_journal_cannot_be_written_is_told(
+    tmp_path: Path, source: Path, sweep: FakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = HookedBackend(FakeBackend(), before=Fault("close_run", "", EngineUnavailableError("no engine answers")))
+    events: list[Event] = []
+    with fake_local(tmp_path / "state", backend) as place:
+        _fill_up(monkeypatch, 4)
+        with pytest.raises(JournalError):
+            LocalRun(place, _order(source)).drive(events.append)
+
+    assert _notices(events) == ["not everything could be removed: no engine answers"]

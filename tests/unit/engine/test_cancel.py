@@ -4,7 +4,7 @@ from runner.backends.fake import FakeBackend, World
 from runner.clock import Deadline
 from runner.engine.backend import Ending, Release, Signal, StepSpec
 from runner.engine.cancel import KILL_SECONDS, Inbox, Ladder, Leave, Limit, Stop, Wake, await_ending
-from runner.errors import SupersededError
+from runner.errors import AbandonedError, SupersededError
 from runner.naming import Address
 from runner.plan.status import Status
 from tests.support.engine import ManualClock, Recorder, at
@@ -216,6 +216,6 @@ def test_whoever_is_told_to_leave_asks_the_engine_nothing_more() -> None:
     backend = HookedBackend(_running(inbox, FAKE_HANG="1"), before=calls.append)
     inbox.put(Leave())
 
-    with pytest.raises(SupersededError):
+    with pytest.raises(AbandonedError):
         await_ending(backend, A, inbox, Ladder(ManualClock(), ()), _ours)
     assert calls == []

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from runner import naming
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.job import Keep
 from runner.engine.journal import Entry, Memory
@@ -109,22 +110,19 @@ def test_the_output_of_what_goes_on_has_a_gap_that_says_so_and_that_of_the_other
 
     broken.give_up()
 
-    logs = broken.life.result(broken.life.result_of_run()) if False else broken.life.logs
-    assert logs.open("t/a").gaps == [GAP]
-    assert logs.open("s/a").gaps == []
+    logs = broken.life.logs.found
+    assert (logs[naming.log(at("t/a"))].gaps, logs[naming.log(at("s/a"))].gaps) == ([GAP], [])
 
 
 @pytest.mark.usefixtures("_impatient")
 def test_a_step_of_which_nobody_knows_whether_it_goes_on_has_a_gap(world: World, journal: Memory) -> None:
-    of = steps_only(step("a"))
-    broken = _Broken(of, world, journal, _end_of("s/a"))
     away = HookedBackend(FakeBackend(world), before=Fault("conclude", "s/a", EngineTimeoutError("no answer")))
-    life = Life(of, backend=away, journal=broken.journal)
+    life = Life(steps_only(step("a")), backend=away, journal=FailingJournal(journal, _end_of("s/a")))
 
     with pytest.raises(JournalError):
         life.start().finish()
 
-    assert life.logs.open("s/a").gaps == [GAP]
+    assert life.logs.found[naming.log(at("s/a"))].gaps == [GAP]
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -352,34 +352,6 @@ def test_an_error_that_nobody_foresaw_while_the_run_is_made_comes_out_too(world:
     assert leftovers(world) == ()
 
 
-class _Filling(Memory):
-    """A journal whose disk is full after so many entries."""
-
-    def __init__(self, room: int) -> None:
-        super().__init__()
-        self._room = room
-
-    def add(self, entry: Entry, epoch: int) -> None:
-        if len(self.read()) >= self._room:
-            raise InfrastructureError("journal: no space left on device")
-        super().add(entry, epoch)
-
-
-def test_a_journal_that_cannot_be_written_ends_the_run_and_leaves_nothing() -> None:
-    of = plan(
-        stage("a", step("x", 1, retry=1), hanging("d", detach=True), step("y", status=["failure"])),
-        stage("b", step("z", seconds=1), needs=("a",)),
-        services=[service("db")],
-    )
-    whole = len(drive(of).entries)
-
-    for room in range(1, whole):
-        world = World(scale=SCALE)
-        with pytest.raises(InfrastructureError, match="no space left"):
-            drive(of, world=world, journal=_Filling(room))
-        assert leftovers(world) == (), room
-
-
 def test_a_driver_that_was_replaced_stops_writing_and_leaves_the_world_to_its_successor(world: World) -> None:
     journal = Memory()
     of = steps_only(hanging("a"))
