@@ -96,7 +96,7 @@ class Beside:
         """End what still runs, all at the same time: of one round of a stage, or of the whole run.
 
         Raises:
-            SupersededError: another driver has taken over the run; nothing was ended.
+            AbandonedError: this driver can go on no longer; nothing was ended.
         """
         self._context.ledger.confirm()
         with self._lock:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from runner.clock import Clock, Deadline
 from runner.engine.backend import Backend, Ending, Signal
-from runner.errors import InfrastructureError, SupersededError
+from runner.errors import AbandonedError, InfrastructureError
 from runner.naming import Address
 from runner.plan.status import Status
 
@@ -34,7 +34,7 @@ class Wake:
 
 @dataclass(frozen=True)
 class Leave:
-    """Another driver has taken over: whoever waits goes, and touches nothing."""
+    """The driver goes on no longer: whoever waits goes, and touches nothing."""
 
 
 Inbox = queue.SimpleQueue[Stop | Wake | Leave]
@@ -95,7 +95,7 @@ def await_ending(
     keeps its own ending. ``confirm`` is called before each signal, as ``Ledger.confirm``.
 
     Raises:
-        SupersededError: another driver has taken over, and the attempt is its own now.
+        AbandonedError: this driver goes on no longer, and the attempt is another one's.
     """
     while True:
         try:
@@ -103,7 +103,7 @@ def await_ending(
         except queue.Empty:
             message = None
         if isinstance(message, Leave):
-            raise SupersededError("this driver of the run has been replaced")
+            raise AbandonedError("this driver of the run goes on no longer")
         ending = backend.conclude(address)
         if ending is not None:
             return ending, ladder.stop

@@ -1,21 +1,27 @@
 """The one place where a run's status changes: journal first, then the state, then whoever watches."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from runner.clock import Clock
+from runner.clock import Clock, Deadline
 from runner.engine.events import Changed, Event, Observer, redacted
 from runner.engine.journal import Entry, Journal
 from runner.engine.state import RunState, Standing
-from runner.errors import InfrastructureError
+from runner.errors import InfrastructureError, JournalError, TransitionError
 from runner.naming import Address
 from runner.plan.model import Plan
 from runner.plan.status import Status
 
 T = TypeVar("T")
+
+_PATIENCE_SECONDS = 5.0
+"""For how long an entry is tried again that cannot be written: a disk or a database may be back in a moment."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
 class Ledger:
@@ -37,7 +43,9 @@ class Ledger:
         inherited: Mapping[str, Address] | None = None,
         began: datetime | None = None,
     ) -> None:
+        self._journal = journal
         self._writer = journal.take()
+        self._broken: JournalError | None = None
         entries = journal.read()
         self._state = RunState(run, plan, entries, inherited)
         self._clock = clock
@@ -53,16 +61,17 @@ class Ledger:
         self._lock = threading.RLock()
 
     def record(self, address: Address, status: Status, *, exit_code: int | None = None, reason: str = "") -> None:
-        """Write that an address enters a status.
+        """Write that an address enters a status; whoever else wants something of the ledger waits meanwhile.
 
         Raises:
             SupersededError: another driver has taken over.
-            InfrastructureError: the journal cannot be written.
+            JournalError: it cannot be written, and that has lasted; from now on nothing else can.
+            TransitionError: it cannot follow on what was written before.
         """
         with self._lock:
             at = self._clock.monotonic() - self._zero
             entry = Entry(address=address, status=status, at=at, exit_code=exit_code, reason=self._redact(reason))
-            self._writer.append(entry)
+            self._write(entry)
             self._state.apply(entry)
             self._observer(Changed(entry))
 
@@ -73,9 +82,43 @@ class Ledger:
 
         Raises:
             SupersededError: another driver has taken over.
+            JournalError: an entry could not be written.
         """
         with self._lock, suppress(InfrastructureError):
+            self._check()
             self._writer.confirm()
+
+    def _write(self, entry: Entry) -> None:
+        """Write an entry, also where that does not work at once."""
+        self._check()
+        patience, pause, tried = Deadline(_PATIENCE_SECONDS), _FIRST_PAUSE, False
+        while True:
+            try:
+                if not (tried and self._written(entry)):
+                    self._writer.append(entry)
+            except TransitionError:
+                raise
+            except InfrastructureError as error:
+                if patience.passed:
+                    self._broken = JournalError(error.message, hint=error.hint)
+                    raise self._broken from error
+            else:
+                return
+            tried = True
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _written(self, entry: Entry) -> bool:
+        """Whether an entry that could not be written is there all the same: a database may fail after it has."""
+        last = next((each for each in reversed(self._journal.read()) if each.address == entry.address), None)
+        if last is None or replace(last, at=entry.at) != entry:
+            return False
+        self._writer.confirm()
+        return True
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise JournalError(self._broken.message, hint=self._broken.hint)
 
     def tell(self, event: Event) -> None:
         """Pass on an event that changes no status."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 
+from runner import naming
 from runner.clock import Clock, SystemClock
 from runner.engine.assemble import assemble
 from runner.engine.backend import Backend
@@ -20,7 +21,7 @@ from runner.engine.readiness import await_services
 from runner.engine.stage import StageDriver, write_off
 from runner.engine.state import Standing
 from runner.engine.values import Values
-from runner.errors import InfrastructureError, SupersededError, UnwantedError
+from runner.errors import AbandonedError, InfrastructureError, JournalError, UnwantedError
 from runner.naming import ORIGINS, SERVICES, Address
 from runner.pipelinectl.saved import Saves
 from runner.pipelinectl.values import Store
@@ -102,7 +103,10 @@ class Driver:
         """Do what is left of the run, and return how it ended.
 
         Raises:
-            SupersededError: another driver has taken over; this one has stopped writing, and left everything as it is.
+            SupersededError: another driver has taken over.
+            JournalError: the journal cannot be written, and that has lasted.
+
+        In both cases this driver and its threads have stopped, and left everything as it is: another may take it up.
         """
         address = Address(self._job.id)
         status = self._ledger.standing(address).status
@@ -115,9 +119,10 @@ class Driver:
             outcome, reason = self._run()
             self._before_end()
             self._ledger.record(address, outcome, reason=reason)
-        except SupersededError:
-            for driver, _ in self._live.values():
-                driver.leave()
+        except AbandonedError as error:
+            self._leave()
+            if isinstance(error, JournalError):
+                self._tell_gaps()
             raise
         return self._ledger.standing(address)
 
@@ -125,7 +130,7 @@ class Driver:
         done = all(map(self._done, self._job.plan.stages))
         try:
             outcome = self._work()
-        except SupersededError:
+        except AbandonedError:
             raise
         except InfrastructureError as error:
             outcome = Status.ERROR, error.explained
@@ -302,6 +307,24 @@ class Driver:
         for address in self._ledger.ask(lambda state: state.unfinished()):
             if address.step:
                 self._ledger.record(address, Status.CANCELLED, reason="it ended with the run")
+
+    def _leave(self) -> None:
+        for driver, _ in self._live.values():
+            driver.leave()
+        for _, task in self._live.values():
+            task.wait()
+
+    def _tell_gaps(self) -> None:
+        """State in the logs of what goes on that nobody keeps its output until another driver comes."""
+        for address in self._ledger.ask(lambda state: state.unfinished()):
+            if address.step and self._goes_on(address):
+                self._context.logs.open(naming.log(address)).gap("nobody drove the run, as its journal had failed")
+
+    def _goes_on(self, address: Address) -> bool:
+        try:
+            return self._context.backend.conclude(address) is None
+        except InfrastructureError:
+            return True  # a gap too many does no harm
 
     def _end_all(self, reason: str) -> None:
         self._ledger.confirm()

@@ -43,14 +43,15 @@ class StageDriver:
         self._inbox.put(stop)
 
     def leave(self) -> None:
-        """Wait for nothing any more, since another driver has taken over; from any thread."""
+        """Begin nothing and wait for nothing any more, since this driver goes on no longer; from any thread."""
+        self._asked = Stop(status=Status.CANCELLED, reason="this driver goes on no longer", grace=0.0)
         self._inbox.put(Leave())
 
     def run(self) -> None:
         """Run round after round, until one is not to be repeated.
 
         Raises:
-            SupersededError: another driver has taken over the run.
+            AbandonedError: this driver can go on no longer.
         """
         while not self._ledger.ask(lambda state: state.stage_done(self._stage)):
             address = self._ledger.stage(self._stage.name)

@@ -46,7 +46,7 @@ def run_step(scope: Scope, step: Step, meanwhile: Callable[[], None]) -> Stop | 
     Returns the stop of the stage that ended it, if one did; the step's own timeout is not one.
 
     Raises:
-        SupersededError: another driver has taken over the run.
+        AbandonedError: this driver can go on no longer.
     """
     while True:
         address = scope.context.ledger.step(scope.stage, step.name)

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Connection, event, func, insert, select, text
 
 from runner.errors import NotFoundError, StoreError, UsageError
 from runner.store.sealing import Vault
@@ -36,7 +37,9 @@ def test_a_registered_pipeline_comes_back_as_it_was_given(pipelines: Pipelines) 
 
     record = pipelines.get("org/app")
 
-    assert record == PipelineRecord(name="org/app", definition='{"repository": "\\u0000"}', created=record.created)
+    assert record == PipelineRecord(
+        name="org/app", definition='{"repository": "\\u0000"}', created=record.created, properties={}, secrets={}
+    )
     assert begun <= record.created <= datetime.now(UTC)
 
 
@@ -47,15 +50,45 @@ def test_registering_again_changes_the_definition_and_nothing_else(pipelines: Pi
 
     pipelines.register("app", '{"new": 1}')
 
-    assert pipelines.all() == (PipelineRecord(name="app", definition='{"new": 1}', created=created),)
-    assert pipelines.properties("app") == {"KEY": "value"}
+    (record,) = pipelines.all()
+    assert record == PipelineRecord(
+        name="app", definition='{"new": 1}', created=created, properties={"KEY": "value"}, secrets={}
+    )
 
 
-def test_all_pipelines_are_listed_by_name(pipelines: Pipelines) -> None:
+def test_all_pipelines_are_listed_by_name_each_with_what_belongs_to_it(pipelines: Pipelines) -> None:
     for name in ("b", "a/b", "a"):
         pipelines.register(name, "{}")
+    pipelines.set_property("b", "KEY", "of b")
+    pipelines.set_property("a", "KEY", "of a")
+    pipelines.set_property("a", "ANOTHER", "too")
+    pipelines.set_secret("a/b", "TOKEN", "x")
 
-    assert [record.name for record in pipelines.all()] == ["a", "a/b", "b"]
+    found = pipelines.all()
+
+    assert [record.name for record in found] == ["a", "a/b", "b"]
+    assert [record.properties for record in found] == [{"ANOTHER": "too", "KEY": "of a"}, {}, {"KEY": "of b"}]
+    assert [list(record.secrets) for record in found] == [[], ["TOKEN"], []]
+    assert found == tuple(pipelines.get(record.name) for record in found)
+
+
+def test_all_pipelines_are_read_in_one_transaction_however_many_there_are(
+    pipelines: Pipelines, database: Database
+) -> None:
+    for number in range(20):
+        pipelines.register(f"app-{number}", "{}")
+        pipelines.set_property(f"app-{number}", "KEY", "value")
+    begun: list[Connection] = []
+    asked: list[str] = []
+    event.listen(database._engine, "begin", begun.append)
+
+    @event.listens_for(database._engine, "before_cursor_execute")
+    def note(*call: Any) -> None:  # noqa: ANN401 - of the cursor, which is asked for nothing here
+        asked.extend(text for text in call[2:3] if text.startswith("SELECT"))
+
+    assert len(pipelines.all()) == 20
+
+    assert (len(begun), len(asked)) == (1, 3)
 
 
 @pytest.mark.parametrize("name", ["a", "_", "7", "org/app.git", "A-b_c.d/e", "x" * 200])
@@ -79,9 +112,7 @@ def test_other_names_are_refused_with_what_would_be_right(pipelines: Pipelines, 
     [
         lambda p: p.get("gone"),
         lambda p: p.remove("gone"),
-        lambda p: p.properties("gone"),
         lambda p: p.secrets("gone"),
-        lambda p: p.secret_names("gone"),
         lambda p: p.set_property("gone", "K", "v"),
         lambda p: p.set_secret("gone", "K", "v"),
         lambda p: p.remove_property("gone", "K"),
@@ -89,8 +120,17 @@ def test_other_names_are_refused_with_what_would_be_right(pipelines: Pipelines, 
     ],
 )
 def test_a_pipeline_that_is_not_there_is_named(pipelines: Pipelines, ask: Callable[[Pipelines], object]) -> None:
+    pipelines.register("there", "{}")
+
     with pytest.raises(NotFoundError, match="there is no pipeline 'gone'"):
         ask(pipelines)
+
+
+def test_no_pipeline_has_an_empty_name(pipelines: Pipelines) -> None:
+    pipelines.register("there", "{}")
+
+    with pytest.raises(NotFoundError, match="there is no pipeline ''"):
+        pipelines.get("")
 
 
 def test_properties_are_set_changed_and_removed(pipelines: Pipelines) -> None:
@@ -104,8 +144,8 @@ def test_properties_are_set_changed_and_removed(pipelines: Pipelines) -> None:
     pipelines.set_property("app", "B", "2")
     pipelines.remove_property("app", "A")
 
-    assert pipelines.properties("app") == {"B": "2", AWKWARD: AWKWARD}
-    assert pipelines.properties("other") == {"B": "of another"}
+    assert pipelines.get("app").properties == {"B": "2", AWKWARD: AWKWARD}
+    assert pipelines.get("other").properties == {"B": "of another"}
 
 
 def test_what_a_pipeline_does_not_have_cannot_be_removed(pipelines: Pipelines) -> None:
@@ -135,7 +175,7 @@ def test_secrets_are_set_changed_and_removed_and_their_names_can_be_asked_for(pi
     pipelines.remove_secret("app", "GONE")
 
     assert pipelines.secrets("app") == {"TOKEN": "second", "AWKWARD": AWKWARD}
-    names = pipelines.secret_names("app")
+    names = pipelines.get("app").secrets
     assert list(names) == ["AWKWARD", "TOKEN"]
     assert all(begun <= updated <= datetime.now(UTC) for updated in names.values())
 

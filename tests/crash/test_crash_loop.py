@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.backends.fake import FakeBackend
 from runner.engine import readiness
+from runner.engine.run import Driver
 from runner.engine.state import RunState
+from runner.errors import JournalError
 from runner.naming import Address
 from runner.pipelinectl.saved import Saved, Saves
 from runner.pipelinectl.values import Store
@@ -26,7 +29,8 @@ from runner.store.sql.database import Database
 from runner.store.sql.journal import SqlJournal
 from runner.store.sql.runs import NewRun, Runs
 from tests.support.crash import Ground, History, Outcome, Point, again, fresh, live_through
-from tests.support.engine import RUN, at
+from tests.support.engine import RUN, Recorders, at
+from tests.support.failing import FailingJournal, nth
 from tests.support.plans import hanging, plan, service, stage, step, steps_only
 
 SCALE = 0.01
@@ -252,6 +256,37 @@ def test_a_crash_at_any_effect_changes_nothing_in_a_database(folder: Path, tell:
 
     tell(_survive(ground, row))
     database.close()
+
+
+def test_a_journal_that_fails_at_any_entry_changes_nothing(
+    of: Plan, monkeypatch: pytest.MonkeyPatch, tell: Callable[[str], None]
+) -> None:
+    monkeypatch.setattr("runner.engine.ledger._PATIENCE_SECONDS", 0.0)
+    undisturbed = live_through(fresh(of, scale=SCALE), ())
+    for number in itertools.count(1):
+        ground = fresh(of, scale=SCALE)
+        given_up = _gives_up(ground, number)
+        _check(undisturbed.outcome(), live_through(ground, ()), (Point(number),))
+        if not given_up:
+            break
+    tell(f"{number - 1} failures survived")
+    assert number > len(undisturbed.ground.journal.read()) / 2
+
+
+def _gives_up(ground: Ground, number: int) -> bool:
+    """Drive a run whose journal fails for good at an entry; return whether its driver gave up. It stays alive."""
+    driver = Driver(
+        job=ground.job,
+        journal=FailingJournal(ground.journal, nth(number)),
+        backend=FakeBackend(ground.world),
+        logs=Recorders(),
+        observer=lambda _: None,
+    )
+    try:
+        driver.drive()
+    except JournalError:
+        return True
+    return False
 
 
 def test_outputs_have_an_effect_that_a_crash_could_change() -> None:

@@ -1,9 +1,10 @@
 """The Docker backend: implements ``engine.backend.Backend`` by putting the parts of this package together."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner import naming
@@ -47,6 +48,8 @@ from runner.plan.model import Ready
 from runner.settings import DockerSettings
 
 _SUBSCRIBING_SECONDS = 5.0
+_REMOVALS = 4
+"""How many containers are removed at once: one that hangs must not hold up those of all other runs."""
 _COPIES = "the engine cannot layer volumes here: workspaces are copied, which takes time and space"
 
 
@@ -57,6 +60,21 @@ class _Stage:
     workspace: Opened
     sandbox: Sandbox
     lost: Callable[[str], None]
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """What is known of one run until it is closed; the lock of the backend guards it.
+
+    ``prepared`` has the images with which attempts were made ready, ``beside`` the services that go on beside steps,
+    ``removing`` the attempts whose containers are being removed.
+    """
+
+    spec: RunSpec | None = None
+    stages: dict[Address, _Stage] = field(default_factory=dict)
+    beside: set[Address] = field(default_factory=set)
+    prepared: dict[Address, str] = field(default_factory=dict)
+    removing: dict[Address, Future[None]] = field(default_factory=dict)
 
 
 class DockerBackend:
@@ -85,17 +103,14 @@ class DockerBackend:
             Creation(engine=engine, reader=self._reader, settings=settings, instance=instance),
         )
         self._sweep = Sweep(engine)
-        self._removals = ThreadPoolExecutor(1, thread_name_prefix="removals")
-        self._removing: dict[Address, Future[None]] = {}
-        self._prepared: dict[Address, str] = {}
-        self._runs: dict[str, RunSpec] = {}
-        self._stages: dict[Address, _Stage] = {}
-        self._beside: set[Address] = set()
+        self._removals = ThreadPoolExecutor(_REMOVALS, thread_name_prefix="removals")
+        self._runs: defaultdict[str, _Run] = defaultdict(_Run)
         self._lock = threading.Lock()
 
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
         """Make the run's network, with a first sandbox in it that fills the run's volumes, and its source beside."""
-        self._runs[run.id] = run
+        with self._lock:
+            self._runs[run.id].spec = run
         source = Task("source", lambda: self._workspaces.open_run(run))
         try:
             self._events.ready()
@@ -112,20 +127,23 @@ class DockerBackend:
 
     def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
         """Make the workspace of a stage, and hand it a sandbox."""
-        with self._lock:
-            if stage.address in self._stages:
-                return
+        if self._stage(stage.address) is not None:
+            return
         workspace = self._workspaces.open_stage(stage)
-        opened = _Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address, lost), lost=lost)
-        with self._lock:
-            self._stages[stage.address] = opened
+        self._keep(
+            stage.address,
+            _Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address, lost), lost=lost),
+        )
 
     def prepare(self, step: StepSpec) -> Phase:
         """Bring an attempt to its gate, or find it as an earlier process has left it."""
-        removal = self._removing.pop(step.address, None)
+        with self._lock:
+            run = self._runs[step.address.run]
+            removal = run.removing.get(step.address)
+            unknown = step.address not in run.prepared
         if removal is not None:
             wait([removal])  # of an attempt of this very address, made ready in vain
-        if step.address not in self._prepared and self._sandboxes.begun(step.address.run):
+        if unknown and self._sandboxes.begun(step.address.run):
             phase = self._containers.standing(step.address, lambda: self._gone(step))
             if phase is not None:
                 return phase
@@ -138,14 +156,17 @@ class DockerBackend:
 
     def _prepare(self, step: StepSpec) -> Phase:
         image = self._images.describe(step.image)
-        if self._prepared.setdefault(step.address, image.id) != image.id:
-            # The step before has made the image anew since this one was made ready.
+        with self._lock:
+            run = self._runs[step.address.run]
+            stale = run.prepared.get(step.address, image.id) != image.id
+        if stale:  # the step before has made the image anew since this one was made ready
             self._containers.discard(step.address)
-            self._prepared[step.address] = image.id
+        with self._lock:
+            run.prepared[step.address] = image.id
         placement = self._placement(step, image)
         if step.alias:
             with self._lock:
-                self._beside.add(step.address)
+                run.beside.add(step.address)
         return self._containers.prepare(step, placement)
 
     def _gone(self, step: StepSpec) -> bool:
@@ -154,7 +175,7 @@ class DockerBackend:
 
     def _bereft(self, step: StepSpec) -> bool:
         """Say whether the sandbox that an attempt should join has died, of which no event has told yet."""
-        stage = self._stages.get(step.address.of_stage())
+        stage = self._stage(step.address.of_stage())
         if stage is None:
             return False
         self._sandboxes.look_after((stage.sandbox.id,))
@@ -166,7 +187,7 @@ class DockerBackend:
 
     def release(self, address: Address, release: Release) -> None:
         """Open the gate, when the workspace is ready for it."""
-        stage = self._stages.get(address.of_stage())
+        stage = self._stage(address.of_stage())
         if stage is not None:
             stage.workspace.finish()
         self._containers.release(address, release)
@@ -184,10 +205,13 @@ class DockerBackend:
 
         ``close_run`` waits for it, and finds by its label what could not be removed.
         """
-        with self._lock:
-            self._beside.discard(address)
         self._containers.silence(address)
-        self._removing[address] = self._removals.submit(self._containers.discard, address)
+        with self._lock:
+            run = self._runs[address.run]
+            run.beside.discard(address)
+            removal = run.removing.get(address)
+            if removal is None or removal.done():
+                run.removing[address] = self._removals.submit(self._containers.discard, address)
 
     def probe(self, service: Address, ready: Ready | None) -> Readiness:
         """Say whether a service can be used."""
@@ -199,7 +223,7 @@ class DockerBackend:
     def outputs(self, stage: Address) -> Mapping[str, bytes]:
         """Return what steps of the run have left for later ones."""
         opened = self._opened(stage)
-        return self._outputs.read(opened.sandbox) if self._runs[stage.run].outputs else {}
+        return self._outputs.read(opened.sandbox) if self._spec(stage.run).outputs else {}
 
     def values(self, run: str, *, wanted: Wanted) -> Store:
         """Return the store of a run's values as it is now."""
@@ -226,8 +250,9 @@ class DockerBackend:
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         """Give back the sandbox; copy what a stage has left if something of it goes on writing."""
         with self._lock:
-            opened = self._stages.pop(stage, None)
-            writing = any(address.of_stage() == stage for address in self._beside)
+            run = self._known(stage.run)
+            opened = run.stages.pop(stage, None)
+            writing = any(address.of_stage() == stage for address in run.beside)
         if opened is None:
             return ()
         self._sandboxes.give(stage.run, opened.sandbox)
@@ -240,14 +265,22 @@ class DockerBackend:
         return self._workspaces.export(run, layers, target, wanted)
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
-        """Remove the containers of a run, then its network, then its volumes."""
-        wait(self._removing.values())
-        self._removing.clear()
-        self._sandboxes.forget(run.id)
+        """Remove the containers of a run, then its network, then its volumes; forget it, also where something is left.
+
+        No other run is waited for.
+        """
         with self._lock:
-            for stage in [address for address in self._stages if address.run == run.id]:
-                del self._stages[stage]
-        self._prepared = {address: image for address, image in self._prepared.items() if address.run != run.id}
+            removing = tuple(self._known(run.id).removing.values())
+            self._runs.pop(run.id, None)
+        wait([removal for removal in removing if not removal.cancel()])  # all that have not begun are found below
+        self._sandboxes.forget(run.id)
+        self._containers.forget(run.id)
+        try:
+            self._remove(run, keep=keep)
+        finally:
+            self._workspaces.forget(run.id)
+
+    def _remove(self, run: RunSpec, *, keep: bool) -> None:
         containers = tuple(remnant for remnant in self._sweep.of_run(run.id) if remnant.kind == "container")
         left = self._sweep.remove(containers)
         network = Task("remove network", lambda: self._networks.remove(run.id))
@@ -257,7 +290,6 @@ class DockerBackend:
             network.finish()
         if left:
             raise InfrastructureError(f"containers are left behind: {', '.join(remnant.name for remnant in left)}")
-        self._runs.pop(run.id, None)
 
     def close(self) -> None:
         """End the threads of this backend; what runs on the engine is left alone."""
@@ -267,26 +299,42 @@ class DockerBackend:
         self._sandboxes.close()
         self._workspaces.close()
 
-    def _opened(self, stage: Address) -> _Stage:
+    def _known(self, run: str) -> _Run:
+        """Return what is known of a run, which is nothing before it is opened; the lock is held."""
+        return self._runs.get(run) or _Run()
+
+    def _spec(self, run: str) -> RunSpec:
         with self._lock:
-            opened = self._stages.get(stage)
+            spec = self._known(run).spec
+        if spec is None:
+            raise InfrastructureError(f"run {run} is not open")
+        return spec
+
+    def _stage(self, stage: Address) -> _Stage | None:
+        with self._lock:
+            return self._known(stage.run).stages.get(stage)
+
+    def _keep(self, stage: Address, opened: _Stage) -> None:
+        with self._lock:
+            self._runs[stage.run].stages[stage] = opened
+
+    def _opened(self, stage: Address) -> _Stage:
+        opened = self._stage(stage)
         if opened is None:
             raise InfrastructureError(f"{stage}: the stage is not open")
         return opened
 
     def _standing(self, stage: Address) -> _Stage | None:
         """Return an open stage with a sandbox that lives: another one, if the engine has ended that it had."""
-        with self._lock:
-            opened = self._stages.get(stage)
+        opened = self._stage(stage)
         if opened is None or self._sandboxes.lives(stage.run, opened.sandbox):
             return opened
         opened = replace(opened, sandbox=self._sandboxes.take(stage, opened.lost))
-        with self._lock:
-            self._stages[stage] = opened
+        self._keep(stage, opened)
         return opened
 
     def _placement(self, step: StepSpec, image: Image) -> Placement:
-        address, run = step.address, self._runs[step.address.run]
+        address, run = step.address, self._spec(step.address.run)
         stage = self._standing(address.of_stage()) if step.workspace else None
         if step.workspace and stage is None:
             raise InfrastructureError(f"{address}: its stage is not open")

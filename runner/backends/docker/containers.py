@@ -232,6 +232,14 @@ class Containers:
             self._forget(attempt)
         remove(self._engine, naming.container(address))
 
+    def forget(self, run: str) -> None:
+        """Hear nothing more of the attempts of a run; their containers are left alone."""
+        for attempt in self._all():
+            if attempt.address.run == run:
+                self._creation.let_go(attempt)
+                attempt.tap.close()
+                self._forget(attempt)
+
     def signalled(self, container: str) -> None:
         """Hear that a container was sent a signal: unless it was ours, it may be the engine's."""
         for attempt in self._all():

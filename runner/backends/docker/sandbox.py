@@ -166,6 +166,8 @@ class Sandboxes:
         """Stop caring for the sandboxes of a run, and see to it that no more are made: all can be removed now."""
         with self._lock:
             pool = self._pools.pop(run, None)
+            for container in pool.live if pool else ():
+                self._holders.pop(container, None)
         if pool is None:
             return
         if pool.maker is not None:

@@ -189,10 +189,8 @@ class Workspaces:
         Raises:
             InfrastructureError: some are left, named in the message; may be called again.
         """
-        opened = self._runs.pop(run.id, None)
-        self._artifacts.forget(run.id)
-        if opened and opened.recorded:
-            opened.recorded.exception()
+        opened = self._runs.get(run.id)
+        self.forget(run.id)
         self._helpers.remove_left(run.id)
         if run.source and run.source.mode is SourceMode.BIND:
             base = opened.base if opened else open_source(self._volumes, self._helpers, run)
@@ -200,6 +198,13 @@ class Workspaces:
                 self._bound_files.give_back(run, base)
         if not keep:
             remove_volumes(self._engine, {naming.LABEL_RUN: run.id})
+
+    def forget(self, run: str) -> None:
+        """Close a run, and leave what there is of it on the engine alone."""
+        opened = self._runs.pop(run, None)
+        self._artifacts.forget(run)
+        if opened and opened.recorded:
+            opened.recorded.exception()
 
     def close(self) -> None:
         """End the threads."""

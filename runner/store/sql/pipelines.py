@@ -1,10 +1,13 @@
 """Registered pipelines, with their properties, plain and secure."""
 
 import re
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Column, Connection, Table, delete, insert, select, update
 
 from runner.clock import Clock, SystemClock
 from runner.errors import NotFoundError, UsageError, quoted
@@ -12,16 +15,23 @@ from runner.store.sealing import Vault
 from runner.store.sql.database import Database
 from runner.store.sql.tables import pipelines, properties, secrets
 
+_Value = TypeVar("_Value")
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineRecord:
-    """A registered pipeline; ``definition`` is JSON that says where its file is and with which facts it runs."""
+    """A registered pipeline; ``definition`` is JSON that says where its file is and with which facts it runs.
+
+    ``properties`` are the plain ones; of the secure ones ``secrets`` has the names, each with the time when it was set.
+    """
 
     name: str
     definition: str
     created: datetime
+    properties: Mapping[str, str]
+    secrets: Mapping[str, datetime]
 
 
 class Pipelines:
@@ -55,18 +65,20 @@ class Pipelines:
     def get(self, name: str) -> PipelineRecord:
         """Return a pipeline."""
         with self._database.reading() as connection:
-            return _pipeline(connection, name)
+            found = _records(connection, name)
+        if not found:
+            raise _unknown(name)
+        return found[0]
 
     def all(self) -> tuple[PipelineRecord, ...]:
         """Return all pipelines, by name."""
         with self._database.reading() as connection:
-            found = connection.execute(select(pipelines).order_by(pipelines.c.name)).mappings()
-            return tuple(PipelineRecord(**row) for row in found)
+            return _records(connection)
 
     def remove(self, name: str) -> None:
         """Forget a pipeline, its properties and its secrets; its runs stay."""
         with self._database.writing() as connection:
-            _pipeline(connection, name, lock=True)
+            _lock(connection, name)
             connection.execute(delete(pipelines).where(pipelines.c.name == name))
 
     def set_property(self, pipeline: str, name: str, value: str) -> None:
@@ -77,13 +89,6 @@ class Pipelines:
         """Remove a property; raises NotFoundError also when there is none of that name."""
         self._remove(properties, pipeline, name, "property")
 
-    def properties(self, pipeline: str) -> dict[str, str]:
-        """Return the plain properties of a pipeline, by name."""
-        wanted = select(properties).where(properties.c.pipeline == pipeline).order_by(properties.c.name)
-        with self._database.reading() as connection:
-            _pipeline(connection, pipeline)
-            return {row.name: row.value for row in connection.execute(wanted)}
-
     def set_secret(self, pipeline: str, name: str, value: str) -> None:
         """Set a secure property."""
         sealed = self._vault.seal(value, _purpose(pipeline, name))
@@ -93,46 +98,63 @@ class Pipelines:
         """Remove a secure property; raises NotFoundError also when there is none of that name."""
         self._remove(secrets, pipeline, name, "secret")
 
-    def secret_names(self, pipeline: str) -> dict[str, datetime]:
-        """Return the names of the secure properties of a pipeline, each with the time when it was set."""
-        return {name: updated for name, (_, updated) in self._sealed(pipeline).items()}
-
     def secrets(self, pipeline: str) -> dict[str, str]:
         """Return the secure properties of a pipeline, by name."""
-        return {
-            name: self._vault.reveal(sealed, _purpose(pipeline, name))
-            for name, (sealed, _) in self._sealed(pipeline).items()
-        }
-
-    def _sealed(self, pipeline: str) -> dict[str, tuple[bytes, datetime]]:
         wanted = select(secrets).where(secrets.c.pipeline == pipeline).order_by(secrets.c.name)
         with self._database.reading() as connection:
-            _pipeline(connection, pipeline)
-            return {row.name: (row.sealed, row.updated) for row in connection.execute(wanted)}
+            _check(connection, pipeline)
+            sealed = {row.name: row.sealed for row in connection.execute(wanted)}
+        return {name: self._vault.reveal(each, _purpose(pipeline, name)) for name, each in sealed.items()}
 
     def _set(self, table: Table, pipeline: str, name: str, **values: object) -> None:
         if not name:
             raise UsageError("a property needs a name")
         with self._database.writing() as connection:
-            _pipeline(connection, pipeline, lock=True)
+            _lock(connection, pipeline)
             there = (table.c.pipeline == pipeline, table.c.name == name)
             if not connection.execute(update(table).where(*there).values(values)).rowcount:
                 connection.execute(insert(table).values({**values, "pipeline": pipeline, "name": name}))
 
     def _remove(self, table: Table, pipeline: str, name: str, what: str) -> None:
         with self._database.writing() as connection:
-            _pipeline(connection, pipeline, lock=True)
+            _lock(connection, pipeline)
             if not connection.execute(delete(table).where(table.c.pipeline == pipeline, table.c.name == name)).rowcount:
                 raise NotFoundError(f"pipeline {pipeline} has no {what} {quoted(name)}")
 
 
-def _pipeline(connection: Connection, name: str, *, lock: bool = False) -> PipelineRecord:
-    """Return a pipeline; ``lock`` keeps others from changing what belongs to it until the transaction ends."""
-    wanted = select(pipelines).where(pipelines.c.name == name)
-    found = connection.execute(wanted.with_for_update() if lock else wanted).mappings().first()
-    if found is None:
-        raise NotFoundError(f"there is no pipeline {quoted(name)}", hint="register it first")
-    return PipelineRecord(**found)
+def _records(connection: Connection, name: str | None = None) -> tuple[PipelineRecord, ...]:
+    """Return the pipeline of a name, or all by name, each with what belongs to it."""
+    wanted = select(pipelines).where(*([] if name is None else [pipelines.c.name == name])).order_by(pipelines.c.name)
+    found = connection.execute(wanted).mappings().all()
+    plain = _belonging(connection, properties.c.value, name)
+    secure = _belonging(connection, secrets.c.updated, name)
+    return tuple(PipelineRecord(**row, properties=plain[row["name"]], secrets=secure[row["name"]]) for row in found)
+
+
+def _belonging(connection: Connection, column: Column[_Value], name: str | None) -> defaultdict[str, dict[str, _Value]]:
+    """Return a column of what belongs to a pipeline, or to each of all, by the names of both."""
+    owner, key = column.table.c.pipeline, column.table.c.name
+    wanted = select(owner, key, column).where(*([] if name is None else [owner == name])).order_by(key)
+    found: defaultdict[str, dict[str, _Value]] = defaultdict(dict)
+    for pipeline, what, value in connection.execute(wanted):
+        found[pipeline][what] = value
+    return found
+
+
+def _check(connection: Connection, name: str) -> None:
+    if connection.execute(select(pipelines.c.name).where(pipelines.c.name == name)).first() is None:
+        raise _unknown(name)
+
+
+def _lock(connection: Connection, name: str) -> None:
+    """Keep others from changing a pipeline, and what belongs to it, until the transaction ends."""
+    wanted = select(pipelines.c.name).where(pipelines.c.name == name).with_for_update()
+    if connection.execute(wanted).first() is None:
+        raise _unknown(name)
+
+
+def _unknown(name: str) -> NotFoundError:
+    return NotFoundError(f"there is no pipeline {quoted(name)}", hint="register it first")
 
 
 def _purpose(pipeline: str, name: str) -> str:

@@ -1,11 +1,24 @@
 """The runs of the daemon: one row each, from submission until nobody remembers them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from runner.clock import Clock, SystemClock
@@ -43,7 +56,7 @@ class NewRun:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A run as it stands. ``number`` counts submissions, from 1; times are in UTC; ``result`` is JSON, or empty."""
+    """A run as it stands, without what may be large. ``number`` counts submissions, from 1; times are in UTC."""
 
     number: int
     id: str
@@ -54,14 +67,22 @@ class RunRecord:
     status: Status
     reason: str
     epoch: int
-    ordered: str
-    sealed: bytes
     cancel: Cancel
     origin: str
     started: datetime | None
     ended: datetime | None
     kept_until: datetime | None
-    result: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ordered:
+    """What was ordered, as JSON, and the secrets that were given with it, sealed: as in ``NewRun``."""
+
+    ordered: str
+    sealed: bytes
+
+
+_RECORD, _ORDERED = (tuple(runs.c[each.name] for each in fields(kind)) for kind in (RunRecord, Ordered))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,11 +149,29 @@ class Runs:
         with self._database.reading() as connection:
             return _get(connection, run)
 
+    def order_of(self, run: str) -> Ordered:
+        """Return what was ordered, which may have many megabytes.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._database.reading() as connection:
+            return Ordered(**_row(connection, run, select(*_ORDERED)))
+
+    def result_of(self, run: str) -> str:
+        """Return the document, in JSON, that ``set_result`` has kept; empty when there is none.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        with self._database.reading() as connection:
+            return str(_row(connection, run, select(runs.c.result))["result"])
+
     def find(
         self, pipeline: str = "", statuses: Collection[Status] = (), limit: int = 50, before: int | None = None
     ) -> tuple[RunRecord, ...]:
         """Return the newest runs, newest first: of a pipeline, in one of some statuses, submitted before a number."""
-        wanted = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        wanted = select(*_RECORD).order_by(runs.c.number.desc()).limit(limit)
         if pipeline:
             wanted = wanted.where(runs.c.pipeline == pipeline)
         if statuses:
@@ -174,10 +213,10 @@ class Runs:
             ConflictError: it has ended.
         """
         with self._database.writing() as connection:
-            found = _lock(connection, run)
-            if found.status.ended:
-                raise ConflictError(f"run {run} has ended: {found.status}")
-            if found.cancel is not Cancel.FORCED:
+            status, cancel = _lock(connection, run)
+            if status.ended:
+                raise ConflictError(f"run {run} has ended: {status}")
+            if cancel is not Cancel.FORCED:
                 _change(connection, run, cancel=Cancel.FORCED if forced else Cancel.POLITE)
 
     def set_result(self, run: str, result: str) -> None:
@@ -295,17 +334,21 @@ class Runs:
             return tuple(RunRecord(**found) for found in connection.execute(wanted).mappings())
 
 
-def _get(connection: Connection, run: str, *, lock: bool = False) -> RunRecord:
-    wanted = select(runs).where(runs.c.id == run)
-    found = connection.execute(wanted.with_for_update(key_share=True) if lock else wanted).mappings().first()
+def _get(connection: Connection, run: str) -> RunRecord:
+    return RunRecord(**_row(connection, run, select(*_RECORD)))
+
+
+def _lock(connection: Connection, run: str) -> tuple[Status, Cancel]:
+    """Return how a run stands that nobody else changes until the end of the transaction."""
+    found = _row(connection, run, select(runs.c.status, runs.c.cancel).with_for_update(key_share=True))
+    return found["status"], found["cancel"]
+
+
+def _row(connection: Connection, run: str, wanted: Select[Any]) -> RowMapping:
+    found = connection.execute(wanted.where(runs.c.id == run)).mappings().first()
     if found is None:
         raise NotFoundError(f"there is no run {run}")
-    return RunRecord(**found)
-
-
-def _lock(connection: Connection, run: str) -> RunRecord:
-    """Return a run that nobody else changes until the end of the transaction."""
-    return _get(connection, run, lock=True)
+    return found
 
 
 def _change(connection: Connection, run: str, **values: Any) -> None:  # noqa: ANN401 - of any column

@@ -77,13 +77,13 @@ runs = Table(
     Column("status", Choice(Status), nullable=False),
     Column("reason", Words, nullable=False),
     Column("epoch", Count, nullable=False),
-    Column("ordered", Words, nullable=False),
-    Column("sealed", Sealed, nullable=False),
     Column("cancel", Choice(Cancel), nullable=False),
     Column("origin", Words, nullable=False),
     Column("started", Moment),
     Column("ended", Moment),
     Column("kept_until", Moment),
+    Column("ordered", Words, nullable=False),
+    Column("sealed", Sealed, nullable=False),
     Column("result", Words, nullable=False),
     sqlite_autoincrement=True,  # so that the number of a forgotten run is not given to another
 )

@@ -37,8 +37,11 @@ CODES = {
     "TransitionError": 3,
     "DaemonRunningError": 3,
     "DaemonUnavailableError": 3,
+    "OrderError": 3,
     "BusyError": 3,
     "UnwantedError": 3,
+    "AbandonedError": 3,
+    "JournalError": 3,
     "SupersededError": 3,
 }
 

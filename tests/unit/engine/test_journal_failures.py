@@ -10,11 +10,11 @@ from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.job import Keep
 from runner.engine.journal import Entry, Memory
 from runner.errors import EngineTimeoutError, JournalError
-from runner.plan.model import OnLost, Plan
+from runner.plan.model import OnLost, Plan, PullPolicy
 from runner.plan.status import Status
 from tests.support.engine import RUN, SCALE, Life, Result, at, at_service, drive
 from tests.support.failing import FailingJournal, nth
-from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend
+from tests.support.hooked import DEADLINE, Call, Fault, Hook, HookedBackend, Moment, nothing
 from tests.support.plans import hanging, plan, service, stage, step, steps_only
 
 TOUCHING = ("signal TERM", "signal KILL", "discard", "close_stage", "close_run", "release")
@@ -41,12 +41,19 @@ def _end_of(path: str) -> Callable[[Entry], bool]:
 
 
 class _Broken:
-    """A driver whose journal fails from an entry on, for good. ``touched`` are the calls from then on."""
+    """A driver whose journal fails for good when step ``s/a`` has ended, but not before ``other`` has come.
 
-    def __init__(self, of: Plan, world: World, journal: Memory, when: Callable[[Entry], bool]) -> None:
-        self.journal = FailingJournal(journal, when)
+    ``touched`` are the calls from then on. ``after`` is a hook.
+    """
+
+    def __init__(
+        self, of: Plan, world: World, journal: Memory, other: Moment | None = None, after: Hook = nothing
+    ) -> None:
+        self.journal = FailingJournal(journal, _end_of("s/a"))
         self.touched: list[Call] = []
-        self.life = Life(of, backend=HookedBackend(FakeBackend(world), before=self._see), journal=self.journal)
+        self._other = other
+        seeing = HookedBackend(FakeBackend(world), before=self._see, after=other or nothing)
+        self.life = Life(of, backend=HookedBackend(seeing, after=after), journal=self.journal)
 
     def give_up(self) -> None:
         """Drive until the driver gives up."""
@@ -57,6 +64,8 @@ class _Broken:
     def _see(self, call: Call) -> None:
         if self.journal.down.is_set() and call.verb in TOUCHING:
             self.touched.append(call)
+        if (call.verb, call.path) == ("conclude", "s/a") and self._other is not None:
+            self._other.wait()
 
 
 def _threads() -> set[threading.Thread]:
@@ -69,7 +78,7 @@ def test_a_step_that_has_ended_while_the_journal_failed_is_a_success_and_ran_onc
     world: World, journal: Memory, on_lost: OnLost
 ) -> None:
     of = steps_only(step("a"), step("b"), on_lost=on_lost)
-    broken = _Broken(of, world, journal, _end_of("s/a"))
+    broken = _Broken(of, world, journal)
 
     broken.give_up()
     assert (broken.touched, world.containers[at("s/a")].exit_code) == ([], 0)
@@ -88,7 +97,7 @@ def test_what_runs_elsewhere_is_left_running_and_taken_up(world: World, journal:
         services=[service("db")],
     )
     before = _threads()
-    broken = _Broken(of, world, journal, _end_of("s/a"))
+    broken = _Broken(of, world, journal, Moment("release", "t/a"))
 
     broken.give_up()
     assert broken.touched == []
@@ -102,11 +111,43 @@ def test_what_runs_elsewhere_is_left_running_and_taken_up(world: World, journal:
 
 
 @pytest.mark.usefixtures("_impatient")
+def test_a_driver_that_gives_up_waits_for_what_its_threads_are_at(world: World, journal: Memory) -> None:
+    """Whoever takes the run up in the same process would meet them else."""
+    of = plan(stage("s", step("a")), stage("t", step("a")))
+    done = threading.Event()
+
+    def slow(call: Call) -> None:
+        if (call.verb, call.path) == ("prepare", "t/a"):
+            assert broken.journal.down.wait(DEADLINE)
+            done.wait(0.2)
+            done.set()
+
+    broken = _Broken(of, world, journal, Moment("prepare", "t/a"), slow)
+    broken.give_up()
+
+    assert done.is_set()
+    assert world.starts == {at("s/a"): 1}
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_driver_that_gives_up_waits_for_no_download(world: World, journal: Memory) -> None:
+    of = plan(stage("s", step("a")), stage("t", step("a", image="i", pull=PullPolicy.ON_START)))
+    over = threading.Event()
+
+    def hang(call: Call) -> None:
+        if (call.verb, call.path) == ("fetch", "i"):
+            over.wait(2 * DEADLINE)
+
+    _Broken(of, world, journal, Moment("fetch", "i"), hang).give_up()
+    over.set()
+
+
+@pytest.mark.usefixtures("_impatient")
 def test_the_output_of_what_goes_on_has_a_gap_that_says_so_and_that_of_the_others_has_none(
     world: World, journal: Memory
 ) -> None:
     of = plan(stage("s", step("a")), stage("t", step("a", seconds=40)))
-    broken = _Broken(of, world, journal, _end_of("s/a"))
+    broken = _Broken(of, world, journal, Moment("release", "t/a"))
 
     broken.give_up()
 
@@ -129,8 +170,8 @@ def test_a_step_of_which_nobody_knows_whether_it_goes_on_has_a_gap(world: World,
 def test_a_run_that_is_cancelled_while_its_journal_fails_ends_its_steps_when_it_can_be_written_again(
     world: World, journal: Memory
 ) -> None:
-    of = plan(stage("s", hanging("a")), stage("t", step("a", seconds=1)))
-    broken = _Broken(of, world, journal, _end_of("t/a"))
+    of = plan(stage("s", step("a")), stage("t", hanging("a")))
+    broken = _Broken(of, world, journal, Moment("release", "t/a"))
     life = broken.life.start()
     assert broken.journal.down.wait(DEADLINE)
     life.driver.cancel()
@@ -142,8 +183,8 @@ def test_a_run_that_is_cancelled_while_its_journal_fails_ends_its_steps_when_it_
     later.driver.cancel()
     result = later.start().finish()
 
-    assert (result.run.status, result.status("s/a")) == (Status.CANCELLED, Status.CANCELLED)
-    assert result.standing("s/a").exit_code == 143
+    assert (result.run.status, result.statuses) == (Status.CANCELLED, {"s/a": "success", "t/a": "cancelled"})
+    assert result.standing("t/a").exit_code == 143
 
 
 @pytest.mark.usefixtures("_impatient")

@@ -3,8 +3,6 @@
 import json
 import os
 import random
-from collections.abc import Sequence
-from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -21,11 +19,9 @@ def script() -> ModuleType:
     return load("soak")
 
 
-def samples(script: ModuleType, *memory: float, **last: int) -> list[Any]:
-    """Return samples, of which the last may have other figures."""
-    facts = {"threads": 10, "descriptors": 50}
-    found = [script.Sample(at=10.0 * number, memory=size, **facts) for number, size in enumerate(memory)]
-    return [*found[:-1], replace(found[-1], **last)]
+def a_sample(script: ModuleType, **changes: float) -> Any:
+    facts: dict[str, float] = {"at": 10.0, "memory": 100.0, "threads": 10, "descriptors": 50}
+    return script.Sample(**(facts | changes))
 
 
 class FakeDaemon:
@@ -50,24 +46,18 @@ class FakeDaemon:
 
 
 @pytest.mark.parametrize(
-    ("memory", "grown"),
+    ("later", "grown"),
     [
-        ((50, 90, 100, 101, 100, 102, 70), []),
-        ((50, 90, 100, 101, 130, 130, 70), ["memory: 100.5, later 130"]),
-        ((100, 100, 100, 100, 50, 50, 50), []),
-        ((50, 100), []),
+        ({"memory": 114.0, "threads": 15, "descriptors": 59}, []),
+        ({"memory": 116.0}, ["memory: 100, later 116"]),
+        ({"threads": 30, "descriptors": 80}, ["threads: 10, later 30", "descriptors: 50, later 80"]),
+        ({"memory": 50.0, "threads": 1}, []),
     ],
 )
-def test_memory_that_grows_after_a_warm_up_is_told(
-    script: ModuleType, memory: Sequence[float], grown: list[str]
+def test_what_has_grown_is_told_and_a_little_is_no_growth(
+    script: ModuleType, later: dict[str, float], grown: list[str]
 ) -> None:
-    assert script.growth(samples(script, *memory)) == grown
-
-
-def test_a_few_threads_more_at_the_end_are_no_growth_and_many_descriptors_are(script: ModuleType) -> None:
-    found = samples(script, *[100.0] * 7, threads=15, descriptors=80)
-
-    assert script.growth(found) == ["descriptors: 50, later 80"]
+    assert script.growth(a_sample(script), a_sample(script, **later)) == grown
 
 
 def test_a_sample_is_of_the_process_that_is_named(script: ModuleType) -> None:
@@ -119,4 +109,4 @@ def test_a_row_counts_by_status(script: ModuleType) -> None:
     work = script.Work()
     work.ended.update({Status.SUCCESS: 3, Status.FAILURE: 1, Status.CANCELLED: 2})
 
-    assert script.row(samples(script, 99.5)[0], work).split() == ["0", "6", "3", "1", "2", "99.5", "10", "50"]
+    assert script.row(a_sample(script, memory=99.5), work).split() == ["0", "6", "3", "1", "2", "99.5", "10", "50"]

@@ -296,3 +296,22 @@ def test_a_signal_of_somebody_else_makes_an_end_suspect(containers: Containers) 
     assert not attempt.tap.suspect
     containers.signalled("c")
     assert attempt.tap.suspect
+
+
+def test_a_run_that_is_forgotten_is_heard_of_no_more_and_others_are(containers: Containers, stub: StubEngine) -> None:
+    attempt, forgotten = attempt_of(containers)
+    attempt.connection, theirs = connection_pair()
+    others = Recorder()
+    other = Attempt(address=Address("other", "s", "t"), tap=Tap(keeps_log=False), container="d", released=True)
+    other.tap.follow(others, others.wake)
+    containers._keep(other)
+
+    containers.forget("r")
+    for each in ("c", "d"):
+        containers.died(each, 0)
+
+    assert (forgotten.closed, others.closed) == (True, False)
+    assert (attempt.tap.dead.is_set(), other.tap.dead.is_set()) == (False, True)
+    assert theirs.recv(1) == b""
+    assert not [request for request in stub.requests if request.startswith("DELETE")]
+    theirs.close()
