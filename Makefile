@@ -1,13 +1,14 @@
 PYTHON ?= python3
 PARTS ?=
 ROUNDS ?= 5
+MINUTES ?= 10
 
 STAMP := .venv/.installed
 SAMPLE := tests/samples/shop
 # What tests need beside an engine and Python.
-TEST_PACKAGES := apache2-utils busybox-static docker-registry iproute2 openssh-server openssl shellcheck
+TEST_PACKAGES := apache2-utils busybox-static docker-registry iproute2 openssh-server openssl postgresql shellcheck
 
-.PHONY: help setup images run check test integration-all bench golden clean
+.PHONY: help setup images run check test integration-all crash-all soak bench golden clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 24
@@ -38,6 +39,13 @@ test: setup check ## check, then all tests (PARTS="unit contract": only these pa
 integration-all: setup ## run the integration tests with every case, not a sample
 	@scripts/ensure-packages $(TEST_PACKAGES)
 	@scripts/test --all integration
+
+crash-all: setup ## let the daemon die at every point, and kill it fifty times (an hour)
+	@scripts/ensure-packages $(TEST_PACKAGES)
+	@scripts/test --all crash
+
+soak: setup ## let a daemon work on eight runs at a time (MINUTES=10)
+	@.venv/bin/python scripts/soak --minutes $(MINUTES)
 
 bench: setup ## measure against plain Docker (ROUNDS=5)
 	@.venv/bin/python scripts/bench --rounds $(ROUNDS)
