@@ -58,7 +58,7 @@ def reborn(stand: Stand, *stages: str) -> None:
 def joined(stand: Stand, stage: Address) -> str:
     """Return the sandbox that an open stage has."""
     assert isinstance(stand.backend, DockerBackend)
-    return stand.backend._stages[stage].sandbox.id
+    return stand.backend._opened(stage).sandbox.id
 
 
 def test_a_sandbox_has_one_capability_no_log_and_an_input_that_outlives_its_client(stand: Stand) -> None:
