@@ -1,6 +1,7 @@
 """The agent of a daemon: drives its runs on one engine, and lets whoever wants follow them."""
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,11 @@ class Means:
     def journal(self, run: str) -> SqlJournal:
         """Return the journal of a run."""
         return SqlJournal(self.database, run, self.clock)
+
+    def let_go(self, run: str) -> None:
+        """Give up what only a rerun of a run or a look into it would need."""
+        self.trees.give_back(run)
+        shutil.rmtree(self.folder(run).saved, ignore_errors=True)  # a folder that is not there is as good
 
     def folder(self, run: str) -> RunFolder:
         """Return the folder of a run."""
@@ -216,7 +222,7 @@ class LocalAgent:
             record = self._means.runs.get(run)
             if record.status.ended:  # an earlier driver could not come to its own end
                 if record.kept_until is None:
-                    self._means.trees.give_back(run)
+                    self._means.let_go(run)
                 live.events.close()
                 return
             if record.cancel is not Cancel.NOT:
@@ -294,7 +300,7 @@ class LocalAgent:
                 live.observe(Notice(f"secret {name} is too short to be masked in logs"))
         drive.drive(live.observe)
         if not drive.kept:
-            self._means.trees.give_back(run)
+            self._means.let_go(run)
 
     def _settle(self, drive: Drive) -> None:
         """Store what a run has left, before it is over for everybody else."""
@@ -313,7 +319,7 @@ class LocalAgent:
         writer, entries = journal.take(), journal.read()
         self._means.backend.close_run(RunSpec(id=run, home=plan.home, workdir=plan.workdir), keep=False)
         self._means.runs.release(run)
-        self._means.trees.give_back(run)
+        self._means.let_go(run)
         at = max((entry.at for entry in entries), default=0.0)
         for entry in (
             *_endings(RunState(run, plan, entries), outcome, at, reason),

@@ -84,7 +84,7 @@ class Housekeeping:
         with self._keeping.lock:
             for run in self._expired():
                 self._means.runs.release(run)
-                self._means.trees.give_back(run)
+                self._means.let_go(run)
         sweep_daemon(self._engine, self._instance.id, self._standing)
         while forgotten := self._means.runs.forget(beyond=self._settings.keep_runs):
             for run in forgotten:

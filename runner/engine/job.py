@@ -26,6 +26,9 @@ class Logs(Protocol):
     def open(self, name: str) -> Output:
         """Return the log of that name, to append to."""
 
+    def holds(self, name: str) -> bool:
+        """Whether anything has been kept of the log of that name."""
+
     def hide(self, value: str) -> bool:
         """Mask a secret in all logs from now on; False for one that is too short to be masked."""
 

@@ -88,7 +88,8 @@ def launch(context: Context, what: Launch) -> Stop | Ending | None:
     spec = what.spec
     address = spec.address
     phase: Phase | None = None
-    if context.ledger.standing(address).status is Status.RUNNING:
+    begun = context.ledger.standing(address).status is Status.RUNNING
+    if begun:
         phase = _resume(context, what)
     else:
         context.ledger.record(address, Status.RUNNING)
@@ -98,7 +99,9 @@ def launch(context: Context, what: Launch) -> Stop | Ending | None:
         if (stop := what.stopped()) is not None:
             return stop
         phase = context.backend.prepare(spec)
-    if phase is Phase.GONE:
+    # Whoever has removed the volumes of a run as well has taken the backend's proof; what the attempt printed is left.
+    printed = begun and spec.workspace and context.logs.holds(naming.log(address))
+    if phase is Phase.GONE or (phase is Phase.READY and printed):
         return Ending(exit_code=None, reason=_GONE)
     if phase is Phase.READY and (stop := what.stopped()) is not None:
         return stop

@@ -116,6 +116,7 @@ class StepLog:
             for stream, redactor in self._redactors.items():
                 self._append(stream, redactor.finish())
                 self._refuse(redactor)
+            self._tell_problem()
             while self._files:
                 try:
                     os.close(self._files.pop())
@@ -123,6 +124,22 @@ class StepLog:
                     self._stop(error)
             self.closed = True
         self._changes.bump()
+
+    def _tell_problem(self) -> None:
+        """Say in the file what is missing, if the disk has room again."""
+        problem, before = self.problem, self.records
+        if problem is None or not self._files:
+            return
+        log, index = self._files
+        try:
+            os.ftruncate(log, self._offset)  # what was written of a chunk that is not in the index
+            os.ftruncate(index, before * RECORD_SIZE)
+        except OSError:
+            return
+        self.problem = None
+        self._notice(problem)
+        if self.records == before:
+            self.problem = problem
 
     def _refuse(self, redactor: Redactor) -> None:
         """Say once that a step has announced a secret that is not masked."""
@@ -201,6 +218,13 @@ class LogBook:
             log.gap(before.problem)
         self.changes.bump()
         return log
+
+    def holds(self, name: str) -> bool:
+        """Whether anything has been kept of the log ``name``."""
+        try:
+            return log_file(self.path(name)).stat().st_size > 0
+        except OSError:
+            return False
 
     def recall(self, names: Iterable[str]) -> None:
         """Let readers see logs that an earlier process has written; of those that are not there, nothing."""

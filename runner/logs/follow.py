@@ -156,10 +156,11 @@ class Follower:
         self._take()
         # Whether a log is closed is asked before how long it is: what is closed then grows no more.
         closed = [name for name, log in self._growing.items() if log.closed]
-        arrived = [self._cursors[name].records(log.records) for name, log in self._growing.items()]
+        ends = {name: self._end(log) for name, log in self._growing.items()}
+        arrived = [self._cursors[name].records(end) for name, end in ends.items()]
         for run in _runs(merge(*arrived, key=lambda item: item[1].time)):
             yield from run.cursor.read(run)
-            if run.cursor.name in closed and run.cursor.position == self._growing[run.cursor.name].records:
+            if run.cursor.name in closed and run.cursor.position == ends[run.cursor.name]:
                 yield from run.cursor.rest()  # before the lines of what may have begun when this had ended
         for name, log in self._growing.items():
             yield from self._ending(log, self._cursors[name], flush=partial or name in closed)
@@ -179,6 +180,10 @@ class Follower:
         for log in fresh:
             self._growing[log.name] = log
             self._cursors.setdefault(log.name, _Cursor(log.name, log.path))
+
+    def _end(self, log: StepLog) -> int:
+        """Return up to which record a log is given: not the problem at its end, if that has been told already."""
+        return log.records - (log in self._noticed and log.problem is None)
 
     def _ending(self, log: StepLog, cursor: _Cursor, *, flush: bool) -> Iterator[Block]:
         problem = log.problem

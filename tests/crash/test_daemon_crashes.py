@@ -14,7 +14,7 @@ from tests.support.crash import Point
 from tests.support.lives import LateError, Lives, lives_in, until
 from tests.support.survival import complaints, outcome, pipeline
 
-SAMPLE = 4
+SAMPLE = 3
 PAIRS, SAMPLE_OF_PAIRS = 40, 1
 RECOVERY = 60
 """About how many effects a daemon has that takes up a run, and ends it."""

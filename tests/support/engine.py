@@ -96,6 +96,10 @@ class Recorders:
         recorder.closed = False
         return recorder
 
+    def holds(self, name: str) -> bool:
+        """Whether anything has been written to a log."""
+        return name in self.found and bool(self.found[name].chunks)
+
     def hide(self, value: str) -> bool:
         """Remember a secret; what has less than four characters is too short."""
         self.hidden.append(value)

@@ -69,17 +69,19 @@ def test_a_rerun_of_a_rerun_stands_on_the_first_run(daemon: Daemon, grounds: Gro
     assert daemon.service.summary(third).origin == second
 
 
-def test_a_rerun_from_the_first_stage_needs_nothing_that_was_kept(grounds: Grounds) -> None:
+def test_a_run_that_is_not_kept_any_more_can_be_repeated_as_a_whole_only(grounds: Grounds) -> None:
     grounds.set(keep_failed=0.0)
     with grounds.serving() as daemon:
         first = daemon.run(FAILING)
         daemon.house.housekeeping.tidy()
         assert daemon.service.summary(first).kept_until is None
 
-        assert daemon.status(_again(daemon, first, Again(from_stage="build"))) == "failure"
-        with pytest.raises(ConflictError, match=f"workspaces of run {first} are not kept") as caught:
-            daemon.service.rerun(first, Again(failed=True))
-    assert "as a whole" in caught.value.hint
+        for again in (Again(from_stage="build"), Again(failed=True)):
+            with pytest.raises(ConflictError, match="not kept") as caught:
+                daemon.service.rerun(first, again)
+            assert "as a whole" in caught.value.hint
+        assert not (grounds.data / "runs" / first / "saved").exists()
+        assert daemon.status(_again(daemon, first, Again())) == "failure"
 
 
 def test_a_run_that_succeeded_keeps_nothing_and_can_be_repeated_as_a_whole_only(daemon: Daemon) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
+from runner.engine.backend import STDOUT
 from runner.engine.journal import Memory
 from runner.errors import EngineTimeoutError, SupersededError
-from runner.naming import Address
+from runner.naming import Address, log
 from runner.plan.model import OnLost, Plan, PullPolicy
 from runner.plan.status import Status
 from tests.support.crash import Crash
@@ -48,6 +49,20 @@ def _cancelled(of: Plan, **options: Any) -> Result:  # noqa: ANN401 - the option
     life = Life(of, **options)
     life.driver.cancel()
     return life.start().finish()
+
+
+def test_a_step_that_has_printed_is_lost_where_nothing_of_its_run_is_left_and_not_run_again(
+    world: World, journal: Memory
+) -> None:
+    of = steps_only(hanging("a"), step("b", status=["failure"]))
+    _dies(of, world, journal, "release", "s/a")
+    life = Life(of, world=World(scale=SCALE), journal=journal)  # containers, network and volumes were removed
+    life.logs.open(log(at("s/a"))).write(STDOUT, b"words\n")
+
+    result = life.start().finish()
+
+    assert result.statuses == {"s/a": "lost", "s/b": "success"}
+    assert result.reason("s/a") == "its container was gone when the runner came back"
 
 
 def test_a_step_whose_container_has_gone_while_nobody_drove_is_lost_and_not_run_again(

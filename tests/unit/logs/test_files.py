@@ -162,13 +162,33 @@ def test_a_full_disk_stops_the_log_with_a_notice_and_raises_nothing(
     log.write(Stream.STDOUT, b"kept\n")
     fill_disk(monkeypatch, 0)
     log.write(Stream.STDOUT, b"lost\n")
-    monkeypatch.undo()
     log.write(Stream.STDOUT, b"not kept either\n")
     log.gap("nor this")
     log.close()
 
     assert log.problem == "the output from here on could not be kept: No space left on device"
     assert kept(log) == b"kept\n"
+
+
+@pytest.mark.parametrize("room", [0, 3, 5, 5 + RECORD_SIZE - 1])
+def test_a_disk_that_has_room_again_at_the_end_is_told_what_is_missing(
+    book: LogBook, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    log = book.open("build")
+    log.write(Stream.STDOUT, b"kept\n")
+    fill_disk(monkeypatch, room)
+    log.write(Stream.STDOUT, b"lost\n")
+    monkeypatch.undo()
+    log.write(Stream.STDOUT, b"not kept either\n")
+    log.close()
+
+    notice = b"runner: the output from here on could not be kept: No space left on device\n"
+    assert [(block.stream, block.data) for block in read(log.path)] == [
+        (Stream.STDOUT, b"kept\n"),
+        (Stream.NOTICE, notice),
+    ]
+    assert kept(log) == b"kept\n" + notice
+    assert log.problem is None
 
 
 def test_what_the_system_takes_in_pieces_is_written_whole(book: LogBook, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,8 +212,8 @@ def test_a_disk_that_fills_anywhere_leaves_a_log_that_can_be_read(
     fill_disk(monkeypatch, room)
     log.write(Stream.STDOUT, b"five\n")
     log.write(Stream.STDOUT, b"lost\n")
-    monkeypatch.undo()
     log.close()
+    monkeypatch.undo()
 
     whole = b"five\nlost\n"
     shown = b"".join(block.data for block in read(log.path))
@@ -212,9 +232,9 @@ def test_a_log_whose_disk_was_full_goes_on_when_it_is_opened_again(
     again = book.open("build")
     again.write(Stream.STDOUT, b"more\n")
 
-    first, notice, last = [block.data for block in read(log.path)]
-    assert (first, last) == (b"five\n", b"more\n")
+    notice, last = [block.data for block in read(log.path)]
     assert b"could not be kept: No space left on device" in notice
+    assert last == b"more\n"
 
 
 def test_a_log_that_cannot_be_opened_is_a_problem_and_not_an_error(book: LogBook) -> None:

@@ -48,9 +48,9 @@ class FakeDaemon:
 @pytest.mark.parametrize(
     ("later", "grown"),
     [
-        ({"memory": 114.0, "threads": 15, "descriptors": 59}, []),
+        ({"memory": 114.0, "threads": 20, "descriptors": 79}, []),
         ({"memory": 116.0}, ["memory: 100, later 116"]),
-        ({"threads": 30, "descriptors": 80}, ["threads: 10, later 30", "descriptors: 50, later 80"]),
+        ({"threads": 30, "descriptors": 90}, ["threads: 10, later 30", "descriptors: 50, later 90"]),
         ({"memory": 50.0, "threads": 1}, []),
     ],
 )
