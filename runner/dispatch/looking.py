@@ -6,13 +6,13 @@ from runner import naming
 from runner.dispatch.agent import Means
 from runner.dispatch.driving import Diary
 from runner.dispatch.keeping import Keeping
+from runner.dispatch.parts import check_part
 from runner.engine.backend import Terminal
 from runner.engine.look import look_around_in
-from runner.errors import NotFoundError, UsageError, quoted
+from runner.errors import UsageError
 from runner.logs.download import prefixed, text_of
 from runner.naming import SERVICES, Address
 from runner.pipelinectl.saved import Saved
-from runner.plan.model import Plan
 
 
 class Looking:
@@ -24,7 +24,7 @@ class Looking:
 
     def log(self, run: str, stage: str, step: str) -> Iterator[bytes]:
         """Return what steps have printed; see ``Service.log``."""
-        _check(self._means.order(run).plan, stage, step)
+        check_part(self._means.order(run).plan, stage, step)
         entries = self._means.journal(run).read()
         begun = dict.fromkeys(entry.address for entry in entries if entry.address.step)
         wanted = [a for a in begun if stage in ("", a.stage) and step in ("", a.step)]
@@ -35,7 +35,7 @@ class Looking:
     def shell(self, run: str, stage: str, step: str, terminal: Terminal) -> None:
         """Open a shell; see ``Service.shell``. Without a step it is in the place of the last one that was begun."""
         order = self._means.order(run)
-        _check(order.plan, stage, step)
+        check_part(order.plan, stage, step)
         if stage in ("", SERVICES):
             raise UsageError("a shell opens where a step of a stage ran", hint="name the stage")
         with self._keeping.looking(run):
@@ -48,17 +48,3 @@ class Looking:
                 backend=self._means.backend,
                 logs=Diary(self._means.folder(run), order.confidential).logs,
             )
-
-
-def _check(plan: Plan, stage: str, step: str) -> None:
-    """See that a plan has them; an empty name means all."""
-    steps = {each.name: {step.name for step in each.steps} for each in plan.stages}
-    steps[SERVICES] = {service.name for service in plan.services}
-    if stage and stage not in steps:
-        raise NotFoundError(f"there is no stage {quoted(stage)}", hint=f"there are {', '.join(steps)}")
-    if step and not stage:
-        raise UsageError(f"step {quoted(step)}: of which stage?", hint=f"there are {', '.join(steps)}")
-    if step and step not in steps[stage]:
-        raise NotFoundError(
-            f"stage {stage} has no step {quoted(step)}", hint=f"it has {', '.join(sorted(steps[stage]))}"
-        )

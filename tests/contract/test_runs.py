@@ -390,14 +390,13 @@ def test_a_run_cannot_stand_on_one_that_is_gone(runs: Runs) -> None:
     assert runs.find() == ()
 
 
-def test_old_runs_are_forgotten_with_all_that_belongs_to_them(runs: Runs, enter: Enter, database: Database) -> None:
+def test_a_forgotten_run_goes_with_all_that_belongs_to_it(runs: Runs, enter: Enter, database: Database) -> None:
     runs.add(_new("old"), [_entry("old", Status.SUCCESS, "build")])
     runs.tell("old", 1.0, Notice("text"))
     runs.add(_new("new"))
     enter("old", Status.SUCCESS)
 
-    assert runs.forget(before=NOW) == ()
-    assert runs.forget(before=NOW + HOUR) == ("old",)
+    assert runs.forget(beyond=1) == ("old",)
 
     assert [run.id for run in runs.find()] == ["new"]
     assert runs.notices("old") == []
@@ -425,19 +424,12 @@ def test_what_waits_runs_pauses_or_is_kept_or_stood_on_is_never_forgotten(runs: 
     enter("stood", Status.FAILURE)
     runs.add(_new("standing", inherits=("stood",)))
 
-    assert runs.forget(before=NOW + HOUR, beyond=0) == ()
+    assert runs.forget(beyond=0) == ()
 
     enter("standing", Status.SUCCESS)
     runs.release("kept")
-    assert runs.forget(before=NOW + HOUR, beyond=0) == ("kept", "standing")
-    assert runs.forget(before=NOW + HOUR, beyond=0) == ("stood",)
-
-
-def test_without_a_limit_nothing_is_forgotten(runs: Runs, enter: Enter) -> None:
-    runs.add(_new("a"))
-    enter("a", Status.SUCCESS)
-
-    assert runs.forget() == ()
+    assert runs.forget(beyond=0) == ("kept", "standing")
+    assert runs.forget(beyond=0) == ("stood",)
 
 
 def test_a_status_that_is_no_word_of_ours_is_damage(runs: Runs, database: Database) -> None:

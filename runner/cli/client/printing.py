@@ -12,11 +12,11 @@ from runner.cli.exits import exit_code
 from runner.cli.faces import Look
 from runner.cli.plain import PlainFace
 from runner.dispatch.feed import Lines
-from runner.errors import ExitCode, NotFoundError, quoted
+from runner.dispatch.parts import check_part
+from runner.errors import ExitCode
 from runner.logs.lines import Lines as Splitter
 from runner.logs.lines import decode, safe
-from runner.naming import SERVICES, Address
-from runner.plan.model import Plan
+from runner.naming import Address
 
 
 def download(daemon: Daemon, run: str, stage: str, step: str) -> None:
@@ -38,7 +38,7 @@ def follow_part(daemon: Daemon, run: str, stage: str, step: str, look: Look) -> 
         NotFoundError: the run has no such stage or step.
         RunnerError: what the daemon says instead, or that nothing can be written.
     """
-    _check(daemon.plan(run), stage, step)
+    check_part(daemon.plan(run), stage, step)
     subscription = Subscription(daemon, run)
     stream = sys.stdout.buffer
     face = PlainFace(stream, terminal=sys.stdout.isatty(), color=look.color, timestamps=look.timestamps)
@@ -57,15 +57,6 @@ def follow_part(daemon: Daemon, run: str, stage: str, step: str, look: Look) -> 
 
 def _within(address: Address, stage: str, step: str) -> bool:
     return address.stage == stage and step in ("", address.step)
-
-
-def _check(plan: Plan, stage: str, step: str) -> None:
-    there = {one.name: [each.name for each in one.steps] for one in plan.stages}
-    there[SERVICES] = [each.name for each in plan.services]
-    if stage not in there:
-        raise NotFoundError(f"there is no stage {quoted(stage)}", hint=f"there are {', '.join(there)}")
-    if step and step not in there[stage]:
-        raise NotFoundError(f"stage {stage} has no step {quoted(step)}", hint=f"it has {', '.join(there[stage])}")
 
 
 def _harmless(lines: bytes) -> bytes:

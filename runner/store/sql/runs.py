@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     RowMapping,
     Select,
@@ -283,26 +282,21 @@ class Runs:
         )
         return self._ids(wanted)
 
-    def forget(self, *, before: datetime | None = None, beyond: int | None = None) -> tuple[str, ...]:
-        """Remove runs that ended before a time, and those beyond a number of newer ones; return their ids.
+    def forget(self, *, beyond: int) -> tuple[str, ...]:
+        """Remove runs beyond a number of newer ones; return their ids.
 
         Runs that have not ended, are kept, or that another run stands on stay. It removes a few hundred at a time, so a
         caller repeats it until nothing is returned. What they left elsewhere is for the caller to remove.
         """
-        old: list[ColumnElement[bool]] = []
-        if before is not None:
-            old.append(runs.c.ended < before)
         with self._database.writing() as connection:
-            if beyond is not None:
-                newest = select(runs.c.number).order_by(runs.c.number.desc()).offset(beyond).limit(1)
-                last = connection.execute(newest).scalar()
-                old += [] if last is None else [runs.c.number <= last]
-            if not old:
+            newest = select(runs.c.number).order_by(runs.c.number.desc()).offset(beyond).limit(1)
+            last = connection.execute(newest).scalar()
+            if last is None:
                 return ()
             free = and_(
                 runs.c.ended.is_not(None), runs.c.kept_until.is_(None), ~exists().where(inherits.c.origin == runs.c.id)
             )
-            wanted = select(runs.c.id).where(free, or_(*old)).order_by(runs.c.number).limit(_BATCH)
+            wanted = select(runs.c.id).where(free, runs.c.number <= last).order_by(runs.c.number).limit(_BATCH)
             found = tuple(connection.execute(wanted).scalars())
             connection.execute(delete(runs).where(runs.c.id.in_(found)))
         return found
