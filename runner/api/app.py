@@ -1,7 +1,5 @@
 """The app: every route, in front of it whoever may come in, and around it what answers when something fails."""
 
-from typing import Final
-
 from fastapi import FastAPI
 
 from runner import __version__
@@ -12,12 +10,10 @@ from runner.api.common import PREFIX
 from runner.api.follow import Followers
 from runner.api.shell import Shells
 from runner.dispatch.service import Service
-
-FOLLOWERS: Final = 1000
-"""How many clients may follow runs at a time."""
+from runner.settings import DaemonSettings
 
 
-def make_app(service: Service, *, access: Access, followers: int = FOLLOWERS) -> FastAPI:
+def make_app(service: Service, *, access: Access, followers: int = DaemonSettings.followers) -> FastAPI:
     """Return the API of a daemon, for its socket and for TCP: requests over the latter need the token of ``access``.
 
     It describes itself at ``/api/v1/openapi.json``.

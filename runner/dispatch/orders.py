@@ -24,8 +24,21 @@ _VERSION: Final = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
-    """A run as it is asked for. ``secrets`` are values by name; the rest is as in ``Job``.
+class _Given:
+    """What any order is given. ``secrets`` are values by name."""
+
+    inputs: Inputs = field(default_factory=Inputs)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def confidential(self) -> dict[str, str]:
+        """All that is secret of it, by name."""
+        return {**self.inputs.secure, **self.secrets}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order(_Given):
+    """A run as it is asked for; all is as in ``Job``.
 
     Without ``artifacts`` those of the steps are kept in the folder of the run; so are the values at the start of its
     stages, if they are to be ``saved``.
@@ -33,8 +46,6 @@ class Order:
 
     plan: Plan
     source: Source | None = None
-    secrets: Mapping[str, str] = field(default_factory=dict)
-    inputs: Inputs = field(default_factory=Inputs)
     max_parallel: int = field(default_factory=default_parallel)
     keep: Keep = Keep.NEVER
     export: Path | None = None
@@ -44,11 +55,6 @@ class Order:
     inherited: Mapping[str, Address] = field(default_factory=dict)
     restored: Saved = field(default_factory=Saved)
     began: datetime | None = None
-
-    @property
-    def confidential(self) -> dict[str, str]:
-        """All that is secret of it, by name."""
-        return {**self.inputs.secure, **self.secrets}
 
     def job(self, run: str, *, grace: float = 0.0, artifacts: Path | None = None, saves: Path | None = None) -> Job:
         """Return it as what a driver is given."""
@@ -80,7 +86,7 @@ class Tree:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredOrder:
+class StoredOrder(_Given):
     """A run of a daemon. ``plan`` is unfolded; ``inherited`` as in ``Job``.
 
     A rerun from a stage begins with values that are saved in its folder (``restored``). Its secrets, the secure
@@ -89,8 +95,6 @@ class StoredOrder:
 
     plan: Plan
     tree: Tree = field(default_factory=Tree)
-    inputs: Inputs = field(default_factory=Inputs)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_parallel: int = field(default_factory=default_parallel)
     inherited: Mapping[str, Address] = field(default_factory=dict)
     restored: bool = False
@@ -113,11 +117,6 @@ class StoredOrder:
                 "restored": self.restored,
             }
         )
-
-    @property
-    def confidential(self) -> dict[str, str]:
-        """All that is secret of it, by name."""
-        return {**self.inputs.secure, **self.secrets}
 
     def hidden(self) -> str:
         """Return the secrets, as JSON, for a vault."""

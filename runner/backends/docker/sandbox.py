@@ -8,6 +8,7 @@ When it dies with its engine, so do its steps: then nobody is told, and whoever 
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -160,7 +161,12 @@ class Sandboxes:
         """Look after every sandbox, for its end may have been missed; does not block."""
         with self._lock:
             all_live = tuple(container for pool in self._pools.values() for container in pool.live)
-        Task("look after sandboxes", lambda: self.look_after(all_live))
+
+        def look() -> None:
+            with suppress(InfrastructureError):  # it has gone again: this is called when it is back
+                self.look_after(all_live)
+
+        Task("look after sandboxes", look)
 
     def forget(self, run: str) -> None:
         """Stop caring for the sandboxes of a run, and see to it that no more are made: all can be removed now."""

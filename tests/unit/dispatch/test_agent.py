@@ -306,8 +306,9 @@ def test_a_fault_of_ours_ends_a_run_as_an_error_and_leaves_nothing(grounds: Grou
         assert not leftovers(grounds.world)
 
 
+@pytest.mark.parametrize("thread", ["run ", "stage "])
 def test_a_store_that_cannot_be_written_for_a_while_costs_no_run(
-    grounds: Grounds, monkeypatch: pytest.MonkeyPatch
+    grounds: Grounds, monkeypatch: pytest.MonkeyPatch, thread: str
 ) -> None:
     monkeypatch.setattr("runner.dispatch.local._AGAIN_SECONDS", 0.05)
     with grounds.serving() as daemon:
@@ -316,7 +317,7 @@ def test_a_store_that_cannot_be_written_for_a_while_costs_no_run(
 
         @contextmanager
         def failing() -> Iterator[Any]:
-            if left[0] and threading.current_thread().name.startswith("run "):
+            if left[0] and threading.current_thread().name.startswith(thread):
                 left[0] -= 1
                 raise InfrastructureError("the database is locked")
             with writing() as connection:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from runner.clock import Clock, Deadline
 from runner.dispatch import local
 from runner.dispatch.local import LocalDispatcher
 from runner.errors import InfrastructureError
@@ -116,8 +117,16 @@ def test_a_run_that_nobody_told_it_of_is_found(dispatcher: LocalDispatcher, stor
 
 
 def test_the_pauses_between_the_drivers_of_a_run_grow(
-    dispatcher: LocalDispatcher, stored: Stored, agent: Puppet
+    dispatcher: LocalDispatcher, stored: Stored, agent: Puppet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pauses: list[float] = []
+
+    def noted(seconds: float, clock: Clock) -> Deadline:
+        pauses.append(seconds)
+        return Deadline(seconds, clock)
+
+    monkeypatch.setattr(local, "Deadline", noted)
+    monkeypatch.setattr(local, "_LONGEST_SECONDS", 0.05)
     agent.failures["a"] = 3
     dispatcher.serve()
     dispatcher.submit(stored.add("a"))
@@ -126,6 +135,7 @@ def test_the_pauses_between_the_drivers_of_a_run_grow(
     agent.end("a")
     assert dispatcher.settled(DEADLINE)
     assert stored.status["a"] == "success"
+    assert pauses == [0.02, 0.04, 0.05]
 
 
 def test_after_its_end_it_looks_for_no_runs(dispatcher: LocalDispatcher, stored: Stored, agent: Puppet) -> None:

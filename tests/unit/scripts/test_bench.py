@@ -86,3 +86,22 @@ def test_every_pipeline_that_a_work_names_is_written(script: ModuleType) -> None
     named = {argument for command in commands for argument in command if argument.endswith(".yml")}
 
     assert named == set(script.pipelines())
+
+
+def test_the_clock_to_a_first_line_stops_when_it_comes_and_waits_for_the_end(
+    script: ModuleType, tmp_path: Path
+) -> None:
+    command = ("sh", "-c", "echo other; echo the first line; sleep 0.5; touch ended")
+
+    seconds = script.timed_to("first line")(command, tmp_path, 0)
+
+    assert 0 < seconds < 0.5
+    assert (tmp_path / "ended").exists()
+
+
+@pytest.mark.parametrize("command", ["echo other", "echo the first line; exit 3"])
+def test_a_first_line_that_never_comes_or_a_command_that_fails_ends_the_benchmark(
+    script: ModuleType, tmp_path: Path, command: str
+) -> None:
+    with pytest.raises(SystemExit, match="bench: exit"):
+        script.timed_to("first line")(("sh", "-c", command), tmp_path, 0)
