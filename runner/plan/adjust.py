@@ -59,7 +59,8 @@ def _choose(plan: Plan, choice: Choice, suggest: Suggest) -> Plan:
         if choice.needs:
             raise UsageError("--needs adds to a choice, and nothing is chosen", hint="choose with --stage or --step")
         return plan
-    _check("--stage", "stage", choice.stages, _stage_names(plan), suggest)
+    _check_stages(plan, choice.stages, suggest)
+    plan = _with_undefined(plan, choice.stages)
     stages = [stage for stage in plan.stages if not choice.stages or stage.name in choice.stages]
     gone = [pruned for pruned in plan.pruned if not choice.stages or pruned.stage in choice.stages]
     _check("--step", "step", choice.steps, _step_names(stages, gone), suggest)
@@ -67,17 +68,65 @@ def _choose(plan: Plan, choice: Choice, suggest: Suggest) -> Plan:
         stage.name: tuple(step.name for step in stage.steps if not choice.steps or _is_named(choice.steps, stage, step))
         for stage in stages
     }
-    chosen = {name: steps for name, steps in chosen.items() if steps}
+    faulty = {stage.name for stage in plan.stages if stage.fault}
+    chosen = {name: steps for name, steps in chosen.items() if steps or (name in faulty and not choice.steps)}
     needs = {stage.name: stage.needs for stage in plan.stages}
     needed = {need for name in chosen for need in graph.transitive_needs(needs, name)} if choice.needs else set()
 
     def keeps(stage: Stage, step: Step) -> bool:
         return step.name in chosen[stage.name] if stage.name in chosen else stage.name in needed
 
-    alone = [name for name in chosen if not set(needs[name]) <= chosen.keys() | needed]
-    warnings = [f"stage {name} needs what was not chosen: {', '.join(needs[name])} (--needs adds it)" for name in alone]
+    left = chosen.keys() | needed | faulty
+    missing = {name: [need for need in needs[name] if need not in left] for name in chosen if name not in faulty}
+    warnings = [
+        f"stage {name} needs what was not chosen: {', '.join(lost)} (--needs adds it)"
+        for name, lost in missing.items()
+        if lost
+    ]
     plan = replace(plan, warnings=(*plan.warnings, *warnings))
-    return _keep(plan, keeps, "not chosen by --step" if choice.steps else "not chosen by --stage")
+    why = "not chosen by --step" if choice.steps else "not chosen by --stage"
+    plan = _keep(plan, keeps, why, faulty & (chosen.keys() | needed))
+    return _chained(plan) if plan.kind and choice.stages else plan
+
+
+def _chained(plan: Plan) -> Plan:
+    """Return the plan with each stage behind the one before it: of IBM's pipelines only the whole has a graph.
+
+    So v9 ran them, and whoever picks some of them counts on what the one before has left.
+    """
+    order = graph.order({stage.name: stage.needs for stage in plan.stages})
+    before = dict(zip(order[1:], order, strict=False))
+    return replace(
+        plan,
+        stages=tuple(
+            replace(stage, needs=tuple(dict.fromkeys((*stage.needs, before[stage.name]))))
+            if stage.name in before
+            else stage
+            for stage in plan.stages
+        ),
+    )
+
+
+def _check_stages(plan: Plan, names: Iterable[str], suggest: Suggest) -> None:
+    """See that there are stages of these names."""
+    apart = {stage.name for stage in plan.async_stages}
+    known = _stage_names(plan)
+    for name in names:
+        if name in apart and name not in known:
+            raise UsageError(f"--stage {name}: that is an async stage", hint="a step starts it, with trigger-task")
+    _check("--stage", "stage", names, known, suggest)
+
+
+def _with_undefined(plan: Plan, names: Collection[str]) -> Plan:
+    """Return the plan with those stages that its file lacks and that are chosen all the same: they fail."""
+    chosen = tuple(stage for stage in plan.undefined if stage.name in names)
+    here = {stage.name for stage in chosen}
+    return replace(
+        plan,
+        stages=(*plan.stages, *chosen),
+        undefined=tuple(stage for stage in plan.undefined if stage.name not in here),
+        pruned=tuple(gone for gone in plan.pruned if gone.stage not in here),
+    )
 
 
 def _skip(plan: Plan, skipped: Collection[str], suggest: Suggest) -> Plan:
@@ -95,24 +144,36 @@ def _skip(plan: Plan, skipped: Collection[str], suggest: Suggest) -> Plan:
     return _keep(plan, lambda stage, step: not _is_named(skipped, stage, step), why)
 
 
-def _keep(plan: Plan, keeps: Callable[[Stage, Step], bool], why: str) -> Plan:
-    """Return the plan with the steps that are kept, and the stages that have any."""
+def _keep(plan: Plan, keeps: Callable[[Stage, Step], bool], why: str, faulty: Collection[str] | None = None) -> Plan:
+    """Return the plan with the steps that are kept, and the stages that have any.
+
+    Of stages with a fault, which have none, those are kept that are named ``faulty``; all of them if nothing is.
+    """
     stages: list[Stage] = []
     pruned = list(plan.pruned)
     for stage in plan.stages:
         steps = tuple(step for step in stage.steps if keeps(stage, step))
-        if steps:
+        if steps or (stage.fault and (faulty is None or stage.name in faulty)):
             pruned += [Pruned(stage=stage.name, step=s.name, why=why) for s in stage.steps if s not in steps]
             stages.append(replace(stage, steps=steps))
         else:
             pruned.append(Pruned(stage=stage.name, step="", why=why))
-    needs = graph.prune({stage.name: stage.needs for stage in plan.stages}, [stage.name for stage in stages])
+    # The order of a pipeline of IBM's stays that of its kind, whatever part of it runs.
+    without = graph.contract if plan.kind else graph.prune
+    needs = without({stage.name: stage.needs for stage in plan.stages}, [stage.name for stage in stages])
+    idle = _services_of(plan.stages) - _services_of((*stages, *plan.async_stages))
     return replace(
         plan,
         stages=tuple(replace(stage, needs=needs[stage.name]) for stage in stages),
+        services=tuple(service for service in plan.services if service.name not in idle),
         origins=plan.origins if stages else (),
         pruned=tuple(pruned),
     )
+
+
+def _services_of(stages: Iterable[Stage]) -> set[str]:
+    """Return the names of the services that are for these stages."""
+    return {name for stage in stages for name in stage.services}
 
 
 def _with_images(plan: Plan, replacements: Collection[Replacement], suggest: Suggest) -> Plan:
@@ -147,25 +208,29 @@ def _with_pull(plan: Plan, pull: PullPolicy) -> Plan:
 
 def _with_workspace(plan: Plan, workspace: Workspace) -> Plan:
     """Change what stages share; one that has no workspace is left without."""
-    return replace(
-        plan,
-        stages=tuple(
-            stage if stage.workspace is Workspace.NONE else replace(stage, workspace=workspace) for stage in plan.stages
-        ),
-    )
+
+    def changed(stage: Stage) -> Stage:
+        return stage if stage.workspace is Workspace.NONE else replace(stage, workspace=workspace)
+
+    return replace(plan, stages=tuple(map(changed, plan.stages)), async_stages=tuple(map(changed, plan.async_stages)))
 
 
 def _map(plan: Plan, step: Callable[[Step], Step], service: Callable[[Service], Service]) -> Plan:
+    def changed(stage: Stage) -> Stage:
+        return replace(stage, steps=tuple(map(step, stage.steps)))
+
     return replace(
         plan,
-        stages=tuple(replace(stage, steps=tuple(map(step, stage.steps))) for stage in plan.stages),
+        stages=tuple(map(changed, plan.stages)),
+        async_stages=tuple(map(changed, plan.async_stages)),
         services=tuple(map(service, plan.services)),
         origins=tuple(map(step, plan.origins)),
     )
 
 
 def _containers(plan: Plan) -> tuple[Step | Service, ...]:
-    return (*plan.origins, *plan.services, *(step for stage in plan.stages for step in stage.steps))
+    stages = (*plan.stages, *plan.async_stages)
+    return (*plan.origins, *plan.services, *(step for stage in stages for step in stage.steps))
 
 
 def _is_named(names: Collection[str], stage: Stage, step: Step) -> bool:

@@ -2,12 +2,13 @@
 
 Its keys are the fields of ``plan.model``, with Vela's words for three that Python or clarity renames. It is canonical:
 fields stand in the order of the model, mappings are sorted, and a key is absent only where rules or facts leave one
-empty, or a field that is ``RARE`` has its default. It round-trips.
+empty, or a field that is ``RARE`` has its default. Async stages stand after the others, and have ``async``. It
+round-trips.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import StrEnum
 from types import NoneType, UnionType
 from typing import TypeAlias, TypeVar, get_args, get_origin, get_type_hints
@@ -31,7 +32,8 @@ class _BadDocumentError(Exception):
 
 def to_document(plan: Plan) -> dict[str, Json]:
     """Return the plan as JSON data: ``{"version", "dialect", "stages": [...], "services", "pruned", ...}``."""
-    return {"version": VERSION, **_fields_of(plan)}
+    whole = replace(plan, stages=(*plan.stages, *plan.async_stages), async_stages=())
+    return {"version": VERSION, **_fields_of(whole)}
 
 
 def from_document(document: object) -> Plan:
@@ -120,7 +122,8 @@ def _read_plan(document: object) -> Plan:
     plan = _decode(Plan, body, "")
     if not isinstance(plan, Plan):
         raise TypeError("a plan decodes to a plan")
-    return plan
+    apart = tuple(stage for stage in plan.stages if stage.async_)
+    return replace(plan, stages=tuple(stage for stage in plan.stages if not stage.async_), async_stages=apart)
 
 
 def _decode(kind: object, value: object, path: str) -> object:

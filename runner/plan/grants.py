@@ -5,7 +5,7 @@ that may be privileged is, and a granted path is mounted into every step.
 """
 
 import os.path
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -13,7 +13,7 @@ from runner.errors import UsageError
 from runner.naming import ORIGINS
 from runner.plan.images import fits
 from runner.plan.match import BadPatternError, check
-from runner.plan.model import Bind, Matcher, Plan, Service, Step
+from runner.plan.model import Bind, Matcher, Plan, Service, Stage, Step
 
 PRIVILEGED_OPTION = "--privileged-image"
 PRIVILEGED_SETTING = "RUNNER_PRIVILEGED_IMAGES"
@@ -58,24 +58,50 @@ def grant(plan: Plan, grants: Grants, taken: Iterable[str] = ()) -> Plan:
             would be mounted where the workspace is, or where one of ``taken`` is.
     """
     _check_targets(plan, grants, tuple(map(PurePosixPath, taken)))
-    for bind in (*grants.volumes, *(bind for stage in plan.stages for step in stage.steps for bind in step.volumes)):
+    refused = _refused(plan, grants)
+    stages = (*plan.stages, *plan.async_stages)
+    for bind in (*grants.volumes, *(bind for stage in stages for step in stage.steps for bind in step.volumes)):
         if PurePosixPath(bind.target) in map(PurePosixPath, (plan.home, plan.workdir, plan.outputs)):
             hint = "mount it below; another directory becomes the workspace with --source"
             raise UsageError(f"a volume at {bind.target} would hide the workspace", hint=hint)
     return replace(
         plan,
         origins=tuple(_grant_step(origin, f"{ORIGINS}/{origin.name}", grants) for origin in plan.origins),
-        services=tuple(_grant_service(service, grants) for service in plan.services),
-        stages=tuple(
-            replace(stage, steps=tuple(_grant_step(step, f"{stage.name}/{step.name}", grants) for step in stage.steps))
-            for stage in plan.stages
+        services=tuple(
+            replace(each, privileged=False) if each.name in refused else _grant_service(each, grants)
+            for each in plan.services
         ),
+        stages=tuple(_grant_stage(stage, grants) for stage in plan.stages),
+        async_stages=tuple(_grant_async(stage, grants, refused) for stage in plan.async_stages),
     )
+
+
+def _refused(plan: Plan, grants: Grants) -> dict[str, str]:
+    """Return the services that only async stages need and that are not allowed, with why."""
+    found: dict[str, str] = {}
+    for service in plan.services:
+        if service not in plan.needed_services:
+            try:
+                _grant_service(service, grants)
+            except UsageError as error:
+                found[service.name] = f"{error.message} ({error.hint})"
+    return found
+
+
+def _grant_async(stage: Stage, grants: Grants, refused: Mapping[str, str]) -> Stage:
+    """Return an async stage as ``_grant_stage``; what is not allowed makes it fail, if anybody starts it."""
+    faults = [refused[name] for name in stage.services if name in refused]
+    return replace(_grant_stage(stage, grants), fault=stage.fault or next(iter(faults), ""))
+
+
+def _grant_stage(stage: Stage, grants: Grants) -> Stage:
+    return replace(stage, steps=tuple(_grant_step(step, f"{stage.name}/{step.name}", grants) for step in stage.steps))
 
 
 def _check_targets(plan: Plan, grants: Grants, taken: tuple[PurePosixPath, ...]) -> None:
     """See that no mount of a step hides one of these directories, or what is in it."""
-    steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
+    stages = (*plan.stages, *plan.async_stages)
+    steps = (*plan.origins, *(step for stage in stages for step in stage.steps))
     targets = [bind.target for bind in (*grants.volumes, *(bind for step in steps for bind in step.volumes))]
     targets += [cache.path for step in steps for cache in step.caches]
     for target in targets:

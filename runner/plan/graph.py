@@ -119,6 +119,31 @@ def prune(graph: Graph, kept: Collection[str]) -> dict[str, tuple[str, ...]]:
     }
 
 
+def contract(graph: Graph, kept: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Return the graph of the stages that are kept, in which they wait for each other as before.
+
+    A stage that went passes on what it needed. Needs that the graph does not have are ignored.
+    """
+    return {name: tuple(_kept(graph, name, kept)) for name in graph if name in kept}
+
+
+def _kept(graph: Graph, name: str, kept: Collection[str]) -> list[str]:
+    """Return what is left of the needs of a stage, in their order; a cycle does no harm."""
+    found: list[str] = []
+    seen: set[str] = set()
+    waiting = list(reversed(graph[name]))
+    while waiting:
+        need = waiting.pop()
+        if need in seen or need not in graph:
+            continue
+        seen.add(need)
+        if need in kept:
+            found.append(need)
+        else:
+            waiting += reversed(graph[need])
+    return found
+
+
 def _unknown(node: Node, need: Named, near: str | None) -> Finding:
     return Finding(
         place=need.place,

@@ -132,6 +132,10 @@ class Cache:
 class Step:
     """One container. ``timeout`` is in seconds; ``retry`` counts further attempts after the first.
 
+    It runs ``commands``, each traced, the first that fails ends it; or a ``script``, as a file whose first line names
+    what runs it (``#!``), else ``/bin/sh``; or what its image runs. ``skip`` is why it does not run, where its pipeline
+    says so. ``told`` are variables that are filled right before it starts, beside those of the plan.
+
     ``shell`` runs the commands, ``/bin/sh`` if empty. ``working_dir`` is where they begin: the plan's workdir if
     empty, under it if relative. ``artifacts`` are patterns of files to copy out. With ``late`` a ``${NAME}`` in image,
     entrypoint, user or environment is replaced right before the start (``plan.substitution``).
@@ -158,6 +162,9 @@ class Step:
     artifacts: tuple[str, ...] = field(default=(), metadata=RARE)
     privileged: bool = field(default=False, metadata=RARE)
     late: bool = field(default=False, metadata=RARE)
+    script: str = field(default="", metadata=RARE)
+    skip: str = field(default="", metadata=RARE)
+    told: Mapping[str, "Told"] = field(default_factory=dict, metadata=RARE)
 
 
 class Workspace(StrEnum):
@@ -175,26 +182,43 @@ class OnLost(StrEnum):
     RERUN = "rerun"  # it is tried again, whether or not it is to be retried
 
 
+class BlockedBy(StrEnum):
+    """Whose failure keeps a stage from starting, whatever the rules of its steps say."""
+
+    NOTHING = "nothing"  # those rules decide, as Vela has it
+    RUN = "run"  # that of any stage, as in Tekton and so in IBM's pipelines
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stage:
     """A node of the graph: steps in order, with a workspace of their own.
 
-    ``needs`` holds only names of stages of the same plan. ``timeout`` (seconds) and ``retry`` are those of the
-    stage as a whole; each retry begins with an empty layer. ``ruleset`` counts as if it stood on every step as well,
-    and a ``status`` rule in it takes the place of the one that a step without is taken to have. ``on_lost`` is for each
-    of its steps.
+    ``needs`` holds only names of stages of the same plan. An ``async_`` stage is no part of the graph: steps start it
+    through pipelinectl, as a run of its own. With ``allow_failure`` the stage can fail without effect on the run.
+    ``fault`` is why it fails before it has begun. ``config`` names what is seen under ``layout.CONFIG`` in this stage
+    only: the properties ``NAME/KEY``, as ``KEY``; ``$PROP`` is the name that the property has. ``services`` are those
+    that only this stage, and others that name them, need.
+
+    ``timeout`` (seconds) and ``retry`` are those of the stage as a whole; each retry begins with an empty layer.
+    ``ruleset`` counts as if it stood on every step as well, and a ``status`` rule in it takes the place of the one that
+    a step without is taken to have. ``on_lost`` is for each of its steps.
     """
 
     name: str
     steps: tuple[Step, ...]
     needs: tuple[str, ...] = ()
     independent: bool = False
-    async_: bool = False  # started through pipelinectl, as a run of its own; no dialect declares one yet
+    async_: bool = False
     timeout: float | None = None
     retry: int = 0
     ruleset: Ruleset = field(default=Ruleset(), metadata=RARE)
     workspace: Workspace = field(default=Workspace.OWN, metadata=RARE)
     on_lost: OnLost = field(default=OnLost.FAIL, metadata=RARE)
+    blocked_by: BlockedBy = field(default=BlockedBy.NOTHING, metadata=RARE)
+    allow_failure: bool = field(default=False, metadata=RARE)
+    fault: str = field(default="", metadata=RARE)
+    config: tuple[str, ...] = field(default=(), metadata=RARE)
+    services: tuple[str, ...] = field(default=(), metadata=RARE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,6 +252,7 @@ class Told(StrEnum):
     """What is known only when a step starts, and told to it in a variable."""
 
     RUN_STATUS = "run status"  # "running" or "failure"
+    PIPELINE_STATUS = "pipeline status"  # the same in IBM's words: "Succeeded" or "Failed"
     RUN_STARTED = "run started"  # seconds since 1970
     STEP_STARTED = "step started"
 
@@ -250,7 +275,9 @@ class Plan:
     rules that are decided at run time. ``origins`` are steps that fetch secrets into the lowest layer before anything
     else runs. ``environment`` is given to every container, under its own. ``outputs`` is a directory that all steps of
     the run share, in which they leave variables for later ones (``engine.outputs``); empty where there is none.
-    ``told`` says which variables are filled right before each step.
+    ``told`` says which variables are filled right before each step. ``async_stages`` are those that steps may start,
+    ``undefined`` those that this kind of pipeline has and its file lacks: each has a ``fault``, and belongs to a run
+    only if it is asked for by name. ``kind`` is that of IBM's pipelines (``ci``, ``cd``, ``pr``, ``cc``).
     """
 
     dialect: str
@@ -266,6 +293,16 @@ class Plan:
     origins: tuple[Step, ...] = field(default=(), metadata=RARE)
     outputs: str = field(default="", metadata=RARE)
     told: Mapping[str, Told] = field(default_factory=dict, metadata=RARE)
+    async_stages: tuple[Stage, ...] = field(default=(), metadata=RARE)
+    undefined: tuple[Stage, ...] = field(default=(), metadata=RARE)
+    kind: str = field(default="", metadata=RARE)
+
+    @property
+    def needed_services(self) -> tuple[Service, ...]:
+        """The services that are started: those that no stage names, and those that one names which can run."""
+        special = {name for stage in (*self.stages, *self.async_stages) for name in stage.services}
+        wanted = {name for stage in self.stages if not stage.fault for name in stage.services}
+        return tuple(each for each in self.services if each.name not in special or each.name in wanted)
 
     def stage(self, name: str) -> Stage:
         """Return the stage of that name; KeyError when there is none."""

@@ -47,7 +47,8 @@ class Trigger:
     """Why a run happens, and what it was given.
 
     ``facts`` are what rules are compared with, ``ref`` is what was pushed (``refs/heads/main``). ``parameters`` are
-    those of a deployment. ``environment`` goes into every step, over what the pipeline says.
+    those of a deployment. ``environment`` goes into every step, over what the pipeline says. ``kind`` is the kind of
+    IBM's pipelines that is asked for, or empty; ``properties`` are the plain ones of the pipeline.
     """
 
     facts: Facts = field(default_factory=Facts)
@@ -58,3 +59,5 @@ class Trigger:
     deployment: str = ""  # its number
     parameters: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    kind: str = ""
+    properties: Mapping[str, str] = field(default_factory=dict)

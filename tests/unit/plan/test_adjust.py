@@ -7,7 +7,7 @@ import pytest
 from runner.dialects.findings import nearest
 from runner.errors import UsageError
 from runner.plan.adjust import Choice, Replacement, adjust
-from runner.plan.model import Plan, Pruned, PullPolicy, SecretUse, Stage, Step, Workspace
+from runner.plan.model import Plan, Pruned, PullPolicy, SecretUse, Service, Stage, Step, Workspace
 
 CHOSEN = "not chosen by --stage"
 STEPS = "not chosen by --step"
@@ -221,3 +221,102 @@ def test_a_chosen_stage_that_needs_what_is_not_chosen_is_told() -> None:
     )
     assert _adjust(stages=("report",), needs=True).warnings == ()
     assert _adjust(stages=("lint",)).warnings == ()
+
+
+def _ibm() -> Plan:
+    """Return a plan whose order stays: a chain, of which the file lacks ``build``; ``scan`` is IBM's own."""
+    return Plan(
+        dialect="ibm",
+        kind="ci",
+        stages=(
+            Stage(name="setup", steps=(_step("run-stage"),)),
+            Stage(name="test", steps=(_step("run-stage"),), needs=("setup",), services=("dind",)),
+            Stage(name="build", steps=(), needs=("setup",), fault="not defined"),
+            Stage(name="deploy", steps=(_step("run-stage"),), needs=("test", "build")),
+        ),
+        undefined=(Stage(name="scan", steps=(), needs=("build",), fault="not defined either"),),
+        async_stages=(Stage(name="slow", steps=(_step("run-stage", "slow:1"),), async_=True, services=("dind-2",)),),
+        services=tuple(Service(name=name, image="docker:dind") for name in ("db", "dind", "dind-2")),
+        pruned=(Pruned(stage="scan", step="", why="not defined"),),
+    )
+
+
+def test_the_order_of_a_pipeline_of_a_kind_stays_whatever_part_of_it_runs() -> None:
+    plan = _adjust(_ibm(), stages=("setup", "deploy"))
+
+    assert _shape(plan) == {"setup": (["run-stage"], ()), "deploy": (["run-stage"], ("setup",))}
+
+
+def test_a_stage_with_a_fault_goes_if_it_is_not_chosen() -> None:
+    assert "build" not in _shape(_adjust(_ibm(), stages=("setup",)))
+
+
+def test_a_stage_with_a_fault_stays_if_it_is_chosen() -> None:
+    plan = _adjust(_ibm(), stages=("setup", "build"))
+
+    assert plan.stage("build").fault == "not defined"
+    assert _shape(plan) == {"setup": (["run-stage"], ()), "build": ([], ("setup",))}
+
+
+def test_a_stage_with_a_fault_stays_if_a_chosen_one_needs_it_and_that_is_wanted() -> None:
+    assert list(_shape(_adjust(_ibm(), stages=("deploy",), needs=True))) == ["setup", "test", "build", "deploy"]
+
+
+def test_a_stage_with_a_fault_has_no_step_that_could_be_chosen() -> None:
+    assert "build" not in _shape(_adjust(_ibm(), steps=("run-stage",)))
+
+
+def test_leaving_out_steps_leaves_faults_in() -> None:
+    assert list(_shape(_adjust(_ibm(), skipped=("test/run-stage",)))) == ["setup", "build", "deploy"]
+
+
+def test_nobody_is_told_to_add_a_stage_that_only_fails() -> None:
+    (warning,) = _adjust(_ibm(), stages=("deploy",)).warnings
+
+    assert warning == "stage deploy needs what was not chosen: test (--needs adds it)"
+    assert _adjust(_ibm(), stages=("setup", "test", "deploy")).warnings == ()
+
+
+def test_a_stage_that_the_file_lacks_can_be_asked_for_and_fails() -> None:
+    plan = _adjust(_ibm(), stages=("setup", "scan"))
+
+    assert plan.stage("scan").fault == "not defined either"
+    assert plan.stage("scan").needs == ("setup",)
+    assert (plan.undefined, [gone.stage for gone in plan.pruned]) == ((), ["test", "build", "deploy"])
+
+
+def test_a_stage_that_the_file_lacks_stays_apart_if_nobody_asks_for_it() -> None:
+    plan = _adjust(_ibm(), stages=("setup",))
+
+    assert [stage.name for stage in plan.undefined] == ["scan"]
+    assert plan.pruned[0] == Pruned(stage="scan", step="", why="not defined")
+
+
+def test_an_async_stage_is_none_that_can_be_chosen() -> None:
+    with pytest.raises(UsageError) as caught:
+        _adjust(_ibm(), stages=("slow",))
+
+    assert caught.value.message == "--stage slow: that is an async stage"
+    assert caught.value.hint == "a step starts it, with trigger-task"
+
+
+def test_a_service_goes_with_the_last_stage_that_it_is_for() -> None:
+    assert [service.name for service in _adjust(_ibm(), stages=("setup",)).services] == ["db", "dind-2"]
+    assert [service.name for service in _adjust(_ibm(), stages=("test",)).services] == ["db", "dind", "dind-2"]
+
+
+def test_async_stages_get_the_images_pulls_and_workspaces_that_are_wanted_too() -> None:
+    plan = _adjust(
+        _ibm(),
+        images=(Replacement(pattern="slow", image="fast:1"),),
+        pull=PullPolicy.NEVER,
+        workspace=Workspace.SHARED,
+    )
+
+    (stage,) = plan.async_stages
+    assert plan.warnings == ()
+    assert (stage.steps[0].image, stage.steps[0].pull, stage.workspace) == (
+        "fast:1",
+        PullPolicy.NEVER,
+        Workspace.SHARED,
+    )

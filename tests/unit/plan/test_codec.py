@@ -2,7 +2,7 @@
 
 import copy
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from runner.errors import ExitCode, InfrastructureError
 from runner.plan.codec import dumps, from_document, to_document
 from runner.plan.model import (
     Bind,
+    BlockedBy,
     Cache,
     Facts,
     Limits,
@@ -72,6 +73,7 @@ RULES = st.builds(
     operator=st.sampled_from(Operator),
     matcher=st.sampled_from(Matcher),
 )
+TOLD = st.dictionaries(TEXTS, st.sampled_from(Told), max_size=2)
 STEPS = st.builds(
     Step,
     name=TEXTS,
@@ -94,6 +96,9 @@ STEPS = st.builds(
     artifacts=TUPLES,
     privileged=st.booleans(),
     late=st.booleans(),
+    script=TEXTS,
+    skip=TEXTS,
+    told=TOLD,
 )
 STAGES = st.builds(
     Stage,
@@ -101,12 +106,17 @@ STAGES = st.builds(
     steps=st.lists(STEPS, max_size=2).map(tuple),
     needs=TUPLES,
     independent=st.booleans(),
-    async_=st.booleans(),
     timeout=SECONDS,
     retry=st.integers(0, 10),
     ruleset=st.builds(Ruleset, if_=RULES),
     workspace=st.sampled_from(Workspace),
+    blocked_by=st.sampled_from(BlockedBy),
+    allow_failure=st.booleans(),
+    fault=TEXTS,
+    config=TUPLES,
 )
+PLACES = ("stages", "async_stages", "undefined")
+"""Where a plan has stages."""
 SERVICES = st.builds(
     Service,
     name=TEXTS,
@@ -118,10 +128,10 @@ SERVICES = st.builds(
     ready=st.none() | st.builds(Ready, command=TEXTS, port=st.none() | st.integers(1, 65535)),
 )
 FACTS = st.builds(Facts, branch=TEXTS, event=TEXTS, tag=TEXTS, comment=TEXTS, path=TUPLES, label=TUPLES)
-PLANS = st.builds(
+BARE_PLANS = st.builds(
     Plan,
     dialect=TEXTS,
-    stages=st.lists(STAGES, max_size=2).map(tuple),
+    stages=st.just(()),
     services=st.lists(SERVICES, max_size=1).map(tuple),
     secrets=TUPLES,
     facts=FACTS,
@@ -131,8 +141,22 @@ PLANS = st.builds(
     warnings=TUPLES,
     origins=st.lists(STEPS, max_size=1).map(tuple),
     outputs=TEXTS,
-    told=st.dictionaries(TEXTS, st.sampled_from(Told), max_size=2),
+    told=TOLD,
+    kind=TEXTS,
 )
+
+
+def _with_stages(plan: Plan, placed: list[tuple[str, Stage]]) -> Plan:
+    """Put stages where they belong; those that are async say so."""
+
+    def at(place: str) -> tuple[Stage, ...]:
+        return tuple(stage for where, stage in placed if where == place)
+
+    apart = tuple(replace(stage, async_=True) for stage in at("async_stages"))
+    return replace(plan, stages=at("stages"), async_stages=apart, undefined=at("undefined"))
+
+
+PLANS = st.builds(_with_stages, BARE_PLANS, st.lists(st.tuples(st.sampled_from(PLACES), STAGES), max_size=2))
 
 
 @given(PLANS)
@@ -160,6 +184,22 @@ def test_the_document_has_the_names_that_the_interface_promises() -> None:
     assert {"name", "image", "pull", "commands", "environment"} <= set(stage["steps"][0])
     assert document["pruned"] == [{"stage": "old", "step": "", "why": "none of its steps is left"}]
     assert stage["async"] is False
+
+
+def test_async_stages_stand_behind_the_others_and_say_what_they_are() -> None:
+    document: Any = to_document(replace(PLAN, async_stages=(Stage(name="scan", steps=(), async_=True),)))
+
+    assert [(stage["name"], stage["async"]) for stage in document["stages"]] == [("build", False), ("scan", True)]
+    assert "async_stages" not in document
+
+
+def test_a_stage_that_says_it_is_async_is_no_part_of_the_graph_wherever_it_stands() -> None:
+    document: Any = to_document(PLAN)
+    document["stages"].insert(0, {**document["stages"][0], "name": "scan", "async": True})
+
+    found = from_document(document)
+
+    assert ([each.name for each in found.stages], [each.name for each in found.async_stages]) == (["build"], ["scan"])
 
 
 def test_empty_rules_and_facts_are_left_out_of_the_document() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.errors import Place, Severity
-from runner.plan.graph import Named, Node, check, duplicates, order, prune, transitive_needs
+from runner.plan.graph import Named, Node, check, contract, duplicates, order, prune, transitive_needs
 
 
 def _place(line: int) -> Place:
@@ -209,3 +209,39 @@ def test_a_pruned_graph_needs_only_what_it_has(graph: dict[str, list[str]], gone
 
     assert set(left) == set(graph) - gone
     assert all(need in left and need in graph[name] for name, needs in left.items() for need in needs)
+
+
+CHAIN = {"a": (), "b": ("a",), "c": ("b",), "d": ("c", "a"), "e": ("d", "x")}
+
+
+@pytest.mark.parametrize(
+    ("kept", "contracted"),
+    [
+        ("abcde", {"a": (), "b": ("a",), "c": ("b",), "d": ("c", "a"), "e": ("d",)}),
+        ("ade", {"a": (), "d": ("a",), "e": ("d",)}),
+        ("ae", {"a": (), "e": ("a",)}),
+        ("bde", {"b": (), "d": ("b",), "e": ("d",)}),
+        ("e", {"e": ()}),
+        ("", {}),
+    ],
+)
+def test_stages_that_went_pass_on_what_they_needed(kept: str, contracted: dict[str, tuple[str, ...]]) -> None:
+    assert contract(CHAIN, kept) == contracted
+
+
+def test_contracting_a_cycle_ends() -> None:
+    assert contract({"a": ("b",), "b": ("c",), "c": ("b", "d"), "d": ()}, {"a", "d"}) == {"a": ("d",), "d": ()}
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdefgh"), st.lists(st.sampled_from("abcdefgh"), max_size=3), max_size=8),
+    st.sets(st.sampled_from("abcdefgh")),
+)
+def test_whoever_waited_for_a_stage_that_stays_still_does(graph: dict[str, list[str]], kept: set[str]) -> None:
+    ranked = {name: [need for need in needs if need < name] for name, needs in graph.items()}  # no cycles
+
+    contracted = contract(ranked, kept)
+
+    assert contracted.keys() == ranked.keys() & kept
+    for name in contracted:
+        assert set(transitive_needs(contracted, name)) == set(transitive_needs(ranked, name)) & kept
