@@ -133,8 +133,12 @@ def volume(run: str, what: str) -> str:
 
 def layer(stage: Address, what: str) -> str:
     """Return the short name of a volume of one round of a stage; 40 bits tell the stages of a run apart."""
-    digest = hashlib.sha256(f"{stage.stage}\0{stage.round}".encode("utf-8", "surrogatepass")).digest()
-    return volume(stage.run, base64.b32encode(digest[:5]).decode().lower() + what)
+    return volume(stage.run, _short(f"{stage.stage}\0{stage.round}") + what)
+
+
+def of_attempt(attempt: Address, what: str) -> str:
+    """Return the short name of a volume of one attempt; 40 bits tell the attempts of a run apart."""
+    return volume(attempt.run, _short(f"{attempt.stage}\0{attempt.step}\0{attempt.attempts}") + what)
 
 
 def cache_volume(instance: Instance, key: str, path: str) -> str:
@@ -181,6 +185,10 @@ def _owned(instance: Instance, *names: str) -> str:
 
 def _owner_labels(instance: Instance) -> dict[str, str]:
     return {LABEL_KIND: instance.kind, LABEL_HOST: instance.host, LABEL_OWNER: instance.owner}
+
+
+def _short(name: str) -> str:
+    return base64.b32encode(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:5]).decode().lower()
 
 
 def _slug(name: str) -> str:

@@ -17,6 +17,11 @@ The environment of a step or service may hold
                           ``FAKE_MASKED_BASE64_OUTPUT`` with their files
 ``FAKE_SET_ENV=K=V``      a value that it leaves for later steps, as ``set_env K V`` does
 ``FAKE_SAVE_FILE=K=TEXT`` a file that it leaves for later steps, as ``save_file K`` does
+``FAKE_EXPORT_ENV=K:L``   keys that it marks, as ``export_env K L`` does
+``FAKE_SAVE_REPO=K A=1``  a repository that it registers, as ``save_repo K A=1`` does; so
+                          does ``FAKE_SAVE_ARTIFACT`` with an artifact
+``FAKE_TRIGGER=a:b``      async stages that it starts after all that, as ``trigger-task``
+                          does; it fails if the pipeline has one of them not
 ``FAKE_FILES=a/b:c``      files that it leaves in the workspace, below the workdir
 ``FAKE_READY_AFTER=2``    when it can be used, in seconds of the world's scale (default 0)
 ``FAKE_UNHEALTHY=why``    it can never be used
@@ -41,7 +46,7 @@ _OUTPUTS = {
 class Behaviour:
     """What a fake step does once it is released; ``outputs`` are lines by file, ``values`` files of the store.
 
-    ``vanish`` is in how many attempts its container does.
+    ``vanish`` is in how many attempts its container does, ``triggers`` are async stages.
     """
 
     exit_code: int = 0
@@ -55,6 +60,7 @@ class Behaviour:
     outputs: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, bytes] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
     ready_after: float = 0.0
     unhealthy: str = ""
 
@@ -71,11 +77,34 @@ class Behaviour:
             oom="FAKE_OOM" in environment,
             drop_stream="FAKE_DROP_STREAM" in environment,
             outputs={file: environment[name] for name, file in _OUTPUTS.items() if name in environment},
-            values={**_value(environment.get("FAKE_SET_ENV", "")), **_file(environment.get("FAKE_SAVE_FILE", ""))},
-            files=tuple(path for path in environment.get("FAKE_FILES", "").split(":") if path),
+            values=_values(environment),
+            files=_listed(environment.get("FAKE_FILES", "")),
+            triggers=_listed(environment.get("FAKE_TRIGGER", "")),
             ready_after=float(environment.get("FAKE_READY_AFTER", "0")),
             unhealthy=environment.get("FAKE_UNHEALTHY", ""),
         )
+
+
+def _values(environment: Mapping[str, str]) -> dict[str, bytes]:
+    return {
+        **_value(environment.get("FAKE_SET_ENV", "")),
+        **_file(environment.get("FAKE_SAVE_FILE", "")),
+        **{layout.file_name(Kind.EXPORTED, key): b"" for key in _listed(environment.get("FAKE_EXPORT_ENV", ""))},
+        **_thing(Kind.REPOSITORY, environment.get("FAKE_SAVE_REPO", "")),
+        **_thing(Kind.ARTIFACT, environment.get("FAKE_SAVE_ARTIFACT", "")),
+    }
+
+
+def _listed(names: str) -> tuple[str, ...]:
+    return tuple(name for name in names.split(":") if name)
+
+
+def _thing(kind: Kind, words: str) -> dict[str, bytes]:
+    """Return the files of a repository or an artifact: a key, and properties of it."""
+    key, *pairs = words.split() or [""]
+    properties = (pair.partition("=") for pair in pairs)
+    texts = {layout.file_name(kind, key, name): layout.text(value) for name, _, value in properties}
+    return {layout.file_name(kind, key): b"", **texts} if key else {}
 
 
 def _value(pair: str) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ import re
 import select
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -17,6 +17,8 @@ from typing import Any
 
 from runner.backends.archives import large, packed, unpacked
 from runner.backends.behaviour import Behaviour
+from runner.backends.standing import Container
+from runner.backends.triggers import requests_of
 from runner.engine.backend import (
     STDOUT,
     Conflict,
@@ -25,14 +27,11 @@ from runner.engine.backend import (
     Phase,
     PullProgress,
     Readiness,
-    Release,
-    RunSpec,
     Signal,
-    StageSpec,
-    StepSpec,
     Terminal,
     Wanted,
 )
+from runner.engine.specs import Placed, Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, UnwantedError, WorkspaceError
 from runner.naming import Address
 from runner.pipelinectl.values import Store
@@ -45,42 +44,19 @@ _EXIT = re.compile(rb"exit[\r\n]")
 
 
 @dataclass
-class _Container:
-    """A container of the world; it outlives the backend that made it."""
-
-    address: Address
-    behaviour: Behaviour = field(default_factory=Behaviour)
-    released: bool = False
-    released_at: float = 0.0
-    exit_code: int | None = None
-    gone: bool = False
-    broken: bool = False
-    output: Output | None = None
-    wake: Callable[[], None] | None = None
-
-    def end(self, exit_code: int) -> None:
-        if self.exit_code is None and not self.gone:
-            self.exit_code = exit_code
-            self.stir()
-
-    def stir(self) -> None:
-        if self.wake is not None:
-            self.wake()
-
-
-@dataclass
 class World:
     """What exists, apart from whoever drives: it goes on when a driver dies.
 
     ``scale`` is how many real seconds a second of a step takes. ``starts`` counts, for each step, how often something
-    of its own ran. ``outputs`` are files by run and so are ``values``, ``files`` those of the workspaces by stage,
-    ``layers`` what each workspace stands on, ``marks`` the steps that were released, ``kept`` runs of which workspaces
-    and values have stayed, ``shells`` where a person looked around.
+    of its own ran. ``outputs`` are files by run and so are ``values`` and ``requests``, ``files`` those of the
+    workspaces by stage, ``layers`` what each workspace stands on, ``beside`` the further trees of runs, ``configs``
+    what attempts with a configuration of their own have seen, ``marks`` the steps that were released, ``kept`` runs of
+    which workspaces and values have stayed, ``shells`` where a person looked around.
     """
 
     scale: float = 1.0
     missing_images: frozenset[str] = frozenset()
-    containers: dict[Address, _Container] = field(default_factory=dict)
+    containers: dict[Address, Container] = field(default_factory=dict)
     runs: set[str] = field(default_factory=set)
     stages: dict[Address, Callable[[str], None]] = field(default_factory=dict)
     layers: dict[Address, tuple[Address, ...]] = field(default_factory=dict)
@@ -88,7 +64,10 @@ class World:
     fetched: list[tuple[str, bool]] = field(default_factory=list)
     outputs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     values: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    requests: defaultdict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
     files: dict[Address, list[str]] = field(default_factory=dict)
+    beside: dict[str, tuple[Placed, ...]] = field(default_factory=dict)
+    configs: dict[Address, Mapping[PurePosixPath, bytes]] = field(default_factory=dict)
     marks: set[Address] = field(default_factory=set)
     kept: set[str] = field(default_factory=set)
     shells: list[Address] = field(default_factory=list)
@@ -114,11 +93,13 @@ class FakeBackend:
 
     def __init__(self, world: World | None = None) -> None:
         self.world = world or World()
+        self._told: defaultdict[str, set[str]] = defaultdict(set)
 
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
         """Note the run."""
         with self.world.lock:
             self.world.runs.add(run.id)
+            self.world.beside[run.id] = run.beside
             if run.id not in self.world.values:
                 self.world.values[run.id] = {**run.values, **unpacked(run.files)}
             if run.outputs:
@@ -154,7 +135,7 @@ class FakeBackend:
                 raise ImageError(f"image {step.image}: not found")
             if "FAKE_START_ERROR" in step.environment:
                 raise EngineRefusedError(step.environment["FAKE_START_ERROR"], status=400)
-            self.world.containers[step.address] = _Container(step.address)
+            self.world.containers[step.address] = Container(step.address, own_config=step.own_config)
         return Phase.READY
 
     def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
@@ -174,12 +155,14 @@ class FakeBackend:
             if container.exit_code is not None:
                 raise InfrastructureError(f"{address}: it has ended at the gate")
             container.behaviour = behaviour = Behaviour.of(release.environment)
+            if container.own_config:
+                self.world.configs[address] = dict(release.config)
             container.released, container.released_at = True, time.monotonic()
             self.world.marks.add(address)
             self.world.starts[address] += 1
             if behaviour.text and container.output is not None:
                 container.output.write(STDOUT, behaviour.text.encode() + b"\n")
-            self._leave(address, behaviour)
+            container.failed = not self._leave(address, behaviour)
         if not behaviour.hang:
             timer = threading.Timer(behaviour.seconds * self.world.scale, self._elapse, [container])
             timer.daemon = True
@@ -258,6 +241,15 @@ class FakeBackend:
         with self.world.lock:
             self._store(run).update(files)
 
+    def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
+        """Return the requests that steps have made."""
+        with self.world.lock:
+            self._store(run)
+            found, told = self.world.requests[run], self._told[run]
+            new = {name: content for name, content in found.items() if anew or name not in told}
+            told.update(new)
+        return new
+
     def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
         """Write the large files of a store to a tar."""
         _ask(wanted)
@@ -323,6 +315,7 @@ class FakeBackend:
                 self.world.kept.discard(run.id)
                 self.world.outputs.pop(run.id, None)
                 self.world.values.pop(run.id, None)
+                self.world.requests.pop(run.id, None)
                 self._forget(self.world.files, run.id)
                 self.world.marks = {address for address in self.world.marks if address.run != run.id}
             for address in [a for a in self.world.containers if a.run == run.id]:
@@ -342,21 +335,26 @@ class FakeBackend:
             raise InfrastructureError(f"the values of run {run} cannot be reached: it is not open")
         return self.world.values[run]
 
-    def _leave(self, address: Address, behaviour: Behaviour) -> None:
+    def _leave(self, address: Address, behaviour: Behaviour) -> bool:
+        """Leave what a step does; False if it wanted to start a stage that there is not."""
         outputs = self.world.outputs.get(address.run)
         if outputs is not None:
             for name, line in behaviour.outputs.items():
                 outputs[name] = outputs.get(name, b"") + line.encode("utf-8", "surrogateescape") + b"\n"
-        self.world.values.get(address.run, {}).update(behaviour.values)
+        store = self.world.values.get(address.run, {})
+        store.update(behaviour.values)
         self.world.files.setdefault(address.of_stage(), []).extend(behaviour.files)
+        asked = requests_of(store, behaviour.triggers)
+        self.world.requests[address.run].update(asked)
+        return len(asked) == len(behaviour.triggers)
 
-    def _at(self, address: Address) -> _Container:
+    def _at(self, address: Address) -> Container:
         container = self.world.containers.get(address)
         if container is None:
             raise InfrastructureError(f"{address}: no such container")
         return container
 
-    def _elapse(self, container: _Container) -> None:
+    def _elapse(self, container: Container) -> None:
         with self.world.lock:
             behaviour = container.behaviour
             if behaviour.drop_stream:
@@ -367,7 +365,7 @@ class FakeBackend:
                 self.world.containers.pop(container.address, None)
                 container.stir()
             else:
-                container.end(_KILLED if behaviour.oom else behaviour.exit_code)
+                container.end(_KILLED if behaviour.oom else behaviour.exit_code or int(container.failed))
 
 
 def _ask(wanted: Wanted) -> None:

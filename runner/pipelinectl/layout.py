@@ -20,6 +20,7 @@ j     an asset, named by the SHA-256 of its pairs                           an e
 v     an evidence, likewise                                                 an entry
 n     a call of ``collect-evidence`` or ``set-commit-status``; a UUID        a JSON object
 k     the key that a hashed name stands for                                 its bytes
+y     an async stage that the pipeline declares, by its name                nothing
 ====  ====================================================================  =========================
 
 *Names.* In a key or property the bytes ``A-Z a-z 0-9 _ - .`` stand for themselves and every other byte is ``%XX``, in
@@ -37,6 +38,11 @@ engine never reads them; it hears of them by ``::add-mask::``.
 
 **Configuration**: ``CONFIG`` holds a file for each property and parameter of the run, without a newline; secure ones
 stand in ``secure-properties`` as well, the others in ``environment-properties``. It is memory, too, and read-only.
+
+**Requests** of ``trigger-task`` are files of a directory of their own, ``REQUESTS``, put in place as those of the store
+are; each is what ``serialize`` prints, and its name ``<id>.<stage>``: the id of the run that it asks for, eight
+hexadecimal digits, and an async stage. Nobody changes or removes one. After it a byte is added to ``BELL``, so that its
+size says whether there is anything new.
 """
 
 import hashlib
@@ -58,6 +64,8 @@ STATE = "/run/runner"
 """Where they see the volume of the run's values."""
 
 VALUES = f"{STATE}/values"
+REQUESTS = f"{STATE}/requests"
+BELL = f"{STATE}/bell"
 SECRETS = "/run/runner-secrets"
 CONFIG = "/config"
 
@@ -87,6 +95,7 @@ class Kind(StrEnum):
     EVIDENCE = "v"
     CALL = "n"
     KEY = "k"
+    ASYNC = "y"
 
 
 TEXTS = (Kind.VALUE, Kind.CONSTANT, Kind.KNOWN, Kind.DATA)
@@ -99,6 +108,13 @@ def file_name(kind: Kind, key: str, part: str | None = None) -> str:
     """Return the name of the file of a key, or of a property of it."""
     names = (encoded(raw(name)) for name in (key, part) if name is not None)
     return f"{kind}.{','.join(names)}"
+
+
+def entry(kind: Kind, key: str, part: str | None = None, content: bytes = b"") -> dict[str, bytes]:
+    """Return the files of a key, or of a property of it, by their names: beside it, what hashed names stand for."""
+    names = {encoded(raw(name)): raw(name) for name in (key, part) if name is not None}
+    hashed = {f"{Kind.KEY}.{name}": plain for name, plain in names.items() if _HASHED.fullmatch(name)}
+    return {**hashed, file_name(kind, key, part): content}
 
 
 def encoded(key: bytes) -> str:
@@ -134,11 +150,23 @@ def is_file_name(name: str) -> bool:
     )
 
 
+def is_property(name: str) -> bool:
+    """Whether there can be a property of this name: that of a file of ``CONFIG``, or ``NAME/KEY``.
+
+    The latter is the file ``KEY``, for the stages that ask for ``NAME`` (``plan.model.Stage.config``).
+    """
+    first, slash, second = name.partition("/")
+    return is_file_name(first) and (not slash or is_file_name(second))
+
+
 def configuration(properties: Mapping[str, str], secure: Mapping[str, str]) -> dict[PurePosixPath, bytes]:
-    """Return the files of ``CONFIG`` by their paths below it; a secure property wins over one of the same name."""
+    """Return the files of ``CONFIG`` that every stage sees, by their paths below it.
+
+    A secure property wins over one of the same name.
+    """
     plain = {name: value for name, value in properties.items() if name not in secure}
     files: dict[PurePosixPath, bytes] = {}
     for folder, values in ((_PLAIN, plain), (_SECURE, secure)):
-        for name, value in values.items():
+        for name, value in ((name, value) for name, value in values.items() if "/" not in name):
             files[PurePosixPath(name)] = files[PurePosixPath(folder, name)] = raw(value)
     return files

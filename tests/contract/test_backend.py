@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from runner.backends.fake import FakeBackend
-from runner.engine.backend import Ending, Phase, PullProgress, Readiness, Release, RunSpec, Signal, StageSpec
+from runner.engine.backend import Ending, Phase, PullProgress, Readiness, Signal
 from runner.engine.job import Task
+from runner.engine.specs import Release, RunSpec, StageSpec
 from runner.errors import ImageError, InfrastructureError, UnwantedError, WorkspaceError
 from runner.naming import Address, new_run_id
 from runner.pipelinectl.values import Store

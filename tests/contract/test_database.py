@@ -4,16 +4,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, inspect, select, text
 
 import runner
+from runner.engine.events import Notice
 from runner.engine.job import Task
 from runner.engine.journal import Entry
 from runner.errors import StoreError
@@ -23,12 +26,30 @@ from runner.store.sql import schema
 from runner.store.sql.database import Database
 from runner.store.sql.journal import SqlJournal
 from runner.store.sql.migrations import upgrade
-from runner.store.sql.runs import NewRun, Runs
-from runner.store.sql.tables import HEAD, METADATA, entries, meta
+from runner.store.sql.runs import NewRun, Ordered, Runs
+from runner.store.sql.tables import HEAD, METADATA, entries, hooks, meta, properties
 from tests.support import databases, postgres
 from tests.support.databases import KINDS, unexpected
 
 THREADS, EACH = 8, 40
+
+_RUN = """
+INSERT INTO runs
+(id, pipeline, queue, priority, created, status, reason, epoch, cancel, origin, ordered, sealed, result, ended)
+VALUES (:id, :pipeline, 'default', 0, 1.5, :status, :reason, 1, '', :origin, :ordered, :sealed, '', :ended)
+"""
+_OF_A = {"pipeline": "app", "status": "failure", "reason": "step x", "origin": "", "ordered": '{"a": 1}', "ended": 2.5}
+_OF_B = {"pipeline": "", "status": "pending", "reason": "", "origin": "a", "ordered": "{}", "ended": None}
+FIRST_RELEASE: tuple[tuple[str, dict[str, object]], ...] = (
+    ("INSERT INTO pipelines VALUES ('app', '{}', 0)", {}),
+    ("INSERT INTO properties VALUES ('app', 'KEY', 'value')", {}),
+    (_RUN, {"id": "a", "sealed": b"\0\xff", **_OF_A}),
+    (_RUN, {"id": "b", "sealed": b"", **_OF_B}),
+    ("INSERT INTO entries VALUES ('a', 1, 1, 's', 'x', 1, 1, 'failure', 1.5, 3, 'r')", {}),
+    ("INSERT INTO notices VALUES ('a', 1, 2.0, '', '', 0, 0, 'told')", {}),
+    ("INSERT INTO inherits VALUES ('b', 'a')", {}),
+)
+"""What the tables of the first release may hold: statements, each with its values."""
 
 OTHER_PROCESS = """
 import sys
@@ -99,6 +120,84 @@ def test_programs_that_open_a_new_database_at_the_same_time_make_its_tables_once
 
     for task in tasks:
         task.finish()
+
+
+@pytest.fixture
+def first_release(kind: str, tmp_path: Path) -> str:
+    """Return the address of a database of the first release, with what it may hold."""
+    address = _fresh(kind, tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "HEAD", "0001")
+        patch.setattr(upgrade, "run", partial(_upgrade, to="0001"))
+        database = Database.open(address, unexpected)
+    with database.writing() as connection:
+        for statement, values in FIRST_RELEASE:
+            connection.execute(text(statement), values)
+    database.close()
+    return address
+
+
+def _upgrade(connection: Connection, to: str) -> None:
+    settings = upgrade.config()
+    settings.attributes["connection"] = connection
+    command.upgrade(settings, to)
+
+
+def test_what_the_first_release_has_stored_is_there_after_an_upgrade(first_release: str) -> None:
+    database = Database.open(first_release, unexpected)
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        runs = Runs(database)
+
+        found = runs.find()
+        assert [(run.id, run.number, run.origin, run.parent, run.child) for run in found] == [
+            ("b", 2, "a", "", ""),
+            ("a", 1, "", "", ""),
+        ]
+        assert (found[1].status, found[1].reason, found[1].pipeline) == (Status.FAILURE, "step x", "app")
+        assert runs.order_of("a") == Ordered(ordered='{"a": 1}', sealed=b"\0\xff")
+        assert SqlJournal(database, "a").read() == (
+            Entry(address=Address("a", "s", "x"), status=Status.FAILURE, at=1.5, exit_code=3, reason="r"),
+        )
+        assert runs.notices("a") == [(2.0, Notice("told"))]
+        assert runs.holders("a") == ("b",)
+        with database.reading() as connection:
+            assert connection.execute(select(properties)).all() == [("app", "KEY", "value")]
+            assert connection.execute(select(func.count()).select_from(hooks)).scalar() == 0
+
+
+def test_an_upgraded_database_goes_on_as_a_new_one_would(first_release: str) -> None:
+    database = Database.open(first_release, unexpected)
+    with ExitStack() as stack:
+        stack.callback(database.close)
+        runs = Runs(database)
+
+        runs.ask_cancel("b", children=True)
+        assert runs.add(NewRun(id="c", ordered="{}", parent="b", child="check")).number == 3
+        assert [run.id for run in runs.children("b")] == ["c"]
+        with database.writing() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+        with pytest.raises(StoreError, match=r"(?i)foreign key"), database.writing() as connection:
+            connection.execute(text("INSERT INTO hooks VALUES ('gone', 'n', 'async', '{}', 0, NULL)"))
+
+
+def test_an_upgrade_that_fails_leaves_the_first_release_as_it_was(
+    first_release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as context:
+        context.setattr(schema, "PROGRAM", None)  # is written last, and cannot be nothing
+        with pytest.raises(StoreError):
+            Database.open(first_release, unexpected)
+        context.setattr(schema, "PROGRAM", "program")
+        context.setattr(schema, "HEAD", "0001")
+        database = Database.open(first_release, unexpected)
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0001"
+        assert connection.execute(text("SELECT count(*) FROM runs")).scalar() == 2
+        assert "parent" not in {column["name"] for column in inspect(connection).get_columns("runs")}
+    database.close()
+
+    Database.open(first_release, unexpected).close()
 
 
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(kind: str, tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from runner.engine.events import Notice
+from runner.engine.job import Task
 from runner.engine.journal import Entry
 from runner.errors import ConflictError, NotFoundError, StoreError, SupersededError, TransitionError
 from runner.naming import Address
@@ -21,22 +23,9 @@ from runner.store.sql.runs import Kept, NewRun, Ordered, Runs, Waiting
 from runner.store.sql.tables import Cancel
 from tests.support import databases
 from tests.support.databases import KINDS
+from tests.support.days import NOW, Day
 
-NOW = datetime(2026, 3, 4, 5, 6, 7, 891011, UTC)
 HOUR = timedelta(hours=1)
-
-
-class Day:
-    """A clock that stands until it is set."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time.timestamp()
 
 
 @pytest.fixture(params=KINDS)
@@ -90,12 +79,14 @@ def test_a_new_run_waits_and_comes_back_as_it_was_given(runs: Runs) -> None:
         queue="big",
         priority=-3,
         origin="older",
+        parent="caller",
+        child="check",
     )
 
     record = runs.add(new)
 
     assert record == runs.get("a")
-    given = ("id", "pipeline", "queue", "priority", "origin")
+    given = ("id", "pipeline", "queue", "priority", "origin", "parent", "child")
     assert [getattr(record, name) for name in given] == [getattr(new, name) for name in given]
     assert runs.order_of("a") == Ordered(ordered=new.ordered, sealed=new.sealed)
     assert (record.number, record.status, record.epoch, record.created) == (1, Status.PENDING, 0, NOW)
@@ -307,6 +298,141 @@ def test_inherited_entries_are_facts_of_the_new_run(runs: Runs, database: Databa
     writer.append(_entry("a", Status.RUNNING, "deploy"))
 
     assert SqlJournal(database, "a").read() == (*inherited, _entry("a", Status.RUNNING, "deploy"))
+
+
+def test_the_children_of_a_run_are_those_that_it_has_started_and_what_repeats_them(runs: Runs) -> None:
+    runs.add(_new("p"))
+    for name, others in {
+        "b": {"parent": "p", "child": "check"},
+        "a": {"parent": "p", "child": "scan"},
+        "grandchild": {"parent": "a", "child": "scan"},
+        "stranger": {"child": "check"},
+        "again": {"parent": "p", "child": "check", "origin": "b"},
+    }.items():
+        runs.add(_new(name, **others))
+
+    assert runs.children("p") == (runs.get("b"), runs.get("a"), runs.get("again"))
+    assert [(run.parent, run.child) for run in runs.children("a")] == [("a", "scan")]
+    assert runs.children("b") == ()
+
+
+def test_a_run_that_has_started_others_can_be_forgotten_before_them(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("p"))
+    runs.add(_new("a", parent="p", child="check"))
+    enter("p", Status.SUCCESS)
+
+    assert runs.forget(beyond=1) == ("p",)
+
+    assert runs.get("a").parent == "p"
+
+
+def test_what_a_run_was_ordered_can_be_told_more_exactly(runs: Runs) -> None:
+    runs.add(_new("a", sealed=b"s"))
+
+    runs.reorder("a", '{"commit": "c0ffee"}')
+
+    assert runs.order_of("a") == Ordered(ordered='{"commit": "c0ffee"}', sealed=b"s")
+    with pytest.raises(NotFoundError):
+        runs.reorder("gone", "{}")
+
+
+def _cancelled(runs: Runs) -> dict[str, Cancel]:
+    return {run.id: run.cancel for run in runs.find() if run.cancel is not Cancel.NOT}
+
+
+@pytest.fixture
+def descent(runs: Runs, enter: Enter) -> None:
+    """Add ``p``, its children ``a`` and ``b``, of ``a``, which has ended, ``c``, and of that ``d``."""
+    for name, parent in (("p", ""), ("a", "p"), ("b", "p"), ("c", "a"), ("d", "c"), ("other", "")):
+        runs.add(_new(name, parent=parent, child="check" if parent else ""))
+    enter("a", Status.SUCCESS)
+
+
+@pytest.mark.usefixtures("descent")
+def test_without_a_word_about_them_children_are_not_cancelled(runs: Runs) -> None:
+    assert runs.ask_cancel("p") == ("p",)
+
+    assert _cancelled(runs) == {"p": Cancel.POLITE}
+
+
+@pytest.mark.usefixtures("descent")
+def test_with_its_children_all_are_cancelled_that_have_come_of_a_run(runs: Runs) -> None:
+    assert runs.ask_cancel("p", children=True) == ("p", "b", "c", "d")
+
+    assert _cancelled(runs) == dict.fromkeys("pbcd", Cancel.POLITE)
+    assert runs.ask_cancel("a", children=True, forced=True) == ("c", "d")
+    assert _cancelled(runs) == {**dict.fromkeys("pb", Cancel.POLITE), **dict.fromkeys("cd", Cancel.FORCED)}
+
+
+@pytest.mark.usefixtures("descent")
+def test_a_run_that_has_ended_can_be_cancelled_with_its_children_as_long_as_one_goes_on(
+    runs: Runs, enter: Enter
+) -> None:
+    with pytest.raises(ConflictError, match=r"run a has ended: success$"):
+        runs.ask_cancel("a")
+    assert runs.ask_cancel("a", children=True) == ("c", "d")
+    enter("c", Status.CANCELLED)
+    enter("d", Status.CANCELLED)
+
+    with pytest.raises(ConflictError, match="run a has ended: success, and so has all that it has started"):
+        runs.ask_cancel("a", children=True)
+    with pytest.raises(NotFoundError, match="there is no run gone"):
+        runs.ask_cancel("gone", children=True)
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_what_a_run_still_starts_that_was_cancelled_with_its_children_is_cancelled_too(
+    runs: Runs,
+    forced: bool,  # noqa: FBT001 - a case
+) -> None:
+    runs.add(_new("p"))
+    runs.ask_cancel("p", children=True, forced=forced)
+
+    late = runs.add(_new("late", parent="p", child="check"))
+
+    assert late.cancel is (Cancel.FORCED if forced else Cancel.POLITE)
+    assert runs.ask_cancel("p", children=True) == ("p", "late")
+
+
+def test_what_a_run_still_starts_that_was_cancelled_alone_goes_on(runs: Runs) -> None:
+    runs.add(_new("p"))
+    runs.ask_cancel("p")
+
+    assert runs.add(_new("late", parent="p", child="check")).cancel is Cancel.NOT
+
+
+def test_what_is_repeated_or_started_later_is_wanted_whatever_was_cancelled_before(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("p"))
+    runs.ask_cancel("p", children=True)
+
+    again = runs.add(_new("again", parent="p", child="check", origin="first"))
+    enter("p", Status.CANCELLED)
+    later = runs.add(_new("later", parent="p", child="check"))
+    of_nobody = runs.add(_new("posted", parent="gone", child="check"))
+
+    assert [run.cancel for run in (again, later, of_nobody)] == [Cancel.NOT] * 3
+
+
+def test_runs_that_name_each_other_as_parents_are_cancelled_once_each(runs: Runs) -> None:
+    runs.add(_new("a", parent="b", child="check"))
+    runs.add(_new("b", parent="a", child="check"))
+
+    assert runs.ask_cancel("b", children=True) == ("b", "a")
+
+
+def test_none_escapes_that_is_started_while_its_parent_is_cancelled(runs: Runs) -> None:
+    runs.add(_new("p"))
+
+    def start(thread: int) -> None:
+        for number in range(10):
+            runs.add(_new(f"{thread}-{number}", parent="p", child="check"))
+
+    tasks = [Task(f"starter {thread}", partial(start, thread)) for thread in range(3)]
+    runs.ask_cancel("p", children=True)
+    for task in tasks:
+        task.finish()
+
+    assert len(_cancelled(runs)) == 31
 
 
 def test_a_cancel_can_become_forced_and_never_polite_again(runs: Runs) -> None:

@@ -22,8 +22,8 @@ from runner.engine.backend import STDOUT
 from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.pipelinectl.layout import STATE
 
-MARKS_FOLDER = "released"
-"""The directory of gates' marks in the volume of a run's values."""
+MARKS_FOLDER, SCRIPTS_FOLDER = "released", "scripts"
+"""The directories of gates' marks, and of the scripts of steps, in the volume of a run's values."""
 
 RESTORED = f"{STATE}/.restored"
 """What an earlier run has left for the store of this one."""
@@ -38,7 +38,9 @@ RESTORED = f"{STATE}/.restored"
 SCRIPT = r"""
 state=$1 shim=$2 config=$3 outputs=$4
 if [ -n "$outputs" ] && [ ! -d "$state/released" ]; then chmod 0777 "$outputs" || exit 1; fi
-mkdir -p "$state/released" && chmod 0777 "$state/released" || exit 1
+mkdir -p "$state/released" "$state/requests" "$state/scripts" || exit 1
+chmod 0777 "$state/released" "$state/requests" || exit 1
+[ -e "$state/bell" ] || [ -L "$state/bell" ] || { true >"$state/bell" && chmod 0666 "$state/bell"; } || exit 1
 
 enter() { cd "$1" && [ "$(pwd -P)" = "$1" ]; }
 
@@ -73,26 +75,36 @@ fill_shim() {
 
 fill_config() { unpack "$config" && chmod 0755 "$config"; }
 
-put() {
-    unpack "$state/.$token" && enter "$state/values" || return
+put_into() {
+    unpack "$state/.$token" && enter "$1" || return
     mv -f "$state/.$token"/* . && rmdir "$state/.$token"
 }
+
+put() { put_into "$state/values"; }
+
+put_script() { put_into "$state/scripts"; }
 
 read_outputs() { tar -cf - -C "${outputs%/*}" "${outputs##*/}"; }
 
 read_values() {
     enter "$state/values" || { echo lost; return; }
     find . -maxdepth 1 -type f -name '[ft].*' ! -name '*[!A-Za-z0-9_.%~,-]*' -exec stat -c '%s %n' {} +
-    find . -maxdepth 1 -type f -name '[!.]*' ! -name '[ft].*' \
-        -exec sh -c 'printf "\n%s\n" "$0"; tar -cf - "$@"' "$token" {} +
+    pack -name '[!.]*' ! -name '[ft].*'
 }
+
+read_requests() {
+    enter "$state/requests" || { echo lost; return; }
+    pack -name '[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f].*' ! -name '*[!a-z0-9.-]*'
+}
+
+pack() { find . -maxdepth 1 -type f "$@" -exec sh -c 'printf "\n%s\n" "$0"; tar -cf - "$@"' "$token" {} +; }
 
 while IFS=' ' read -r verb token most size; do
     [ -n "$size" ] || continue
     printf '\n%s:\n' "$token"
     case $verb in
-        open | restore | put | mark | fill_shim | fill_config) $verb 2>&1 ;;
-        read_outputs | read_values) $verb 2>/dev/null | head -c "$most" ;;
+        open | restore | put | put_script | mark | fill_shim | fill_config) $verb 2>&1 ;;
+        read_outputs | read_values | read_requests) $verb 2>/dev/null | head -c "$most" ;;
         *) false ;;
     esac
     status=$?

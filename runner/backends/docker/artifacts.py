@@ -11,7 +11,8 @@ from docker.types import Mount
 
 from runner.backends.docker.helper import COPYING_SECONDS, Helpers
 from runner.backends.docker.listing import TO
-from runner.engine.backend import RunSpec, Wanted
+from runner.engine.backend import Wanted
+from runner.engine.specs import RunSpec
 from runner.workspace.exporting import Target
 
 FILE_BYTES, RUN_BYTES = 100_000_000, 500_000_000

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from runner.backends.docker.attach import Connection
 from runner.backends.docker.hostconfig import LOG_FILES, Placement
 from runner.backends.docker.replay import Position, Replay, logged_size
-from runner.engine.backend import Ending, Output, StepSpec
+from runner.engine.backend import Ending, Output
+from runner.engine.specs import StepSpec
 from runner.naming import Address
 
 

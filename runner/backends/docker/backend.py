@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner import naming
-from runner.backends.docker import mounts
+from runner.backends.docker import gate, mounts
 from runner.backends.docker.boxes import Sandbox
 from runner.backends.docker.client import CALL_SECONDS, Engine
 from runner.backends.docker.containers import Containers
@@ -20,27 +20,15 @@ from runner.backends.docker.network import Networks
 from runner.backends.docker.outputs import Outputs
 from runner.backends.docker.probes import Probes
 from runner.backends.docker.reader import Reader
+from runner.backends.docker.requested import Heard, Requested
 from runner.backends.docker.sandbox import Sandboxes
 from runner.backends.docker.shell import Shells
 from runner.backends.docker.sweep import Sweep
 from runner.backends.docker.values import Values
 from runner.backends.docker.workspaces import Opened, Workspaces
-from runner.engine.backend import (
-    Conflict,
-    Ending,
-    Output,
-    Phase,
-    PullProgress,
-    Readiness,
-    Release,
-    RunSpec,
-    Signal,
-    StageSpec,
-    StepSpec,
-    Terminal,
-    Wanted,
-)
+from runner.engine.backend import Conflict, Ending, Output, Phase, PullProgress, Readiness, Signal, Terminal, Wanted
 from runner.engine.job import Task
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.pipelinectl.values import Store
@@ -74,6 +62,7 @@ class _Run:
     stages: dict[Address, _Stage] = field(default_factory=dict)
     beside: set[Address] = field(default_factory=set)
     prepared: dict[Address, str] = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
     removing: dict[Address, Future[None]] = field(default_factory=dict)
 
 
@@ -89,6 +78,7 @@ class DockerBackend:
         self._sandboxes = Sandboxes(engine, settings, instance)
         self._outputs = Outputs(engine)
         self._values = Values(engine, self._sandboxes)
+        self._requested = Requested(engine, self._sandboxes)
         self._workspaces = Workspaces(engine, settings, instance, self._images, overlays=overlays)
         self._reader = Reader()
         # Where somebody waits for engines that are away, nobody else has to.
@@ -164,6 +154,8 @@ class DockerBackend:
         with self._lock:
             run.prepared[step.address] = image.id
         placement = self._placement(step, image)
+        if step.script:
+            self._values.put_script(step.address.run, naming.container(step.address), gate.script_file(step.script))
         if step.alias:
             with self._lock:
                 run.beside.add(step.address)
@@ -232,6 +224,12 @@ class DockerBackend:
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         """Put files into the store of a run's values."""
         self._values.put(run, files)
+
+    def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
+        """Return what steps of a run have asked for."""
+        with self._lock:
+            heard = self._known(run).heard
+        return self._requested.read(run, heard, anew=anew)
 
     def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
         """Write the large values of a run to a tar."""
@@ -348,6 +346,7 @@ class DockerBackend:
             workdir=run.workdir,
             image_environment=image.environment,
             marks=mounts.MARKS,
+            scripts=mounts.SCRIPTS,
             mounts=(*(stage.workspace.mounts if stage else ()), *mounts.of_step(self._instance, run, step)),
             has_shell=lambda container: self._images.shell_in(container, image.id),
             note=lambda: self._values.mark(address.run, naming.container(address)) if step.workspace else None,

@@ -17,7 +17,7 @@ from runner.backends.docker.hostconfig import NO_LOG
 from runner.backends.docker.inspection import remove
 from runner.backends.docker.tars import packed
 from runner.backends.docker.witness import SANDBOX
-from runner.engine.backend import RunSpec
+from runner.engine.specs import RunSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.pipelinectl import bundle

@@ -3,9 +3,10 @@
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from runner import naming
-from runner.backends.docker import gate, hostconfig
+from runner.backends.docker import configs, gate, hostconfig
 from runner.backends.docker.attempt import Attempt, Tap
 from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
 from runner.backends.docker.creation import Creation
@@ -14,7 +15,8 @@ from runner.backends.docker.hostconfig import Placement
 from runner.backends.docker.inspection import State, inspect, remove
 from runner.backends.docker.reader import Reader
 from runner.backends.docker.verdicts import Verdicts
-from runner.engine.backend import Ending, Output, Phase, Release, Signal, StepSpec
+from runner.engine.backend import Ending, Output, Phase, Signal
+from runner.engine.specs import Release, StepSpec
 from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings
@@ -74,6 +76,7 @@ class Containers:
         if survivor is not None:
             self._adopt(spec.address, survivor)
             return Phase.UNDERWAY
+        configs.check(spec)
         attempt = self._creation.new(spec, placement)
         self._keep(attempt)
         if hostconfig.gated(spec):
@@ -130,7 +133,7 @@ class Containers:
         if not hostconfig.gated(spec):
             self._start(attempt, spec, placement, hostconfig.with_path(spec, placement, environment))
         elif self._at_gate(attempt, spec, placement, _unexportable(environment)):
-            self._open_gate(attempt, spec, environment)
+            self._open_gate(attempt, spec, placement, replace(release, environment=environment))
         attempt.released = True
 
     def signal(self, address: Address, signal: Signal) -> None:
@@ -257,13 +260,15 @@ class Containers:
         for attempt in self._all():
             attempt.tap.doubt()
 
-    def _open_gate(self, attempt: Attempt, spec: StepSpec, environment: Mapping[str, str]) -> None:
-        exported = {name: value for name, value in environment.items() if gate.exportable(name)}
-        sent = gate.payload(exported, gate.script(spec.commands), secrets.token_hex(16), spec.shell)
+    def _open_gate(self, attempt: Attempt, spec: StepSpec, placement: Placement, release: Release) -> None:
+        exported = {name: value for name, value in release.environment.items() if gate.exportable(name)}
+        shell = "" if spec.script else spec.shell
+        sent = gate.payload(exported, hostconfig.behind_gate(spec, placement), secrets.token_hex(16), shell)
         connection = attempt.connection
         if connection is None:
             raise InfrastructureError(f"{attempt.address}: has no gate that could be opened")
         try:
+            configs.fill(self._engine, attempt.container, spec, placement, release.config)
             connection.send(sent, _SEND_SECONDS, attempt.tap.over)
         except InfrastructureError as error:
             attempt.broken = True

@@ -11,7 +11,7 @@ from runner.backends.docker.client import GONE, Engine, translated
 from runner.backends.docker.hostconfig import NO_LOG, Placement, Terms
 from runner.backends.docker.inspection import State, exists, inspect, remove
 from runner.backends.docker.reader import Reader
-from runner.engine.backend import StepSpec
+from runner.engine.specs import StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings
@@ -139,7 +139,9 @@ class Creation:
 
 def _check_shell(container: str, spec: StepSpec, placement: Placement) -> None:
     if not placement.has_shell(container):
+        what, hint = "commands need", "use an image with a shell, or `entrypoint` instead of `commands`"
+        if spec.script:
+            what, hint = "a script needs", "use an image with a shell"
         raise InfrastructureError(
-            f"{spec.address}: commands need a shell, and image {spec.image} has no {gate.SHELL}",
-            hint="use an image with a shell, or `entrypoint` instead of `commands`",
+            f"{spec.address}: {what} a shell, and image {spec.image} has no {gate.SHELL}", hint=hint
         )

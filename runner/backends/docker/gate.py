@@ -11,6 +11,8 @@ refuses to overwrite, no attempt is released twice.
 
 After the exports the commands of steps come first on the PATH, whatever that is by then.
 
+A script is no text for the gate: it lies in a file by then, which the gate becomes, so that its first line counts.
+
 A step may ask for another shell. The gate is ``/bin/sh`` then, too: it becomes that shell (``exec``) after the exports,
 so that a PATH among them counts, and hands it the script in a here-document that ends with the token.
 """
@@ -60,6 +62,7 @@ _FIRST = string.ascii_letters + string.digits + "%+,-./:=@^_~"
 
 _EXPORTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IMPOSSIBLE_IN_NAME = re.compile(r"[=\0\n]")
+_INTERPRETER = re.compile(r"#![ \t]*([^ \t\r\n]+)")
 
 
 def entrypoint(mark: str) -> list[str]:
@@ -112,6 +115,31 @@ def script(commands: Sequence[str]) -> str:
             raise InfrastructureError(f"command {command!r}: holds a NUL byte, which no shell can read")
         lines += [f"printf '%s\\n' {_quoted('$ ' + command)} || :", command]
     return "\n".join(lines)
+
+
+def script_file(script: str) -> bytes:
+    """Return the content of the file that a script lies in: as it is, but for a carriage return that ends a first line.
+
+    A kernel takes that for a part of the interpreter's name.
+
+    Raises:
+        InfrastructureError: it holds half a character.
+    """
+    first, newline, rest = script.partition("\n")
+    return _bytes((first.removesuffix("\r") if _INTERPRETER.match(first) else first) + newline + rest, "the script")
+
+
+def execution(script: str, path: str) -> str:
+    """Return what the gate runs for a script that lies in the file ``path``: its interpreter, else ``/bin/sh``.
+
+    One that is not there is said, which kernel and shell do as if the script were missing.
+    """
+    found = _INTERPRETER.match(script)
+    if found is None:
+        return f"exec {SHELL} {_quoted(path)}"
+    name = found[1]
+    missing = _quoted(f"script: this image has no {name}, which its first line asks for")
+    return f"[ -x {_quoted(name)} ] || {{ printf '%s\\n' {missing} >&2; exit {NO_SHELL}; }}\nexec {_quoted(path)}"
 
 
 def payload(environment: Mapping[str, str], text: str, token: str, shell: str = "") -> bytes:

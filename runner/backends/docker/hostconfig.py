@@ -8,7 +8,7 @@ from docker.types import ContainerConfig, EndpointConfig, HostConfig, LogConfig,
 
 from runner import naming
 from runner.backends.docker import caches, gate
-from runner.engine.backend import StepSpec
+from runner.engine.specs import StepSpec
 from runner.naming import Instance
 from runner.settings import DockerSettings
 
@@ -43,7 +43,8 @@ class Placement:
     ``image`` is the reference or id to create from, present on the engine. ``role`` is that of ``naming.labels``.
     ``workdir`` is where steps with a workspace begin, and where relative paths do. ``marks`` is the directory, inside
     the container, of the marks that the gate leaves; it must be on a volume among ``mounts``, and writable for anyone.
-    ``has_shell`` tells of a created container whether it has ``/bin/sh``; it is asked for steps with commands.
+    ``scripts`` is that of the scripts of steps, by the names of their containers. ``has_shell`` tells of a created
+    container whether it has ``/bin/sh``; it is asked for those with a gate.
     ``image_environment`` is what the image sets. ``note`` leaves the mark of an attempt that has no gate to do so.
     """
 
@@ -56,6 +57,7 @@ class Placement:
     has_shell: Callable[[str], bool]
     image_environment: Mapping[str, str] = field(default_factory=dict)
     note: Callable[[], None] = lambda: None
+    scripts: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +70,8 @@ class Terms:
 
 
 def gated(spec: StepSpec) -> bool:
-    """Whether the attempt waits behind a gate; without commands there is nothing that a shell would run."""
-    return bool(spec.commands)
+    """Whether the attempt waits behind a gate; without commands or script there is nothing that it would run."""
+    return bool(spec.commands or spec.script)
 
 
 def variables(spec: StepSpec, placement: Placement, told: Mapping[str, str]) -> Mapping[str, str]:
@@ -93,6 +95,17 @@ def with_path(spec: StepSpec, placement: Placement, environment: Mapping[str, st
 def mark(spec: StepSpec, placement: Placement) -> str:
     """Return the path of the mark that the gate leaves; empty without a gate."""
     return str(PurePosixPath(placement.marks) / naming.container(spec.address)) if gated(spec) else ""
+
+
+def behind_gate(spec: StepSpec, placement: Placement) -> str:
+    """Return what the gate runs: the step's commands, or the file that its script lies in.
+
+    Raises:
+        InfrastructureError: see ``gate.script``.
+    """
+    if not spec.script:
+        return gate.script(spec.commands)
+    return gate.execution(spec.script, str(PurePosixPath(placement.scripts) / naming.container(spec.address)))
 
 
 def config(spec: StepSpec, placement: Placement, environment: Mapping[str, str], terms: Terms) -> ContainerConfig:

@@ -10,14 +10,17 @@ from pathlib import PurePosixPath
 from docker.types import DriverConfig, Mount
 
 from runner import naming
-from runner.backends.docker.answers import MARKS_FOLDER
-from runner.engine.backend import RunSpec, StepSpec
-from runner.naming import Instance
+from runner.backends.docker.answers import MARKS_FOLDER, SCRIPTS_FOLDER
+from runner.engine.specs import RunSpec, StepSpec
+from runner.naming import Address, Instance
 from runner.pipelinectl import bundle
 from runner.pipelinectl.layout import CONFIG, HOME, SECRETS, STATE
 
 MARKS = f"{STATE}/{MARKS_FOLDER}"
 """The directory where gates leave their marks."""
+
+SCRIPTS = f"{STATE}/{SCRIPTS_FOLDER}"
+"""The directory of the scripts of steps, which root alone can change."""
 
 OUTPUTS = "/run/outputs"
 """Where sandboxes see the run's outputs, if it has some; steps see them elsewhere."""
@@ -25,11 +28,13 @@ OUTPUTS = "/run/outputs"
 # Secrets are written by steps of every user. What the configuration holds is put there by the sandbox, which opens it.
 _SECRETS_OPTIONS = "mode=0777,size=64m,nosuid,nodev,noexec"
 _CONFIG_OPTIONS = "mode=0700,size=64m,nosuid,nodev,noexec"
+# That of one attempt is filled while nothing of the user's runs there.
+_OWN_CONFIG_OPTIONS = "mode=0755,size=64m,nosuid,nodev,noexec"
 
 
 def values(instance: Instance, run: str) -> Mount:
     """Return the mount of what the steps of a run hand on."""
-    return _mount(instance, run, STATE, "v", "values")
+    return _mount(instance, Address(run), STATE, "v", "values")
 
 
 def of_step(instance: Instance, run: RunSpec, step: StepSpec) -> tuple[Mount, ...]:
@@ -38,16 +43,24 @@ def of_step(instance: Instance, run: RunSpec, step: StepSpec) -> tuple[Mount, ..
     Where it mounts something at or below ``CONFIG`` itself, it sees none of ours.
     """
     if not step.workspace:
-        return (values(instance, run.id),) if step.commands else ()
-    own = (*(bind.target for bind in step.volumes), *(cache.path for cache in step.caches))
-    hidden = any(PurePosixPath("/", target.lstrip("/")).is_relative_to(CONFIG) for target in own)
+        return (values(instance, run.id),) if step.commands or step.script else ()
     return (
         values(instance, run.id),
         _secrets(instance, run),
         _shim(instance, read_only=True),
-        *([_config(instance, run, read_only=True)] if run.config and not hidden else ()),
-        *([_mount(instance, run.id, run.outputs, "o", "outputs")] if run.outputs else ()),
+        *_config_of(instance, run, step),
+        *([_mount(instance, run.address, run.outputs, "o", "outputs")] if run.outputs else ()),
     )
+
+
+def _config_of(instance: Instance, run: RunSpec, step: StepSpec) -> tuple[Mount, ...]:
+    """Return the configuration that a step sees: the run's, or one of its own, which is written to in its container."""
+    targets = (*(bind.target for bind in step.volumes), *(cache.path for cache in step.caches))
+    if any(PurePosixPath("/", target.lstrip("/")).is_relative_to(CONFIG) for target in targets):
+        return ()
+    if step.own_config:
+        return (_mount(instance, step.address, CONFIG, "p", "configuration", memory=_OWN_CONFIG_OPTIONS),)
+    return (_config(instance, run, read_only=True),) if run.config else ()
 
 
 def of_sandbox(instance: Instance, run: RunSpec) -> tuple[Mount, ...]:
@@ -57,16 +70,16 @@ def of_sandbox(instance: Instance, run: RunSpec) -> tuple[Mount, ...]:
         _secrets(instance, run),
         _shim(instance, read_only=False),
         *([_config(instance, run, read_only=False)] if run.config else ()),
-        *([_mount(instance, run.id, OUTPUTS, "o", "outputs")] if run.outputs else ()),
+        *([_mount(instance, run.address, OUTPUTS, "o", "outputs")] if run.outputs else ()),
     )
 
 
 def _secrets(instance: Instance, run: RunSpec) -> Mount:
-    return _mount(instance, run.id, SECRETS, "k", "secrets", memory=_SECRETS_OPTIONS)
+    return _mount(instance, run.address, SECRETS, "k", "secrets", memory=_SECRETS_OPTIONS)
 
 
 def _config(instance: Instance, run: RunSpec, *, read_only: bool) -> Mount:
-    return _mount(instance, run.id, CONFIG, "p", "configuration", memory=_CONFIG_OPTIONS, read_only=read_only)
+    return _mount(instance, run.address, CONFIG, "p", "configuration", memory=_CONFIG_OPTIONS, read_only=read_only)
 
 
 def _shim(instance: Instance, *, read_only: bool) -> Mount:
@@ -75,15 +88,16 @@ def _shim(instance: Instance, *, read_only: bool) -> Mount:
 
 
 def _mount(  # noqa: PLR0913 - each is named at the call
-    instance: Instance, run: str, target: str, what: str, role: str, *, memory: str = "", read_only: bool = False
+    instance: Instance, owner: Address, target: str, what: str, role: str, *, memory: str = "", read_only: bool = False
 ) -> Mount:
+    """Mount the volume of a run, or of one attempt."""
     options = {"type": "tmpfs", "device": "tmpfs", "o": memory} if memory else {}
     return Mount(
         target,
-        naming.volume(run, what),
+        naming.of_attempt(owner, what) if owner.step else naming.volume(owner.run, what),
         type="volume",
         no_copy=True,
         read_only=read_only,
-        labels=naming.labels(instance, naming.Address(run), role),
+        labels=naming.labels(instance, owner, role),
         driver_config=DriverConfig("local", options),
     )

@@ -3,17 +3,14 @@
 Where it does not, the directory is read through the engine, which takes 40 ms.
 """
 
-import tarfile
-import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 
 from runner.backends.docker.answers import LongAnswerError, NoAnswerError
 from runner.backends.docker.boxes import Sandbox
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.mounts import OUTPUTS
-from runner.backends.docker.tars import Directory, Limits, unpacked
-from runner.errors import InfrastructureError
+from runner.backends.docker.tars import Limits, persistent, unpacked
 
 LIMITS = Limits(
     directory="the directory of outputs",
@@ -24,7 +21,7 @@ LIMITS = Limits(
     file=10 << 20,
 )
 
-_TRIES, _PAUSE_SECONDS = 5, 0.05
+_WHAT = "the run's outputs"
 _MOST_BYTES = LIMITS.all_bytes + LIMITS.members * 2048  # with the headers of a tar
 
 
@@ -41,9 +38,9 @@ class Outputs:
             InfrastructureError: a file has more than 10 MiB, there are too many, or they cannot be read.
         """
         try:
-            return _persistent(lambda: unpacked(_answered(sandbox), LIMITS)).files
+            return persistent(_WHAT, lambda: unpacked(_answered(sandbox), LIMITS)).files
         except (NoAnswerError, LongAnswerError):
-            return _persistent(lambda: unpacked(self._archive(sandbox.id), LIMITS)).files
+            return persistent(_WHAT, lambda: unpacked(self._archive(sandbox.id), LIMITS)).files
 
     def _archive(self, container: str) -> Generator[bytes, None, None]:
         with translated("reading the run's outputs"):
@@ -54,16 +51,3 @@ class Outputs:
 
 def _answered(sandbox: Sandbox) -> Generator[bytes, None, None]:
     yield sandbox.answers.ask("read_outputs", most=_MOST_BYTES)
-
-
-def _persistent(read: Callable[[], Directory]) -> Directory:
-    """Read; a file that shrinks meanwhile breaks the archive, which is then asked for again."""
-    tries = 0
-    while True:
-        try:
-            return read()
-        except tarfile.TarError as error:
-            tries += 1
-            if tries == _TRIES:
-                raise InfrastructureError(f"reading the run's outputs: the archive is damaged: {error}") from error
-        time.sleep(_PAUSE_SECONDS)

@@ -11,7 +11,7 @@ from runner.backends.docker.helper import Helpers, archive, directory
 from runner.backends.docker.listing import FROM, TO
 from runner.backends.docker.sources import Base
 from runner.backends.docker.volumes import Volume, Volumes
-from runner.engine.backend import RunSpec
+from runner.engine.specs import RunSpec
 
 _ROOT_USERS = ("", "0", "root")
 

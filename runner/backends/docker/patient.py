@@ -21,14 +21,11 @@ from runner.engine.backend import (
     Phase,
     PullProgress,
     Readiness,
-    Release,
-    RunSpec,
     Signal,
-    StageSpec,
-    StepSpec,
     Terminal,
     Wanted,
 )
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, EngineUnavailableError, InfrastructureError
 from runner.naming import Address
 from runner.pipelinectl.values import Store
@@ -101,6 +98,10 @@ class PatientBackend(Backend):
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         """Put files into that store."""
         self._persist(lambda: self._inner.put_values(run, files))
+
+    def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
+        """Return what steps of a run have asked for."""
+        return self._persist(lambda: self._inner.requests(run, anew=anew))
 
     def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
         """Write the large values of a run to a tar."""

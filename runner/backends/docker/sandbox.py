@@ -14,8 +14,8 @@ from itertools import count
 
 from runner.backends.docker.boxes import Boxes, Sandbox
 from runner.backends.docker.client import GONE, Engine, translated
-from runner.engine.backend import RunSpec
 from runner.engine.job import Task
+from runner.engine.specs import RunSpec
 from runner.errors import EngineRefusedError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings

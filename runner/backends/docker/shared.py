@@ -15,7 +15,7 @@ from runner.backends.docker.helper import Helpers
 from runner.backends.docker.ownership import Root, root_for, set_roots
 from runner.backends.docker.trees import Plot
 from runner.backends.docker.volumes import Volume, Volumes
-from runner.engine.backend import StageSpec
+from runner.engine.specs import StageSpec
 from runner.naming import Address
 
 _JOINED = "s"  # the last letter of the volume that says of a stage that it works in the shared tree

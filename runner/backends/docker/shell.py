@@ -9,12 +9,14 @@ from dataclasses import replace
 
 from docker.types import Mount
 
+from runner.backends.docker import configs
 from runner.backends.docker.attach import Connection, start_exec
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.creation import Creation
 from runner.backends.docker.gate import SHELL
 from runner.backends.docker.hostconfig import Placement, variables, with_path
-from runner.engine.backend import Release, StepSpec, Terminal
+from runner.engine.backend import Terminal
+from runner.engine.specs import Release, StepSpec
 from runner.errors import EngineUnavailableError, InfrastructureError
 from runner.pipelinectl.layout import SECRETS
 
@@ -54,10 +56,11 @@ class Shells:
         """
         given = with_path(spec, placement, variables(spec, placement, release.environment))
         environment = [_UNSET, *(f"{name}={value}" for name, value in given.items())]
-        standing = replace(spec, address=replace(spec.address, attempt=_NO_ATTEMPT), commands=_NEVER_RUN)
+        standing = replace(spec, address=replace(spec.address, attempt=_NO_ATTEMPT), commands=_NEVER_RUN, script="")
         attempt = self._creation.new(standing, placement)
         self._creation.bring_up(attempt, standing, _insisting(placement), {})
         try:
+            configs.fill(self._engine, attempt.container, standing, placement, release.config)
             with translated(f"{spec.address}: opening a shell"):
                 made = self._engine.api.exec_create(
                     attempt.container,

@@ -12,8 +12,9 @@ from runner import naming
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.listing import FROM, TO, copy
 from runner.backends.docker.volumes import Volume, Volumes
-from runner.engine.backend import RunSpec, SourceMode
+from runner.engine.specs import RunSpec, Source, SourceMode
 from runner.errors import EngineRefusedError, WorkspaceError
+from runner.naming import Address
 from runner.workspace import pack
 
 _MISSING = 400  # what the engine answers to a bind of a path that it does not have
@@ -48,16 +49,23 @@ def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None
     Raises:
         WorkspaceError: it is no directory, or cannot be given to the engine.
     """
-    if run.source is None:
-        return None
+    return open_tree(volumes, helpers, run.address, run.source, "s") if run.source else None
+
+
+def open_tree(volumes: Volumes, helpers: Helpers, run: Address, source: Source, what: str) -> Base:
+    """Make a tree of a run ready; ``what`` names its volume, if it must be copied into one.
+
+    Raises:
+        WorkspaceError: it is no directory, or cannot be given to the engine.
+    """
     try:
-        path = run.source.path.resolve(strict=True)
+        path = source.path.resolve(strict=True)
         status = path.stat()
     except OSError as error:
-        raise WorkspaceError(f"{run.source.path}: cannot be the source of a run: {error.strerror}") from error
+        raise WorkspaceError(f"{source.path}: cannot be the source of a run: {error.strerror}") from error
     if not path.is_dir():
         raise WorkspaceError(f"{path}: cannot be the source of a run: it is no directory")
-    visible = run.source.only is None and _visible(helpers, run.id, path)
+    visible = source.only is None and _visible(helpers, run.run, path)
     base = Base(
         path=str(path),
         mode=status.st_mode & 0o7777,
@@ -65,18 +73,18 @@ def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None
         gid=status.st_gid,
         device=status.st_dev,
     )
-    if run.source.mode is SourceMode.BIND:
+    if source.mode is SourceMode.BIND:
         if not visible:
             raise WorkspaceError(
                 f"{path}: the engine does not see this directory, so that it cannot be bound",
                 hint="run without --bind: the directory is then sent to the engine",
             )
         return replace(base, writable=True)
-    if run.source.mode is SourceMode.LAYER and visible:
+    if source.mode is SourceMode.LAYER and visible:
         return base
-    sent = pack.stream(path, run.source.only)
-    fill = partial(_fill, helpers, run.id, base.mount(FROM) if visible else None, sent)
-    volume = volumes.filled(naming.volume(run.id, "s"), run.address, fill)
+    sent = pack.stream(path, source.only)
+    fill = partial(_fill, helpers, run.run, base.mount(FROM) if visible else None, sent)
+    volume = volumes.filled(naming.volume(run.run, what), run, fill)
     return replace(base, path=volume.path, volume=volume, device=None)
 
 

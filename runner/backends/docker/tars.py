@@ -1,15 +1,20 @@
 """Small tars of plain files: written for what unpacks them, and read with suspicion, since steps have made them."""
 
 import tarfile
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 from runner.errors import InfrastructureError
 from runner.workspace.streams import Pieces
 
+_Read = TypeVar("_Read")
+
+_TRIES, _PAUSE_SECONDS = 5, 0.05
 _END = bytes(1024)
 _ANYONES = 0o666
 
@@ -81,6 +86,23 @@ def unpacked(
                 content = tar.extractfile(member) if wanted else None
                 files.update({name: content.read()} if content else {})
     return Directory(files=files, sizes=sizes)
+
+
+def persistent(what: str, read: Callable[[], _Read]) -> _Read:
+    """Read; a file that shrinks meanwhile breaks the archive, which is then asked for again.
+
+    Raises:
+        InfrastructureError: it is broken each time.
+    """
+    tries = 0
+    while True:
+        try:
+            return read()
+        except tarfile.TarError as error:
+            tries += 1
+            if tries == _TRIES:
+                raise InfrastructureError(f"reading {what}: the archive is damaged: {error}") from error
+        time.sleep(_PAUSE_SECONDS)
 
 
 def kept(archive: Iterator[bytes], target: Path, wanted: Callable[[str], bool], most: int) -> None:

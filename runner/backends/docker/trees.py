@@ -18,7 +18,10 @@ from runner.workspace.changes import Changes
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """Where trees grow: the run, which of its two kinds of trees (``h`` or ``w``), and what lies below them all."""
+    """Where trees grow: the run, which of its kinds of trees (``plots``), and what lies below them all.
+
+    Volumes are named by the kind, in few letters.
+    """
 
     run: Address
     kind: str

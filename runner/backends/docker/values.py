@@ -3,21 +3,20 @@
 import re
 import tarfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
-from runner import naming
-from runner.backends.docker.answers import MARKS_FOLDER, LongAnswerError, NoAnswerError, new_token
-from runner.backends.docker.boxes import ROLE, VALUE_MODE
+from runner.backends.docker import state
+from runner.backends.docker.answers import MARKS_FOLDER, SCRIPTS_FOLDER, NoAnswerError, new_token
+from runner.backends.docker.boxes import VALUE_MODE
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.inspection import exists
 from runner.backends.docker.sandbox import Sandboxes
 from runner.backends.docker.tars import Directory, Limits, kept, packed, too_much, unpacked
-from runner.clock import Deadline
 from runner.engine.backend import Wanted
-from runner.errors import EngineTimeoutError, InfrastructureError, UnwantedError
+from runner.errors import InfrastructureError
 from runner.pipelinectl.layout import LARGE, STATE, TEXTS, VALUES
 from runner.pipelinectl.values import Store
 
@@ -29,13 +28,12 @@ LIMITS = Limits(
     members=20_000,
 )
 
-_MOST_BYTES = LIMITS.all_bytes + LIMITS.members * 2048  # with the headers of a tar
 _WRITE_SECONDS, _ARCHIVE_SECONDS, _SAVING_SECONDS = 10.0, 60.0, 600.0
 _TRIES, _PAUSE_SECONDS = 5, 0.05
 
 _NAME = re.compile(r"[a-z]\.[A-Za-z0-9_.%~,-]+")
 _UNREAD = tuple(f"{kind}." for kind in LARGE)
-_LOST = b"lost\n"
+_SCRIPT_MODE = 0o755
 
 
 class Values:
@@ -86,7 +84,7 @@ class Values:
                 continue
             return
         with translated("writing the run's values"):
-            self._engine.api.put_archive(self._container(run), STATE, _linked(files))
+            self._engine.api.put_archive(state.sandbox_of(self._engine, run), STATE, _linked(files))
 
     def save(self, run: str, target: Path, most: int, wanted: Wanted) -> None:
         """Write the files that ``read`` leaves out to a tar; see ``Backend.save_files``.
@@ -95,7 +93,9 @@ class Values:
             InfrastructureError: they have more than ``most`` bytes, or cannot be read or written.
             UnwantedError: ``wanted`` has said no.
         """
-        archive = self._archive(self._container(run), wanted, _SAVING_SECONDS)
+        archive = state.archive(
+            self._engine, state.sandbox_of(self._engine, run), VALUES, wanted=wanted, seconds=_SAVING_SECONDS
+        )
         try:
             with closing(archive):
                 kept(archive, target, lambda name: name.startswith(_UNREAD) and bool(_NAME.fullmatch(name)), most)
@@ -110,16 +110,16 @@ class Values:
         Raises:
             InfrastructureError: it cannot be written.
         """
-        for sandbox in self._sandboxes.live(run):
-            try:
-                sandbox.answers.ask("mark", name.encode(), stall=_WRITE_SECONDS)
-            except NoAnswerError:
-                continue
-            return
-        with translated("writing a mark"):
-            self._engine.api.put_archive(
-                self._container(run), f"{STATE}/{MARKS_FOLDER}", packed({name: b""}, VALUE_MODE)
-            )
+        self._leave(run, "mark", name.encode(), MARKS_FOLDER, packed({name: b""}, VALUE_MODE))
+
+    def put_script(self, run: str, name: str, text: bytes) -> None:
+        """Put a script where each step of the run can execute it, and root alone can change it.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        script = packed({name: text}, _SCRIPT_MODE)
+        self._leave(run, "put_script", script, SCRIPTS_FOLDER, script)
 
     def marked(self, run: str, name: str) -> bool:
         """Say whether there is a mark of this name; 1 ms.
@@ -127,53 +127,33 @@ class Values:
         Raises:
             InfrastructureError: the engine does not answer.
         """
-        return exists(self._engine, self._container(run), f"{STATE}/{MARKS_FOLDER}/{name}")
+        return exists(self._engine, state.sandbox_of(self._engine, run), f"{STATE}/{MARKS_FOLDER}/{name}")
 
-    def _read(self, run: str, wanted: Wanted) -> Store:
+    def _leave(self, run: str, verb: str, body: bytes, folder: str, files: bytes) -> None:
+        """Ask a sandbox to leave something in a folder; where none answers, unpack the tar ``files`` there."""
         for sandbox in self._sandboxes.live(run):
-            token = new_token()
             try:
-                answer = sandbox.answers.ask("read_values", most=_MOST_BYTES, token=token)
-            except LongAnswerError as error:
-                raise too_much(LIMITS) from error
+                sandbox.answers.ask(verb, body, stall=_WRITE_SECONDS)
             except NoAnswerError:
                 continue
-            return _parsed(answer, token)
-        archive = self._archive(self._container(run), wanted)
+            return
+        with translated(f"writing into {STATE}/{folder}"):
+            self._engine.api.put_archive(state.sandbox_of(self._engine, run), f"{STATE}/{folder}", files)
+
+    def _read(self, run: str, wanted: Wanted) -> Store:
+        parts = state.answered(self._sandboxes, run, "read_values", LIMITS)
+        if parts is not None:
+            return _parsed(parts)
+        archive = state.archive(
+            self._engine, state.sandbox_of(self._engine, run), VALUES, wanted=wanted, seconds=_ARCHIVE_SECONDS
+        )
         found = unpacked(archive, LIMITS, skipped=lambda name: name.startswith(_UNREAD))
         return _store([found], {name: size for name, size in found.sizes.items() if name.startswith(_UNREAD)})
 
-    def _container(self, run: str) -> str:
-        """Return a sandbox of the run that is still there, running or not."""
-        with translated(f"listing the sandboxes of run {run}"):
-            labels = [f"{naming.LABEL_RUN}={run}", f"{naming.LABEL_ROLE}={ROLE}"]
-            found = self._engine.api.containers(all=True, filters={"label": labels})
-        if not found:
-            raise InfrastructureError(f"the values of run {run} cannot be reached: it has no sandbox any more")
-        return str(found[0]["Id"])
 
-    def _archive(
-        self, container: str, wanted: Wanted, seconds: float = _ARCHIVE_SECONDS
-    ) -> Generator[bytes, None, None]:
-        """Yield the tar of the whole store: also of what is not read, which can be as large as a disk."""
-        deadline = Deadline(seconds)
-        with translated("reading the run's values"):
-            pieces, _ = self._engine.api.get_archive(container, VALUES)
-            with closing(pieces):
-                for piece in pieces:
-                    if not wanted():
-                        raise UnwantedError("nobody wants the run's values any more")
-                    if deadline.passed:
-                        message = f"the run's values cannot be read in {seconds:g} seconds"
-                        raise EngineTimeoutError(message)
-                    yield piece
-
-
-def _parsed(answer: bytes, token: str) -> Store:
-    """Read what ``read_values`` answers: sizes of what is not read, then tars of the rest, each below ``.``."""
-    if answer == _LOST:
-        raise InfrastructureError("the run's values cannot be read: a step has removed or replaced their directory")
-    listing, *archives = answer.split(f"\n{token}\n".encode())
+def _parsed(parts: list[bytes]) -> Store:
+    """Read what ``read_values`` answers: sizes of what is not read, then tars of the rest."""
+    listing, *archives = parts
     sizes = {}
     for line in listing.decode().splitlines():
         size, _, path = line.partition(" ./")

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 from docker.types import Mount
@@ -18,11 +18,13 @@ from runner.backends.docker.images import Images
 from runner.backends.docker.listing import FROM
 from runner.backends.docker.overlays import Overlays
 from runner.backends.docker.ownership import BoundFiles, root_for, set_roots
+from runner.backends.docker.plots import WORKDIR, Plots, places, plots_of
 from runner.backends.docker.shared import Order, Shared, arranged, settled
-from runner.backends.docker.sources import Base, open_source
+from runner.backends.docker.sources import Base, open_source, open_tree
 from runner.backends.docker.trees import LAYERS, Plot, Trees
 from runner.backends.docker.volumes import Volume, Volumes, remove_volumes
-from runner.engine.backend import Conflict, RunSpec, SourceMode, StageSpec, Wanted
+from runner.engine.backend import Conflict, Wanted
+from runner.engine.specs import Placed, RunSpec, Source, SourceMode, StageSpec
 from runner.errors import ImageError, InfrastructureError, WorkspaceError
 from runner.naming import Address, Instance
 from runner.plan.model import Workspace
@@ -30,7 +32,6 @@ from runner.settings import DockerSettings
 from runner.workspace.changes import clashes
 from runner.workspace.layers import lowers_of
 
-_HOME, _WORKDIR = "h", "w"
 _SHARED_NAME = "the shared workspace"
 _UNKNOWN_USER = "?"  # of an image that is not there yet: it may be anybody
 _THREADS = 4
@@ -63,6 +64,7 @@ class Opened:
 class _OpenRun:
     spec: RunSpec
     base: Base | None
+    plots: Plots
     trees: Trees
     shared: Shared
     recorded: Future[None] | None
@@ -72,13 +74,6 @@ class _OpenRun:
     def bound(self) -> Base | None:
         """The source, where it is mounted as it is."""
         return self.base if self.base and self.base.writable else None
-
-    def plots(self) -> tuple[tuple[str, Plot], ...]:
-        """Return where in the containers each tree is mounted, and where it grows; the working directory comes last."""
-        home = Plot(run=self.spec.address, kind=_HOME)
-        work = Plot(run=self.spec.address, kind=_WORKDIR, base=self.base)
-        found = [(self.spec.home, home)] if self.spec.home != self.spec.workdir else []
-        return tuple(found if self.bound else (*found, (self.spec.workdir, work)))
 
 
 class Workspaces:
@@ -110,14 +105,15 @@ class Workspaces:
         if run.id in self._runs:
             return
         self._helpers.remove_left(run.id)
-        base = open_source(self._volumes, self._helpers, run)
+        base, beside = open_source(self._volumes, self._helpers, run), self._beside(run)
         foreign = base if base and base.writable and base.uid else None
         recorded = self._threads.submit(self._bound_files.record, run, foreign) if foreign else None
-        known = self._volumes.of_run(run.id)
+        known, plots = self._volumes.of_run(run.id), plots_of(run, base, beside)
         self._runs[run.id] = _OpenRun(
             spec=run,
             base=base,
-            trees=self._trees_for(run, base, known.values()),
+            plots=plots,
+            trees=self._trees_for(run, plots, known.values()),
             shared=Shared(self._volumes, run.address, known),
             recorded=recorded,
         )
@@ -150,7 +146,7 @@ class Workspaces:
         """
         run = self._run(stage.run)
         if not run.shared.among((stage,)):
-            for _, plot in run.plots():
+            for _, plot in run.plots:
                 run.trees.freeze(plot, stage, stage)
 
     def collect(
@@ -175,8 +171,8 @@ class Workspaces:
         """
         opened = self._run(run.id)
         order = arranged(layers, (), opened.shared.among(layers), opened.shared.tree)
-        for _, plot in opened.plots():
-            if plot.kind == _WORKDIR:
+        for _, plot in opened.plots:
+            if plot.kind == WORKDIR:
                 differences = opened.trees.differences(plot, order.layers)
                 return self._exporter.export(run.address, differences, target, wanted)
         return ()
@@ -228,7 +224,7 @@ class Workspaces:
         stage = settled(stage, known)
         for layer in stage.layers:
             surely = layer.run != run.spec.id or layer in run.grown
-            if surely and not all(_has_layer(known, layer, plot) for _, plot in run.plots()):
+            if surely and not all(_has_layer(known, layer, plot) for _, plot in run.plots):
                 raise WorkspaceError(
                     f"what stage {_said(layer)} of run {layer.run} has left is not there any more",
                     hint="its volumes were removed from outside, by `docker volume prune` say",
@@ -240,14 +236,14 @@ class Workspaces:
         fitted = set(chain.from_iterable(order.beside))
         if shared := run.shared.among(stage.layers):
             copied = run.shared.frozen_for(stage.address)
-            for _, plot in run.plots():
+            for _, plot in run.plots:
                 run.trees.freeze(plot, run.shared.tree, copied)
             order = arranged(stage.layers, stage.beside, shared, copied)
             # What lies above was made over what the shared tree held then; it may hold more by now.
             above = order.layers[order.layers.index(copied) + 1 :]
             fitted = {*chain.from_iterable(order.beside), *((copied, *above) if above else ())}
         conflicts = self._merge(run, order, fitted) if fitted else ()
-        grown = [(plot, run.trees.open(plot, stage.address, order.layers)) for _, plot in run.plots()]
+        grown = [(plot, run.trees.open(plot, stage.address, order.layers)) for _, plot in run.plots]
         roots = self._threads.submit(self._set_roots, stage, grown)
         return self._opened(run, [volume for _, volume in grown], roots, conflicts)
 
@@ -259,7 +255,7 @@ class Workspaces:
         below = tuple(layer for layer in stage.layers if layer.stage in (naming.ORIGINS, naming.SHARED))
         run.shared.join(stage.address)
         with run.shared.opening:
-            grown = [(plot, run.trees.open(plot, run.shared.tree, below)) for _, plot in run.plots()]
+            grown = [(plot, run.trees.open(plot, run.shared.tree, below)) for _, plot in run.plots]
         roots = self._threads.submit(lambda: run.shared.set_roots(self._helpers, grown, self._users_of(stage)))
         return self._opened(run, [volume for _, volume in grown], roots)
 
@@ -270,7 +266,7 @@ class Workspaces:
         roots: Future[None],
         conflicts: tuple[Conflict, ...] = (),
     ) -> Opened:
-        mounts = [volume.mount(target) for (target, _), volume in zip(run.plots(), volumes, strict=True)]
+        mounts = [volume.mount(target) for (target, _), volume in zip(run.plots, volumes, strict=True)]
         if run.bound:
             mounts.append(run.bound.mount(run.spec.workdir))
             files = replace(run.bound, writable=False).mount(FROM)
@@ -283,13 +279,22 @@ class Workspaces:
             _pending=(run.recorded, roots) if run.recorded else (roots,),
         )
 
-    def _trees_for(self, run: RunSpec, base: Base | None, known: Collection[Volume]) -> Trees:
+    def _beside(self, run: RunSpec) -> dict[str, Base]:
+        """Make the trees beside the source ready, some at a time: each takes 40 ms."""
+        placed = places(run)
+
+        def ready(number: int, each: Placed) -> Base:
+            return open_tree(self._volumes, self._helpers, run.address, Source(path=each.path), f"s{number}")
+
+        return dict(zip(placed, self._threads.map(ready, count(), placed.values()), strict=True))
+
+    def _trees_for(self, run: RunSpec, plots: Plots, known: Collection[Volume]) -> Trees:
         """Choose how trees are made, as an earlier life of this run has, or by trial."""
-        copied = naming.volume(run.id, "c")
-        plot = Plot(run=run.address, kind=_WORKDIR, base=base)
+        copied, overlays = naming.volume(run.id, "c"), self._overlays
         begun = any(lowers_of(volume.options) for volume in known)  # others are made beside this, by the sandbox
-        if self._overlays and all(volume.name != copied for volume in known) and (begun or self._overlays.works(plot)):
-            return self._overlays
+        tried = overlays and all(volume.name != copied for volume in known)
+        if overlays and tried and (begun or all(overlays.works(plot) for _, plot in plots)):
+            return overlays
         self._volumes.plain(copied, run.address)
         return Copies(self._volumes, self._helpers)
 
@@ -308,7 +313,7 @@ class Workspaces:
 
     def _merge(self, run: _OpenRun, order: Order, fitted: Collection[Address]) -> tuple[Conflict, ...]:
         """Prepare layers to be stacked that were not made one over the other, which shows where they conflict."""
-        plots = run.plots()
+        plots = run.plots
         layers = [layer for layer in order.layers if layer in fitted]
         merged = run.trees.merge([plot for _, plot in plots], layers) if plots else []
         return tuple(

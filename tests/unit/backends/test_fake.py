@@ -2,12 +2,13 @@
 
 import os
 import time
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Ending, Phase, Readiness, Release, RunSpec, Signal, StageSpec, StepSpec
+from runner.engine.backend import Ending, Phase, Readiness, Signal
+from runner.engine.specs import Placed, Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, WorkspaceError
 from runner.naming import Address
 from tests.support.backends import Desk, Listener
@@ -248,3 +249,37 @@ def test_what_volumes_hold_stays_as_long_as_its_run_is_kept(backend: FakeBackend
     with pytest.raises(WorkspaceError, match="what stage s of run"):
         backend.open_stage(over, lambda _: None)
     assert (backend.world.values, backend.world.outputs, backend.world.marks) == ({}, {}, set())
+
+
+def test_a_step_that_wants_to_start_what_is_not_declared_fails_and_starts_the_others(backend: FakeBackend) -> None:
+    backend.open_run(RunSpec(id=A.run, home="/w", workdir="/w", values={"y.check": b""}))
+
+    assert _ending(backend, _released(backend, FAKE_TRIGGER="check:nope")) == Ending(exit_code=1)
+    other = at("s/b")
+    assert _ending(backend, _released(backend, other, FAKE_TRIGGER="nope", FAKE_EXIT="3"), other) == Ending(exit_code=3)
+
+    assert [name.partition(".")[2] for name in backend.requests(A.run)] == ["check"]
+
+
+def test_requests_are_told_to_each_client_and_go_with_their_run(backend: FakeBackend) -> None:
+    run = RunSpec(id=A.run, home="/w", workdir="/w", values={"y.check": b""})
+    backend.open_run(run)
+    _released(backend, FAKE_TRIGGER="check")
+    told = backend.requests(A.run)
+    assert FakeBackend(backend.world).requests(A.run) == told
+
+    backend.close_run(run, keep=False)
+
+    assert backend.world.requests == {}
+
+
+def test_a_test_can_look_at_trees_beside_the_source_and_at_configurations(backend: FakeBackend, tmp_path: Path) -> None:
+    beside = (Placed(path=tmp_path, target="/w/tools"),)
+    backend.open_run(RunSpec(id=A.run, home="/w", workdir="/w/app", beside=beside))
+    config = {PurePosixPath("mode"): b"fast"}
+    for name, own in (("s/a", True), ("s/b", False)):
+        backend.prepare(StepSpec(address=at(name), image="i", own_config=own))
+        backend.release(at(name), Release(config=config))
+
+    assert backend.world.beside == {A.run: beside}
+    assert backend.world.configs == {A: config}

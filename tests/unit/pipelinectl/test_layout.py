@@ -74,3 +74,22 @@ def test_properties_are_files_and_secure_ones_stand_apart_as_well() -> None:
         PurePosixPath("key"): b"k3y\n",
         PurePosixPath("secure-properties/key"): b"k3y\n",
     }
+
+
+@pytest.mark.parametrize("name", ["api-url", "tools/url", "a b/c d", "tools/..."])
+def test_a_property_is_a_file_of_all_stages_or_of_those_that_name_its_folder(name: str) -> None:
+    assert layout.is_property(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "/", "tools/", "/url", "a/b/c", "../url", "tools/..", "secure-properties/url", "tools/" + "x" * 256]
+)
+def test_what_can_be_no_file_of_either_is_no_property(name: str) -> None:
+    assert not layout.is_property(name)
+
+
+def test_properties_with_a_folder_are_no_files_of_all_stages() -> None:
+    assert layout.configuration({"tools/url": "u", "a": "1"}, {"keys/a": "k"}) == {
+        PurePosixPath("a"): b"1",
+        PurePosixPath("environment-properties/a"): b"1",
+    }

@@ -1,4 +1,4 @@
-"""The files that scripts source, evidence, triggers and help."""
+"""The files that scripts source, evidence and help."""
 
 import json
 
@@ -136,36 +136,6 @@ def test_the_absolute_kind_of_a_server(shim: Shim, server: str, kind: str) -> No
     script = SOURCED.format("get_repo_params") + f"get_absolute_scm_type https://{server}/org/app.git"
 
     assert shim.run(script).out.decode() == f"{kind}\n"
-
-
-@pytest.mark.parametrize("command", ["trigger-task", "trigger_async_stage"])
-def test_a_trigger_fails_with_a_status_and_leaves_nothing(shim: Shim, command: str) -> None:
-    script = (
-        SOURCED.format("trigger-task")
-        + f"{command} owasp-zap dynamic || echo $?; {command} 'No Stage' || echo $?; echo goes on"
-    )
-
-    done = shim.run(script)
-
-    assert (done.status, done.out) == (0, b"1\n1\ngoes on\n")
-    there, name = done.err.splitlines()
-    assert b"async stages are not there yet; 'owasp-zap' has not been started" in there
-    assert b"'No Stage' is no name of a stage" in name
-    assert shim.store() == {}
-
-
-@pytest.mark.parametrize("name", ["a", "a1", "a-b", "x" * 63, "0"])
-def test_a_good_name_of_a_stage_is_not_what_fails(shim: Shim, name: str) -> None:
-    assert b"not there yet" in shim.call("trigger-task", name).err
-
-
-@pytest.mark.parametrize("name", ["", "A", "-a", "a-", "a_b", "a.b", "a/b", "x" * 64, "é", "a\n"])
-def test_a_bad_name_of_a_stage_is_named(shim: Shim, name: str) -> None:
-    done = shim.call("trigger-task", name)
-
-    assert done.status == 1
-    assert b"stage" in done.err
-    assert b"not there yet" not in done.err
 
 
 def test_sourcing_a_command_finds_it_without_a_path(shim: Shim) -> None:

@@ -11,7 +11,7 @@ from runner.backends.docker.images import Images
 from runner.backends.docker.listing import TO
 from runner.backends.docker.sources import open_source
 from runner.backends.docker.volumes import Volumes, remove_volumes
-from runner.engine.backend import RunSpec, Source, SourceMode
+from runner.engine.specs import RunSpec, Source, SourceMode
 from runner.errors import EngineRefusedError, ImageError, WorkspaceError
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings

@@ -18,6 +18,7 @@ from runner.errors import InfrastructureError
 from tests.support.answering import Shell, sandbox_shell
 from tests.support.connections import connection_pair, frame
 
+LAID_OUT = ["bell", "released", "requests", "scripts", "values"]
 SHIM = packed({"bin/set_env": b"#!/bin/sh\n", "tools/retry": b"#!/bin/sh\n"}, 0o755)
 
 
@@ -92,6 +93,38 @@ def test_a_mark_is_left_like_those_of_gates_and_follows_no_link(shell: Shell, an
     assert not (elsewhere / "other").exists()
 
 
+def test_there_is_a_place_for_requests_and_a_bell_before_the_first_step(shell: Shell, answers: Answers) -> None:
+    answers.ask("open", packed({}, 0o666))
+
+    assert [mode(shell.state / name) for name in ("requests", "bell", "scripts")] == [0o777, 0o666, 0o755]
+    assert (shell.state / "bell").read_bytes() == b""
+
+
+def test_a_bell_that_has_rung_and_requests_stay_when_the_next_sandbox_starts(tmp_path: Path) -> None:
+    for content in (b"", b"..", b"...."):
+        with sandbox_shell(tmp_path) as shell, shell.client() as answers:
+            answers.ask("open", packed({}, 0o666))
+            assert (shell.state / "bell").read_bytes() == content
+            (shell.state / "bell").write_bytes(content + b"..")
+            (shell.state / "requests" / f"0000000{len(content)}.a").touch()
+            assert len(answers.ask("read_requests", token="t" * 32)) > 0
+    assert len(list((tmp_path / "state" / "requests").iterdir())) == 3
+
+
+@pytest.mark.parametrize("planted", ["fifo", "link"])
+def test_a_bell_that_a_step_has_replaced_holds_no_sandbox_up(tmp_path: Path, planted: str) -> None:
+    (tmp_path / "state").mkdir()
+    if planted == "fifo":
+        os.mkfifo(tmp_path / "state" / "bell")
+    else:
+        (tmp_path / "state" / "bell").symlink_to(tmp_path / "shim" / "made")
+
+    with sandbox_shell(tmp_path) as shell, shell.client() as answers:
+        answers.ask("open", packed({}, 0o666))
+
+    assert not (tmp_path / "shim" / "made").exists()
+
+
 def test_the_directories_of_steps_are_open_to_every_user_and_their_volume_is_not(
     shell: Shell, answers: Answers
 ) -> None:
@@ -132,7 +165,7 @@ def test_values_are_put_over_those_of_their_names_and_nothing_is_left_aside(shel
     answers.ask("put", packed({"p.a": b"2\n", "p.b": b"3\n"}, 0o666))
 
     assert {path.name: path.read_bytes() for path in shell.values.iterdir()} == {"p.a": b"2\n", "p.b": b"3\n"}
-    assert sorted(path.name for path in shell.state.iterdir()) == ["released", "values"]
+    assert sorted(path.name for path in shell.state.iterdir()) == LAID_OUT
 
 
 def test_a_shim_that_somebody_is_filling_is_taken_as_it_is(shell: Shell, answers: Answers) -> None:
@@ -158,7 +191,7 @@ def test_a_body_that_cannot_be_unpacked_is_read_to_its_end_and_leaves_nothing(sh
             with pytest.raises(InfrastructureError, match=f"cannot do {verb}"):
                 answers.ask(verb, sent)
 
-    assert sorted(path.name for path in shell.state.iterdir()) == ["released", "values"]
+    assert sorted(path.name for path in shell.state.iterdir()) == LAID_OUT
     assert [path.name for path in shell.values.iterdir()] == ["p.a"]
     assert list(shell.shim.iterdir()) == []
     assert answers.ask("read_outputs", most=1 << 16)

@@ -13,7 +13,7 @@ import pytest
 from runner import naming
 from runner.backends.docker.backend import _REMOVALS, DockerBackend
 from runner.clock import Deadline
-from runner.engine.backend import RunSpec, StepSpec
+from runner.engine.specs import RunSpec, StepSpec
 from runner.errors import InfrastructureError
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings

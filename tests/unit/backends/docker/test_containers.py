@@ -13,7 +13,8 @@ from runner.backends.docker.events import Events
 from runner.backends.docker.hostconfig import Joined, Placement
 from runner.backends.docker.inspection import State
 from runner.backends.docker.reader import Reader
-from runner.engine.backend import Phase, Release, Signal, StepSpec
+from runner.engine.backend import Phase, Signal
+from runner.engine.specs import Release, StepSpec
 from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError
 from runner.naming import Address, Instance, container
 from runner.settings import DockerSettings

@@ -15,9 +15,87 @@ TOKEN = "0123456789abcdef"
 FAILED_GATE = 125
 
 
-def through(tmp_path: Path, sent: bytes) -> subprocess.CompletedProcess[bytes]:
-    """Run the gate in this machine's own sh."""
-    return subprocess.run(gate.entrypoint(str(tmp_path / "mark")), input=sent, capture_output=True, check=False)
+SHELLS = ["/usr/bin/dash", "/usr/bin/bash", "/usr/bin/busybox"]
+
+
+def through(tmp_path: Path, sent: bytes, shell: str = "/bin/sh") -> subprocess.CompletedProcess[bytes]:
+    """Run the gate in a shell of this machine, by the name ``sh``."""
+    _, *arguments = gate.entrypoint(str(tmp_path / "mark"))
+    return subprocess.run(["sh", *arguments], executable=shell, input=sent, capture_output=True, check=False)
+
+
+def executed(
+    tmp_path: Path, script: str, shell: str = "/bin/sh", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a script in a file as the gate does."""
+    file = tmp_path / "it's a script"
+    file.write_bytes(gate.script_file(script))
+    file.chmod(0o755)
+    return through(tmp_path, gate.payload(environment, gate.execution(script, str(file)), TOKEN), shell)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("script", "out"),
+    [
+        ('echo "$WORD $0"; false; echo on', "hello {file}\non\n"),
+        ("#!/bin/cat\n$WORD\n", "#!/bin/cat\n$WORD\n"),
+        ("#!/usr/bin/env bash\n[[ -n $BASH_VERSION ]] && echo $WORD", "hello\n"),
+        ('#! /bin/sh -u\r\necho "$-"', "u\n"),
+        ("#!/bin/cat", "#!/bin/cat"),
+        ("#!\necho plain", "plain\n"),
+        ("#! \necho plain", "plain\n"),
+        ("\n#!/bin/cat\necho second line", "second line\n"),
+        ("cat; echo input is empty", "input is empty\n"),
+        ("case $PATH in /opt/runner/bin:*) echo ours first ;; esac", "ours first\n"),
+        ("printf 'a\\303\\251'; printf '%s' 'é\\t'", "aéé\\t"),
+    ],
+)
+def test_a_script_runs_as_a_file_whose_first_line_counts(tmp_path: Path, script: str, out: str, shell: str) -> None:
+    done = executed(tmp_path, script, shell, WORD="hello")
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode() == out.replace("{file}", str(tmp_path / "it's a script"))
+    assert (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "code"), [("exit 7", 7), ("#!/usr/bin/env bash\nexit 125", 125), ("kill -9 $$", -9)]
+)
+def test_the_exit_code_is_that_of_the_script(tmp_path: Path, script: str, code: int) -> None:
+    assert executed(tmp_path, script).returncode == code
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("first", ["#!/usr/bin/no-such", "#! /usr/bin/no-such -e", "#!/usr/bin/no-such\r", "#!it's"])
+def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path, first: str, shell: str) -> None:
+    done = executed(tmp_path, f"{first}\necho never", shell)
+
+    name = first.removeprefix("#!").split()[0]
+    assert (done.returncode, done.stdout) == (127, b"")
+    assert done.stderr.decode() == f"script: this image has no {name}, which its first line asks for\n"
+
+
+def test_what_env_does_not_find_it_names_itself(tmp_path: Path) -> None:
+    done = executed(tmp_path, "#!/usr/bin/env no-such-program\n")
+
+    assert done.returncode == 127
+    assert b"no-such-program" in done.stderr
+
+
+def test_a_script_of_any_size_runs_and_any_byte_of_it_arrives(tmp_path: Path) -> None:
+    text = "x" * (1 << 20) + "\udcff\n"
+
+    done = executed(tmp_path, f"#!/bin/cat\n{text}")
+
+    assert done.stdout == f"#!/bin/cat\n{text}".encode("utf-8", "surrogateescape")
+
+
+def test_only_the_end_of_a_first_line_that_counts_is_changed() -> None:
+    assert gate.script_file("#!/bin/sh\r\na\r\n") == b"#!/bin/sh\na\r\n"
+    assert gate.script_file("echo\r\n#!/bin/sh\r\n") == b"echo\r\n#!/bin/sh\r\n"
+    with pytest.raises(InfrastructureError, match="the script: holds half a character"):
+        gate.script_file("\ud800")
 
 
 def test_a_payload_is_go_token_length_and_a_body_that_ends_with_the_token() -> None:

@@ -7,8 +7,19 @@ import pytest
 from docker.types import Mount
 
 from runner.backends.docker import gate
-from runner.backends.docker.hostconfig import Joined, Own, Placement, Terms, config, gated, mark, variables, with_path
-from runner.engine.backend import StepSpec
+from runner.backends.docker.hostconfig import (
+    Joined,
+    Own,
+    Placement,
+    Terms,
+    behind_gate,
+    config,
+    gated,
+    mark,
+    variables,
+    with_path,
+)
+from runner.engine.specs import StepSpec
 from runner.naming import ORIGINS, Address, Instance, cache_labels, cache_volume, container, labels
 from runner.plan.model import Bind, Cache, Limits, Ulimit
 from runner.settings import DockerSettings
@@ -23,6 +34,7 @@ PLACEMENT = Placement(
     role="step",
     workdir="/vela/src",
     marks="/run/runner/released",
+    scripts="/run/runner/scripts",
     mounts=(Mount("/vela", "ws", type="volume", no_copy=True),),
     has_shell=lambda _: True,
 )
@@ -50,6 +62,16 @@ def test_a_step_without_commands_keeps_its_images_entrypoint_and_has_no_input() 
     assert mark(spec, PLACEMENT) == ""
     assert found["Entrypoint"] is None
     assert (found["OpenStdin"], found["StdinOnce"], found["AttachStdin"]) == (False, False, False)
+
+
+def test_a_script_stands_behind_a_gate_that_becomes_the_file_it_lies_in() -> None:
+    spec = replace(SPEC, commands=(), script="#!/bin/cat\n")
+    found = made(spec)
+
+    assert found["Entrypoint"] == gate.entrypoint(mark(spec, PLACEMENT))
+    assert found["OpenStdin"] is True
+    assert behind_gate(spec, PLACEMENT).endswith(f"\nexec '/run/runner/scripts/{container(SPEC.address)}'")
+    assert behind_gate(SPEC, PLACEMENT) == gate.script(("true",))
 
 
 def test_an_entrypoint_of_the_step_replaces_that_of_the_image() -> None:

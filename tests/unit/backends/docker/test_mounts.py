@@ -5,8 +5,8 @@ import pytest
 from docker.types import Mount
 
 from runner.backends.docker import mounts
-from runner.engine.backend import RunSpec, StepSpec
-from runner.naming import Address, Instance, shim_volume
+from runner.engine.specs import RunSpec, StepSpec
+from runner.naming import Address, Instance, of_attempt, shim_volume
 from runner.pipelinectl import bundle
 from runner.plan.model import Bind, Cache
 
@@ -60,6 +60,32 @@ def test_a_service_sees_nothing_of_what_steps_hand_on() -> None:
 )
 def test_what_a_step_mounts_at_the_place_of_the_configuration_is_what_it_sees(own: StepSpec) -> None:
     assert "/config" not in seen(mounts.of_step(ME, FULL, own))
+
+
+@pytest.mark.parametrize("step", [replace(STEP, own_config=True), replace(STEP, own_config=True, user="1000")])
+def test_a_configuration_of_its_own_is_seen_in_place_of_the_runs_and_is_memory(step: StepSpec) -> None:
+    [mount] = [mount for mount in mounts.of_step(ME, FULL, step) if mount["Target"] == "/config"]
+    options = mount["VolumeOptions"]
+
+    assert (mount["Source"], mount["ReadOnly"]) == (of_attempt(step.address, "p"), False)
+    assert ("tmpfs" in str(options["DriverConfig"]), "mode=0755" in str(options["DriverConfig"])) == (True, True)
+    assert (options["Labels"]["io.runner.run"], options["Labels"]["io.runner.step"]) == (RUN.id, "a")
+    other = mounts.of_step(ME, FULL, replace(step, address=replace(step.address, attempt=2)))
+    assert mount["Source"] not in {each["Source"] for each in other}
+
+
+def test_a_configuration_of_its_own_needs_none_of_the_run_and_gives_way_to_what_the_step_mounts() -> None:
+    own = replace(STEP, own_config=True)
+    assert "/config" in seen(mounts.of_step(ME, RUN, own))
+
+    hidden = replace(own, caches=(Cache(key="a", path="/config"),))
+    assert "/config" not in seen(mounts.of_step(ME, FULL, hidden))
+
+
+def test_a_script_needs_the_values_as_commands_do() -> None:
+    service = replace(STEP, workspace=False, commands=(), script="true")
+
+    assert seen(mounts.of_step(ME, FULL, service)) == {"/run/runner": ("r0badcafev", False)}
 
 
 def test_secrets_and_configuration_are_memory_and_all_is_found_again_by_label() -> None:

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 import pytest
 
-from runner.backends.docker import outputs
+from runner.backends.docker import outputs, tars
 from runner.backends.docker.boxes import Sandbox
 from runner.backends.docker.outputs import Outputs
 from runner.backends.docker.tars import packed
@@ -98,7 +98,7 @@ def test_an_empty_directory_holds_nothing(read_by: Outputs) -> None:
 def test_a_file_that_shrinks_while_it_is_read_is_read_again(
     read_by: Outputs, directory: Directory, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    monkeypatch.setattr(outputs, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(tars, "_PAUSE_SECONDS", 0)
     directory.put("a", b"x" * 300)
     directory.cut_at = [size]
 
@@ -108,7 +108,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_read_again(
 def test_an_archive_that_stays_damaged_is_an_error(
     read_by: Outputs, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outputs, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(tars, "_PAUSE_SECONDS", 0)
     directory.put("a", b"x" * 300)
     directory.cut_at = [1030] * 5
 
@@ -186,7 +186,7 @@ class Torn(Silent):
 def test_an_answer_that_is_torn_is_asked_for_again(
     read_by: Outputs, monkeypatch: pytest.MonkeyPatch, torn: int, *, fits: bool
 ) -> None:
-    monkeypatch.setattr(outputs, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(tars, "_PAUSE_SECONDS", 0)
     box = Sandbox(id=BOX.id, answers=Torn(torn))
 
     if fits:

@@ -10,7 +10,8 @@ from runner.backends.docker import patient
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.client import Engine
 from runner.backends.docker.patient import PatientBackend
-from runner.engine.backend import Backend, Release, RunSpec, Signal, StageSpec, StepSpec
+from runner.engine.backend import Backend, Signal
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.naming import Address
 from tests.support.attempts import Recorder
@@ -70,6 +71,7 @@ PERSISTING: dict[str, Callable[[Backend], object]] = {
     "outputs": lambda b: b.outputs(HERE),
     "values": lambda b: b.values("r1", wanted=yes),
     "put_values": lambda b: b.put_values("r1", {}),
+    "requests": lambda b: b.requests("r1", anew=True),
     "save_files": lambda b: b.save_files("r1", Path("t"), most=1, wanted=yes),
     "collect": lambda b: b.collect(HERE, (), Path("t"), wanted=yes),
     "close_stage": lambda b: b.close_stage(HERE, needed=True),

@@ -8,7 +8,7 @@ from runner.backends.docker import sandbox
 from runner.backends.docker.answers import Answers
 from runner.backends.docker.boxes import Left, Sandbox
 from runner.backends.docker.sandbox import Sandboxes
-from runner.engine.backend import RunSpec
+from runner.engine.specs import RunSpec
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings
 from tests.support.connections import connection_pair

@@ -11,7 +11,7 @@ from runner.backends.docker.shared import Shared, arranged, settled
 from runner.backends.docker.sources import Base
 from runner.backends.docker.trees import Plot
 from runner.backends.docker.volumes import Volume, Volumes
-from runner.engine.backend import StageSpec
+from runner.engine.specs import StageSpec
 from runner.naming import Address
 
 RUN = "0badcafe"

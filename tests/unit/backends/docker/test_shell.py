@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any, cast
 
 import pytest
@@ -17,9 +18,9 @@ from runner.backends.docker.attempt import Attempt, Tap
 from runner.backends.docker.creation import Creation
 from runner.backends.docker.hostconfig import Own, Placement
 from runner.backends.docker.shell import Shells
-from runner.engine.backend import Release, StepSpec
+from runner.engine.specs import Release, StepSpec
 from runner.errors import EngineRefusedError, EngineUnavailableError, InfrastructureError
-from runner.pipelinectl.layout import SECRETS, STATE
+from runner.pipelinectl.layout import CONFIG, SECRETS, STATE
 from tests.support.engine import at
 from tests.support.hooked import DEADLINE
 from tests.support.stub_engine import Behaviour, Handler, StubEngine, answer, refuse, stub_engine
@@ -103,12 +104,17 @@ class _Stand:
         self.stub.script["/exec/e/start"] = [_upgraded(behaviour)]
 
     def open(
-        self, environment: Mapping[str, str] | None = None, spec: StepSpec = SPEC, placement: Placement = PLACEMENT
+        self,
+        environment: Mapping[str, str] | None = None,
+        spec: StepSpec = SPEC,
+        placement: Placement = PLACEMENT,
+        config: Mapping[PurePosixPath, bytes] | None = None,
     ) -> None:
         engine = self.stub.engine()
         try:
             shells = Shells(engine, cast("Creation", self.creation))
-            shells.open(spec, placement, Release(environment=environment or {}), self.terminal)
+            release = Release(environment=environment or {}, config=config or {})
+            shells.open(spec, placement, release, self.terminal)
         finally:
             engine.api.close()
 
@@ -176,6 +182,26 @@ def test_an_image_only_step_gets_a_gate_as_well(stand: _Stand) -> None:
     [(spec, _)] = stand.creation.made
 
     assert spec.commands
+
+
+def test_a_person_looks_around_in_place_of_a_script_and_sees_its_configuration(stand: _Stand) -> None:
+    written: list[str] = []
+
+    def take(handler: Handler) -> None:
+        written.append(handler.path)
+        answer({})(handler)
+
+    stand.stub.script["/containers/c/archive"] = [take]
+    spec = StepSpec(address=at("a/b"), image="app:1", script="#!/bin/sh\nfalse\n", own_config=True)
+    stand.open(
+        spec=spec,
+        placement=replace(PLACEMENT, mounts=(Mount(CONFIG, "p", type="volume"),)),
+        config={PurePosixPath("mode"): b"fast"},
+    )
+    [(made, _)] = stand.creation.made
+
+    assert (made.script, bool(made.commands)) == ("", True)
+    assert [path.rpartition("path=")[2] for path in written] == ["%2Fconfig"]
 
 
 def test_the_shell_is_an_exec_at_a_terminal_with_the_variables_of_the_release(stand: _Stand) -> None:

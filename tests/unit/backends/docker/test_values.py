@@ -198,6 +198,33 @@ def test_without_an_answer_a_file_is_written_aside_and_linked(unanswered: Values
     assert (link.name, link.linkname, link.islnk()) == ("values/p.a", aside.name, True)
 
 
+def test_a_script_is_put_where_root_alone_can_change_it(shell: Shell, answered: Values, stub: StubEngine) -> None:
+    answered.put_script(RUN, "runner-a", b"#!/bin/sh\nfalse\n")
+    answered.put_script(RUN, "runner-a", b"#!/bin/sh\ntrue\n")
+
+    folder = shell.state / "scripts"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"runner-a": b"#!/bin/sh\ntrue\n"}
+    assert [path.stat().st_mode & 0o777 for path in (folder, folder / "runner-a")] == [0o755, 0o755]
+    assert stub.requests == []
+
+
+def test_without_an_answer_the_engine_puts_a_script_there(unanswered: Values, stub: StubEngine) -> None:
+    sent: list[tuple[str, bytes]] = []
+
+    def take(handler: Handler) -> None:
+        sent.append((handler.path, handler.body))
+        answer({})(handler)
+
+    stub.script[ARCHIVE] = [take]
+    unanswered.put_script(RUN, "runner-a", b"true\n")
+    [(path, body)] = sent
+
+    assert "path=%2Frun%2Frunner%2Fscripts" in path
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        [member] = tar.getmembers()
+    assert (member.name, member.mode, member.size) == ("runner-a", 0o755, 5)
+
+
 def test_a_run_of_which_no_sandbox_is_left_cannot_be_reached(stub: StubEngine) -> None:
     stub.script["/containers/json"] = [answer([])]
     found = made(stub)
