@@ -53,6 +53,8 @@ class Ahead:
         """Return the next step, unless only its turn shows what its container is made from, or whether it runs."""
         steps = self._stage.steps
         following = next(iter(steps[steps.index(step) + 1 :]), None)
-        if following is None or following.detach or following.pull is PullPolicy.ON_START or depends(following):
+        if following is None or following.detach or following.skip:
+            return None
+        if following.pull is PullPolicy.ON_START or depends(following):
             return None
         return None if rules.asks_environment(following.ruleset, self._stage.ruleset) else following

@@ -63,7 +63,7 @@ def _left(state: RunState) -> Iterator[Step | Service]:
     for stage in state.plan.stages:
         if not state.stage_done(stage):
             yield from _left_of(state, stage)
-    for service in state.plan.services:
+    for service in state.plan.needed_services:
         if not state.standing(Address(state.run, SERVICES, service.name)).status.ended:
             yield service
 
@@ -71,7 +71,7 @@ def _left(state: RunState) -> Iterator[Step | Service]:
 def _left_of(state: RunState, stage: Stage) -> Iterator[Step]:
     address = state.stage(stage.name)
     repeated = address.round <= stage.retry
-    return (step for step in stage.steps if repeated or not state.step_done(address, step))
+    return (step for step in stage.steps if not step.skip and (repeated or not state.step_done(address, step)))
 
 
 def _fetches(context: Context, messages: Messages) -> list[Task]:

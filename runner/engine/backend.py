@@ -27,14 +27,15 @@ The life of an attempt::
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Protocol
 
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.naming import Address
 from runner.pipelinectl.values import Store
-from runner.plan.model import Bind, Cache, Limits, Ready, Ulimit, Workspace
+from runner.plan.model import Ready
 
 STDOUT, STDERR = 1, 2
 
@@ -64,115 +65,6 @@ class Phase(StrEnum):
     READY = "ready"  # it stands at the gate and may be released
     UNDERWAY = "underway"  # it had been released before, in an earlier life of the engine; it may have ended
     GONE = "gone"  # it had been released before, and its container is not there any more; nothing was made
-
-
-class SourceMode(StrEnum):
-    """How the user's tree becomes the source of a run."""
-
-    LAYER = "layer"  # the lowest layer, taken as it stands and never written
-    SNAPSHOT = "snapshot"  # copied first, so that it may be edited during the run
-    BIND = "bind"  # mounted read-write into every stage
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """The tree that a run works on: a directory of this machine.
-
-    ``only`` are the paths below it that a snapshot takes, a directory without what it holds and before it; None takes
-    all. What of them is gone by then is left out.
-    """
-
-    path: Path
-    mode: SourceMode = SourceMode.LAYER
-    only: tuple[bytes, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if self.only is not None and self.mode is not SourceMode.SNAPSHOT:
-            raise ValueError(f"a source of some files only must be a snapshot, not {self.mode}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunSpec:
-    """What a run needs before its first stage. ``home``, ``workdir`` and ``outputs`` are those of the plan.
-
-    ``values`` are the first files of the store, ``config`` those of the configuration, by their paths; what they are is
-    said in ``pipelinectl.layout``. Steps see no configuration where there is none. ``left`` are the first files of the
-    outputs, and ``files`` is an archive of ``Backend.save_files``, of more first files of the store: what an earlier
-    run has left for this one. A run that is opened again keeps what it has by then.
-    """
-
-    id: str
-    home: str
-    workdir: str
-    source: Source | None = None
-    outputs: str = ""
-    values: Mapping[str, bytes] = field(default_factory=dict)
-    config: Mapping[PurePosixPath, bytes] = field(default_factory=dict, repr=False)
-    left: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    files: Path | None = None
-
-    @property
-    def address(self) -> Address:
-        """The address of the run."""
-        return Address(self.id)
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageSpec:
-    """What a stage needs before its first step.
-
-    ``layers`` are the final rounds of the stages whose files it sees, lowest first, each below its successors. Some may
-    be those of another run, which was closed with ``keep``.
-    ``beside`` are the pairs of layers neither of which stands on the other, the lower one first. ``users`` are the
-    users and ``images`` the images of its steps: they decide who must be able to write.
-
-    With the workspace ``SHARED`` the stage works in the one tree of the run that all such stages share, over the
-    source and ``layers``, of which only a layer below all stages counts then; with ``NONE`` its steps see no tree.
-    """
-
-    address: Address
-    layers: tuple[Address, ...] = ()
-    beside: tuple[tuple[Address, Address], ...] = ()
-    users: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
-    workspace: Workspace = Workspace.OWN
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepSpec:
-    """What the container of one attempt is made from.
-
-    A step with ``commands`` runs them as one script behind a gate, in the image's ``/bin/sh`` or in ``shell``. Without
-    commands the image's own entrypoint and command run, or ``entrypoint``. ``alias`` asks for a container of its own on
-    the run's network, reached by that name (services and detached steps); it joins its stage's sandbox otherwise.
-    Without ``workspace`` (a service) it mounts none, and begins where its image says; so does one of ``ORIGINS``.
-    ``working_dir`` is absolute, or below the run's workdir. ``environment`` here is what need not be secret: an engine
-    shows it. ``defaults`` are variables that count where neither it nor the image sets them.
-    """
-
-    address: Address
-    image: str
-    commands: tuple[str, ...] = ()
-    entrypoint: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    defaults: Mapping[str, str] = field(default_factory=dict)
-    user: str = ""
-    alias: str = ""
-    workspace: bool = True
-    shell: str = ""
-    working_dir: str = ""
-    limits: Limits = field(default_factory=Limits)
-    ulimits: tuple[Ulimit, ...] = ()
-    volumes: tuple[Bind, ...] = ()
-    caches: tuple[Cache, ...] = ()
-    privileged: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Release:
-    """What an attempt learns only when it may start. ``environment`` may hold secrets."""
-
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Signal(StrEnum):
@@ -341,6 +233,16 @@ class Backend(Protocol):
 
         Raises:
             InfrastructureError: they cannot be written.
+        """
+
+    def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
+        """Return what steps of an open run have asked for through ``trigger-task``: the files of ``REQUESTS``, by name.
+
+        Empty while there is nothing that an earlier call has not returned, which is cheap to know (~1 ms), so that it
+        may be asked every half second. With ``anew`` they are all read, whatever the bell of the steps says.
+
+        Raises:
+            InfrastructureError: they are too large, or cannot be read.
         """
 
     def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:

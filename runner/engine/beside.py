@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from runner.engine.backend import Ending, Release, StepSpec
+from runner.engine.backend import Ending
 from runner.engine.cancel import Inbox, Ladder, Stop, Wake, await_ending
 from runner.engine.events import Notice
 from runner.engine.job import Context, Task
+from runner.engine.specs import Release, StepSpec
 from runner.engine.start import fetch_at_start, release_of, start_of
 from runner.engine.step import Launch, fail, forgo, launch, listen, settle
 from runner.errors import InfrastructureError

@@ -9,17 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Final
 
+from runner.errors import UsageError, quoted
 from runner.pipelinectl import layout
 from runner.pipelinectl.layout import Kind
+from runner.plan.model import Plan, Stage
 from runner.plan.trigger import Trigger
 
 PAYLOAD: Final = "trigger-payload.json"
 """The file of the configuration that holds what a webhook sent."""
 
-_DEBUG: Final = "pipeline-debug"
+DEBUG: Final = "pipeline-debug"
+"""The property that asks for more output, if it is 1."""
+
 _API_KEY, _OLDER_API_KEY = "ibmcloud-api-key", "api-key"
 _KINDS: Final = {"pull_request": "pr", "deployment": "cd"}
 """The kinds of pipelines that an event starts; any other starts ``ci``."""
+_COMMONS: Final = "/opt/commons"
+_UNKNOWN: Final = (
+    *("IAM_ACCESS_TOKEN", "INCIDENT_ISSUES_URL", "INVENTORY_URL", "PIPELINE_RUN_URL", "PR_HTML_URL", "PR_URL"),
+    *("TOOLCHAIN_DATA_PATH", "TRIGGER_PAYLOAD"),
+)
+"""Variables of a pipeline of a kind that nothing here has a value for."""
 _REPOSITORY: Final = "app-repo"
 _WITH_REPOSITORY: Final = ("ci", "pr")
 _SECURE_FOLDER: Final = f"{layout.CONFIG}/secure-properties"
@@ -31,7 +41,8 @@ class Inputs:
 
     ``properties`` and ``secure`` ones are values by name; parameters of the trigger win over properties. ``kind`` is
     that of IBM's pipelines (``ci``, ``cd``, ``pr``, ``cc``), or empty where nobody has named one. ``file`` is the path
-    of the pipeline from the top of its repository, ``payload`` what a webhook sent.
+    of the pipeline from the top of its repository, ``payload`` what a webhook sent; ``hook`` is the name of that
+    webhook, if it is one of the pipeline's own.
     """
 
     properties: Mapping[str, str] = field(default_factory=dict)
@@ -39,6 +50,7 @@ class Inputs:
     kind: str = ""
     file: str = ""
     payload: bytes = b""
+    hook: str = ""
     trigger: Trigger = field(default_factory=Trigger)
 
     def config(self) -> dict[PurePosixPath, bytes]:
@@ -48,7 +60,46 @@ class Inputs:
         """
         known = {PurePosixPath(key): layout.raw(value) for key, value in self._keys().items()} if self.kind else {}
         payload = {PurePosixPath(PAYLOAD): self.payload} if self.payload else {}
-        return {**known, **layout.configuration(self._plain, self._secure), **payload}
+        parameters = {PurePosixPath(name): layout.raw(value) for name, value in self._parameters.items()}
+        return {**known, **layout.configuration(self._plain, self._secure), **parameters, **payload}
+
+    def config_of(self, stage: Stage) -> dict[PurePosixPath, bytes]:
+        """Return the files of the configuration as a stage sees them that names some of its own (``Stage.config``).
+
+        Raises:
+            UsageError: there are no properties of such a name.
+        """
+        own: dict[PurePosixPath, bytes] = {}
+        for name in stage.config:
+            own |= {PurePosixPath(key): layout.raw(value) for key, value in self._named(stage, name).items()}
+        return {**self.config(), **own}
+
+    def check(self, plan: Plan) -> None:
+        """See that every stage of a plan, an async one too, has the properties that it names in ``Stage.config``.
+
+        Raises:
+            UsageError: one has not; the message says what to give.
+        """
+        for stage in (*plan.stages, *plan.async_stages):
+            self.config_of(stage)
+
+    def _named(self, stage: Stage, name: str) -> dict[str, str]:
+        """Return the properties ``NAME/KEY`` by their keys; of ``$PROP`` the name is the value of that property."""
+        known = {**self._plain, **self._secure}
+        wanted = known.get(name[1:], "") if name.startswith("$") else name
+        if not wanted:
+            raise UsageError(
+                f"stage {stage.name} takes the name of its configuration from property {name[1:]}, and there is none",
+                hint=f"--property {name[1:]}=NAME",
+            )
+        prefix = f"{wanted}/"
+        found = {key.removeprefix(prefix): value for key, value in known.items() if key.startswith(prefix)}
+        if not found:
+            raise UsageError(
+                f"stage {stage.name} wants the configuration {quoted(wanted)}, and nobody has given it",
+                hint=f"--property {prefix}KEY=VALUE for each of its keys, or --secret {prefix}KEY=@FILE",
+            )
+        return found
 
     def store(self, home: str, workdir: str) -> dict[str, bytes]:
         """Return the first files of a run's store: what ``get_env`` knows behind the properties, and the repository.
@@ -83,19 +134,25 @@ class Inputs:
             "ONE_PIPELINE_PATH": layout.HOME,
             "PIPELINE_CONFIG_PATH": self.file,
             "PIPELINE_CONFIG_REPO_PATH": _below(home, workdir),
-            "PIPELINE_DEBUG": "1" if {**self._plain, **self._secure}.get(_DEBUG) == "1" else "0",
+            "PIPELINE_DEBUG": "1" if self.debug else "0",
             "PIPELINE_ID": trigger.repository.name,
             "PIPELINE_NAME": name,
             "PIPELINE_RUN_ID": run,
             "PIPELINE_RUN_NAME": f"{name or 'pipeline'}-{run}",
             "SECRET_CONFIG_DIR": _SECURE_FOLDER,
             "STAGE": stage,
-            "TRIGGERED_BY": facts.sender,
-            "TRIGGER_NAME": facts.event,
+            "TRIGGERED_BY": "" if self.hook else facts.sender,
+            "TRIGGER_NAME": self.hook or facts.event,
             "TRIGGER_PAYLOAD_PATH": f"{layout.CONFIG}/{PAYLOAD}" if self.payload else "",
-            "TRIGGER_TYPE": "scm" if self.payload else "manual",
+            "TRIGGER_TYPE": "generic" if self.hook else "scm" if self.payload else "manual",
             "WORKSPACE": home,
+            **(dict.fromkeys(_UNKNOWN, "") | {"COMMONS_PATH": _COMMONS, "STAGE_WORKSPACE": home} if self.kind else {}),
         }
+
+    @property
+    def debug(self) -> bool:
+        """Whether scripts are to say more."""
+        return {**self._secure, **self._plain}.get(DEBUG) == "1"
 
     @property
     def _secure(self) -> Mapping[str, str]:
@@ -105,8 +162,12 @@ class Inputs:
 
     @property
     def _plain(self) -> dict[str, str]:
-        parameters = self.trigger.parameters.items()
-        return {**self.properties, **{name: value for name, value in parameters if layout.is_file_name(name)}}
+        return {**self.properties, **self._parameters}
+
+    @property
+    def _parameters(self) -> dict[str, str]:
+        """The parameters of the trigger that are files; also over secure properties, where all look."""
+        return {name: value for name, value in self.trigger.parameters.items() if layout.is_file_name(name)}
 
     def _keys(self) -> dict[str, str]:
         trigger, facts = self.trigger, self.trigger.facts

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from runner.clock import Clock
-from runner.engine.backend import Backend, Output, Release, RunSpec, Source, StepSpec
+from runner.engine.backend import Backend, Output
 from runner.engine.inputs import Inputs
 from runner.engine.ledger import Ledger
 from runner.engine.outputs import Outputs
+from runner.engine.specs import Placed, Release, RunSpec, Source, StepSpec
 from runner.engine.values import Values
 from runner.naming import Address
+from runner.pipelinectl import layout
 from runner.pipelinectl.saved import Saved
 from runner.plan.model import Plan
 from runner.plan.status import Status
@@ -53,10 +55,11 @@ LookAround = Callable[[StepSpec, Release], None]
 class Job:
     """One run as it was ordered. ``plan`` is unfolded (``origins``), ``grace`` in seconds.
 
-    ``secrets`` are values by name, for the steps that ask for them. ``export`` is a directory that receives what the
-    run changed in the source, ``artifacts`` one that receives those of the steps, in a folder for each stage. With
-    ``values`` what the steps have left is read at the end. ``saves`` is a directory that receives the values of the run
-    as they are at the start of each round of a stage, so that another run may begin there.
+    ``source`` and ``beside`` are as in ``RunSpec``. ``secrets`` are values by name, for the steps that ask for them.
+    ``export`` is a directory that receives what the run changed in the source, ``artifacts`` one that receives those of
+    the steps, in a folder for each stage. With ``values`` what the steps have left is read at the end. ``saves`` is a
+    directory that receives the values of the run as they are at the start of each round of a stage, so that another run
+    may begin there.
 
     Of a rerun ``inherited`` are the stages that are not run again, with the layers that stand for them
     (``engine.rerun``), and ``restored`` the values that it begins with. ``began`` is when an earlier driver began it.
@@ -65,6 +68,7 @@ class Job:
     id: str
     plan: Plan
     source: Source | None = None
+    beside: tuple[Placed, ...] = ()
     secrets: Mapping[str, str] = field(default_factory=dict)
     inputs: Inputs = field(default_factory=Inputs)
     max_parallel: int = 4
@@ -86,13 +90,15 @@ class Job:
     def spec(self) -> RunSpec:
         """What the backend is told of the run."""
         plan = self.plan
+        declared = {layout.file_name(layout.Kind.ASYNC, stage.name): b"" for stage in plan.async_stages}
         return RunSpec(
             id=self.id,
             home=plan.home,
             workdir=plan.workdir,
             source=self.source,
+            beside=self.beside,
             outputs=plan.outputs,
-            values={**self.inputs.store(plan.home, plan.workdir), **self.restored.values},
+            values={**self.inputs.store(plan.home, plan.workdir), **self.restored.values, **declared},
             config=self.inputs.config(),
             left=self.restored.left,
             files=self.restored.files,

@@ -1,6 +1,6 @@
 """What a stage sees: the layers of the stages it needs, in the one order that every run has."""
 
-from runner.engine.backend import StageSpec
+from runner.engine.specs import StageSpec
 from runner.engine.start import depends
 from runner.engine.state import RunState
 from runner.naming import Address

@@ -1,6 +1,7 @@
 """What a run came to, as one document: ``exec --output json`` prints it. Programs rely on its names."""
 
-from typing import TypedDict
+from collections.abc import Sequence
+from typing import NotRequired, TypedDict
 
 from runner.engine.state import RunState, Standing
 from runner.naming import Address
@@ -43,11 +44,12 @@ class StageReport(TypedDict):
 
 
 class ChildReport(TypedDict):
-    """A run that this one started."""
+    """An async stage that this run has started: a run of its own. One that repeats another names that."""
 
     stage: str
     id: str
     status: str
+    origin: NotRequired[str]
 
 
 class Report(TypedDict):
@@ -59,8 +61,8 @@ class Report(TypedDict):
     values: Values
 
 
-def report(state: RunState, values: Values) -> Report:
-    """Return the document of a run as it stands, with what its steps have left."""
+def report(state: RunState, values: Values, children: Sequence[ChildReport] = ()) -> Report:
+    """Return the document of a run as it stands, with what its steps have left and the runs that it has started."""
     whole = state.standing(Address(state.run))
     return {
         "run": {
@@ -71,7 +73,7 @@ def report(state: RunState, values: Values) -> Report:
             "reason": whole.reason,
         },
         "stages": [_stage(state, stage) for stage in state.plan.stages],
-        "children": [],
+        "children": list(children),
         "values": values,
     }
 

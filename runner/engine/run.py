@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Container, Iterable
+from functools import partial
+from operator import is_
 from pathlib import Path
 
 from runner import naming
@@ -10,6 +12,7 @@ from runner.engine.assemble import assemble
 from runner.engine.backend import Backend
 from runner.engine.beside import Beside
 from runner.engine.cancel import Stop
+from runner.engine.children import Children, Requests
 from runner.engine.events import Notice, Observer
 from runner.engine.job import Context, Job, Logs, LookAround, Task
 from runner.engine.journal import Journal
@@ -19,13 +22,13 @@ from runner.engine.messages import Messages, Prepared, StageEnded, Woken
 from runner.engine.outputs import Outputs
 from runner.engine.readiness import await_services
 from runner.engine.stage import StageDriver, write_off
-from runner.engine.state import Standing
+from runner.engine.state import RunState, Standing
 from runner.engine.values import Values
 from runner.errors import AbandonedError, InfrastructureError, JournalError, UnwantedError
 from runner.naming import ORIGINS, SERVICES, Address
 from runner.pipelinectl.saved import Saves
 from runner.pipelinectl.values import Store
-from runner.plan.model import Service, Stage
+from runner.plan.model import BlockedBy, Service, Stage
 from runner.plan.status import Status
 
 
@@ -40,7 +43,8 @@ class Driver:
     A driver is used once: ``drive`` in one thread, ``cancel`` from any other or from a signal handler. What it tells
     and writes down has gone through ``redact``, which takes the secrets out. ``on_failure`` is called, in the thread of
     its stage, where a step has failed or taken too long, before anything of it is removed; ``before_end`` when all has
-    been done and ``store`` and ``kept`` are known, right before the end of the run is written.
+    been done and ``store`` and ``kept`` are known, right before the end of the run is written. ``children`` starts the
+    async stages that steps ask for; without, nobody hears them.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run, each given once by name
@@ -55,6 +59,7 @@ class Driver:
         redact: Callable[[str], str] = str,
         on_failure: LookAround | None = None,
         before_end: Callable[[], None] = lambda: None,
+        children: Children | None = None,
     ) -> None:
         self._job = job
         self._before_end = before_end
@@ -78,6 +83,8 @@ class Driver:
             ),
             on_failure=on_failure,
         )
+        declared = bool(job.plan.async_stages)
+        self._requests = Requests(job.id, backend, self._ledger, children) if children and declared else None
         self._messages = Messages()
         self._beside = Beside(self._context, lambda address: self._messages.put(Woken(address)))
         self._live: dict[str, tuple[StageDriver, Task]] = {}
@@ -129,13 +136,12 @@ class Driver:
     def _run(self) -> tuple[Status, str]:
         done = all(map(self._done, self._job.plan.stages))
         try:
-            outcome = self._work()
+            outcome = self._worked()
         except AbandonedError:
             raise
-        except InfrastructureError as error:
-            outcome = Status.ERROR, error.explained
-            self._end_all(error.message)
         except Exception:
+            if self._requests is not None:
+                self._requests.leave()
             self._end_all("an error of the runner itself")
             self._close(Status.ERROR)
             raise
@@ -146,10 +152,26 @@ class Driver:
         self._write_off_beside()
         return outcome
 
+    def _worked(self) -> tuple[Status, str]:
+        """Do what is left, and start what steps have asked for last; what breaks that off becomes the outcome."""
+        try:
+            outcome = self._work()
+        except AbandonedError:
+            raise
+        except InfrastructureError as error:
+            outcome = Status.ERROR, error.explained
+            self._end_all(error.message)
+        # Where an earlier life has come further than this one, steps may have asked for something.
+        if self._requests is not None and (self._assembled or self._ledger.ask(lambda state: state.begun())):
+            self._requests.finish()
+        return outcome
+
     def _work(self) -> tuple[Status, str]:
         stages = self._job.plan.stages
         self._cancelled = assemble(self._context, self._messages)
         self._assembled = True
+        if self._requests is not None:
+            self._requests.begin()
         if self._cancelled is None:
             self._schedule(stage for stage in stages if stage.name == ORIGINS)
         if self._cancelled is None and self._fetched():
@@ -215,21 +237,37 @@ class Driver:
 
     def _services(self) -> list[Service]:
         """Return the services that have not ended in an earlier life."""
-        run = self._job.id
-        return [
-            s for s in self._job.plan.services if not self._ledger.standing(Address(run, SERVICES, s.name)).status.ended
-        ]
+        def ended(service: Service) -> bool:
+            return self._ledger.standing(Address(self._job.id, SERVICES, service.name)).status.ended
+
+        return [service for service in self._job.plan.needed_services if not ended(service)]
 
     def _schedule(self, stages: Iterable[Stage]) -> None:
         """Start stages as the stages they need end, however they end, until none of them is left."""
         names = {stage.name for stage in stages}
         while True:
             self._abort_on_error()
+            self._rule_out()
             for stage in self._ready(names):
                 self._start(stage)
             if not self._live:
                 return
             self._handle()
+
+    def _rule_out(self) -> None:
+        """Write an ending for stages that will not begin: by a fault of their own, or because another has failed."""
+        waiting = [stage for stage in self._job.plan.stages if stage.name not in self._live and not self._done(stage)]
+        for stage in waiting:
+            if stage.fault:
+                address = self._ledger.stage(stage.name)
+                write_off(self._context, stage, address, stage.fault)
+                self._context.values.stage_ended(stage.name, Status.FAILURE)
+                self._ledger.record(address, Status.FAILURE, reason=stage.fault)
+        for stage in waiting:
+            if stage.fault or stage.blocked_by is BlockedBy.NOTHING or self._status(stage) is Status.RUNNING:
+                continue
+            if failed := self._ledger.ask(partial(RunState.failed, stage=stage)):
+                self._write_off(Status.NOT_RUN, f"stage {failed} has failed", partial(is_, stage))
 
     def _ready(self, names: Container[str]) -> list[Stage]:
         def waiting(stage: Stage) -> bool:
@@ -309,6 +347,8 @@ class Driver:
                 self._ledger.record(address, Status.CANCELLED, reason="it ended with the run")
 
     def _leave(self) -> None:
+        if self._requests is not None:
+            self._requests.leave()
         for driver, _ in self._live.values():
             driver.leave()
         for _, task in self._live.values():

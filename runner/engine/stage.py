@@ -127,6 +127,9 @@ class StageDriver:
         address = self._ledger.step(stage, step.name)
         if self._ledger.standing(address).status is not Status.PENDING:
             return True  # decided in an earlier life
+        if step.skip:
+            self._ledger.record(address, Status.SKIPPED, reason=step.skip)
+            return False
         try:
             verdict = self._judge(stage, step)
         except BadExpressionError as error:

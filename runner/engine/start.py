@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from runner.engine.backend import Release, StepSpec
 from runner.engine.job import Context
-from runner.errors import InfrastructureError
+from runner.engine.specs import Release, StepSpec
+from runner.errors import InfrastructureError, UsageError
 from runner.naming import Address
 from runner.plan.model import PullPolicy, Service, Step, Told
 from runner.plan.status import Status
@@ -90,8 +90,17 @@ def variables_of(context: Context, step: Step, stage: Address) -> dict[str, str]
 
 
 def release_of(context: Context, start: Start) -> Release:
-    """Return what an attempt learns at this moment, when it starts."""
-    return Release(environment={**start.environment, **_told(context, start.spec.address)})
+    """Return what an attempt learns at this moment, when it starts.
+
+    Raises:
+        InfrastructureError: it is to see properties that there are not (``Inputs.check`` tells that before a run).
+    """
+    address = start.spec.address
+    try:
+        config = context.job.inputs.config_of(context.job.plan.stage(address.stage)) if start.spec.own_config else {}
+    except UsageError as error:
+        raise InfrastructureError(error.message, hint=error.hint) from error
+    return Release(environment={**start.environment, **_told(context, address)}, config=config)
 
 
 def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
@@ -112,6 +121,8 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
         volumes=step.volumes,
         caches=step.caches,
         privileged=step.privileged,
+        script=step.script,
+        own_config=bool(context.job.plan.stage(address.stage).config),
     )
 
 
@@ -134,12 +145,16 @@ def _settled(text: str) -> bool:
 
 
 def _told(context: Context, address: Address) -> dict[str, str]:
+    stage = context.job.plan.stage(address.stage)
+    step = next(step for step in stage.steps if step.name == address.step)
+
     def value(told: Told) -> str:
-        if told is Told.RUN_STATUS:
-            stage = context.job.plan.stage(address.stage)
+        if told in (Told.RUN_STATUS, Told.PIPELINE_STATUS):
             failed = context.ledger.ask(lambda state: state.run_status(stage)) is Status.FAILURE
+            if told is Told.PIPELINE_STATUS:
+                return "Failed" if failed else "Succeeded"
             return "failure" if failed else "running"
         moment = context.ledger.began if told is Told.RUN_STARTED else context.clock.now()
         return str(int(moment.timestamp()))
 
-    return {name: value(told) for name, told in context.job.plan.told.items()}
+    return {name: value(told) for name, told in {**context.job.plan.told, **step.told}.items()}

@@ -42,11 +42,13 @@ class RunState:
         self.inherited = inherited or {}
         self._standings: dict[Address, Standing] = {}
         self._latest: dict[Address, int] = {}
+        self._at = 0.0
         for entry in entries:
             self.apply(entry)
 
     def apply(self, entry: Entry) -> None:
         """Take one more entry into account."""
+        self._at = max(self._at, entry.at)
         before = self.standing(entry.address)
         started = entry.at if entry.status is Status.RUNNING and before.started is None else before.started
         seconds = max(0.0, entry.at - started) if entry.status.ended and started is not None else None
@@ -68,6 +70,11 @@ class RunState:
         """Return the address of the latest attempt of a step in a round of its stage."""
         first = Address(self.run, stage.stage, name, round=stage.round)
         return Address(self.run, stage.stage, name, stage.round, self._latest.get(first, 1))
+
+    @property
+    def latest(self) -> float:
+        """When the last of these entries was written, in seconds since the start of the run."""
+        return self._at
 
     def unfinished(self) -> tuple[Address, ...]:
         """Return every address that was begun and has not ended."""
@@ -125,12 +132,16 @@ class RunState:
 
     def run_status(self, stage: Stage) -> Status:
         """Return success or failure of the run up to now, as it is seen from a stage that runs."""
+        return Status.SUCCESS if self.failed(stage) is None else Status.FAILURE
+
+    def failed(self, stage: Stage) -> str | None:
+        """Return the stage that has made the run a failure up to now, as it is seen from a stage; None if none has."""
         for other in self.plan.stages:
-            address = self.stage(other.name)
-            repeated = address.round <= other.retry and other is not stage
-            if not repeated and self._rule_status_of(address, other) is Status.FAILURE:
-                return Status.FAILURE
-        return Status.SUCCESS
+            address, own = self.stage(other.name), other.name == stage.name
+            counts = own or not (other.allow_failure or address.round <= other.retry)
+            if counts and self._rule_status_of(address, other) is Status.FAILURE:
+                return other.name
+        return None
 
     def stage_outcome(self, stage: Address) -> Status:
         """Return what the steps of a round add up to."""
@@ -146,8 +157,8 @@ class RunState:
 
     def run_outcome(self) -> Status:
         """Return what the stages add up to."""
-        found = [self.standing(self.stage(stage.name)).status for stage in self.plan.stages]
-        return next((status for status in _WORST_FIRST if status in found), Status.SUCCESS)
+        counted = [self.standing(self.stage(stage.name)).status for stage in self._counting()]
+        return next((status for status in _WORST_FIRST if status in counted), Status.SUCCESS)
 
     def stage_reason(self, stage: Address, status: Status) -> str:
         """Return why a round ended with this status, in the words of the step that made it so."""
@@ -158,7 +169,7 @@ class RunState:
 
     def run_reason(self, status: Status) -> str:
         """Return why the run ended with this status: the first stage that did."""
-        for stage in self.plan.stages:
+        for stage in self._counting():
             standing = self.standing(self.stage(stage.name))
             if standing.status is status and status is not Status.SUCCESS:
                 return standing.reason if stage.name == ORIGINS else f"stage {stage.name}: {standing.reason}"
@@ -176,12 +187,19 @@ class RunState:
         harmless = (proceed and status in _FORGIVEN) or (step.detach and status is not Status.ERROR)
         return Status.SUCCESS if harmless else status
 
+    def _counting(self) -> tuple[Stage, ...]:
+        """Return the stages that count for the run: all but those that have failed and may."""
+        standings = {stage.name: self.standing(self.stage(stage.name)).status for stage in self.plan.stages}
+        return tuple(s for s in self.plan.stages if not (s.allow_failure and standings[s.name] in _FORGIVEN))
+
     def _losses(self, attempt: Address) -> int:
         """Return how many attempts of a step were lost in this round, up to this one."""
         attempts = (replace(attempt, attempt=number) for number in range(1, attempt.attempt + 1))
         return sum(self.standing(each).status is Status.LOST for each in attempts)
 
     def _rule_status_of(self, address: Address, stage: Stage) -> Status:
+        if stage.fault and self.standing(address).status is Status.FAILURE:
+            return Status.FAILURE
         for step in stage.steps:
             if self.step_done(address, step) and self.counted(address, step) in _AGAIN:
                 return Status.FAILURE

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from runner import naming
 from runner.clock import Deadline
 from runner.engine.aftermath import goes_on, keep_artifacts, look_around
-from runner.engine.backend import Ending, Phase, Release, StepSpec
+from runner.engine.backend import Ending, Phase
 from runner.engine.cancel import Inbox, Ladder, Limit, Stop, Wake, await_ending
 from runner.engine.events import Notice, Printing, Pulling
 from runner.engine.job import Context, Task
+from runner.engine.specs import Release, StepSpec
 from runner.engine.start import Start, release_of, start_of
 from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address

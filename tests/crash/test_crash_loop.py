@@ -16,18 +16,19 @@ from pathlib import Path
 import pytest
 
 from runner.backends.fake import FakeBackend
-from runner.engine import readiness
+from runner.engine import children, readiness
 from runner.engine.run import Driver
 from runner.engine.state import RunState
 from runner.errors import JournalError
 from runner.naming import Address
 from runner.pipelinectl.saved import Saved, Saves
 from runner.pipelinectl.values import Store
-from runner.plan.model import OnLost, Plan, PullPolicy, Ready, Rules, Ruleset
+from runner.plan.model import BlockedBy, OnLost, Plan, PullPolicy, Ready, Rules, Ruleset
 from runner.plan.status import Status
 from runner.store.sql.database import Database
 from runner.store.sql.journal import SqlJournal
 from runner.store.sql.runs import NewRun, Runs
+from tests.support.children import apart, triggering
 from tests.support.crash import Ground, History, Outcome, Point, again, fresh, live_through
 from tests.support.engine import RUN, Recorders, at
 from tests.support.failing import FailingJournal, nth
@@ -37,6 +38,7 @@ SCALE = 0.01
 PAIRS = 20
 BOTH = ("success", "failure")
 BROKEN = {"FAKE_START_ERROR": "no such user"}
+HANDED = {"FAKE_SET_ENV": "url=https://x", "FAKE_EXPORT_ENV": "url"}
 LATE = step("b", late=True, user="${CODE}", status=BOTH)
 SLOW = {"FAKE_HANG": "1", "FAKE_READY_AFTER": "1"}
 
@@ -89,6 +91,25 @@ PLANS = {
         stage("a", step("x", fake={"FAKE_VANISH": "2"}), step("y", seconds=1), on_lost=OnLost.RERUN),
         stage("b", step("x", fake={"FAKE_VANISH": "1"}), step("y", status=["failure"]), needs=("a",)),
     ),
+    "async": plan(
+        stage(
+            "a", step("x", fake=HANDED, status=BOTH), triggering("t", "scan", "check", "scan", seconds=1, status=BOTH)
+        ),
+        stage("b", triggering("t", "scan", exit_code=3)),
+        async_stages=(apart("scan"), apart("check")),
+    ),
+    "blocked": plan(
+        stage("scan", step("x", 1), step("y"), allow_failure=True, blocked_by=BlockedBy.RUN),
+        stage("test", step("x", 2, seconds=1), step("off", skip="when: false"), needs=("scan",)),
+        stage("deploy", step("x", status=BOTH), needs=("test",), blocked_by=BlockedBy.RUN),
+        stage("finish", step("x"), needs=("scan", "test", "deploy"), independent=True),
+    ),
+    "fault": plan(
+        stage("setup", step("x", status=BOTH), blocked_by=BlockedBy.RUN),
+        stage("lacking", step("x"), step("y"), fault="it is not defined", needs=("setup",)),
+        stage("finish", step("x"), needs=("setup", "lacking"), independent=True),
+        stage("told", step("x", status=["failure"]), needs=("setup",)),
+    ),
 }
 WHOLE = plan(
     stage("left", step("a", fake={"FAKE_SET_ENV": "X=1"}), step("b", 1), step("told", status=["failure"])),
@@ -115,6 +136,7 @@ def of(request: pytest.FixtureRequest) -> Plan:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "_FIRST_PAUSE", SCALE)
+    monkeypatch.setattr(children, "_LOOK_SECONDS", SCALE)
 
 
 @pytest.fixture
@@ -135,6 +157,7 @@ def _check(undisturbed: Outcome, history: History, points: tuple[Point, ...]) ->
     assert outcome.statuses == undisturbed.statuses, points
     assert outcome.started == undisturbed.started, points
     assert outcome.layers == undisturbed.layers, points
+    assert outcome.children == undisturbed.children, points
     assert outcome.beside.keys() == undisturbed.beside.keys(), points
     assert all(status.ended and status is not Status.ERROR for status in outcome.beside.values()), points
 
@@ -281,6 +304,7 @@ def _gives_up(ground: Ground, number: int) -> bool:
         backend=FakeBackend(ground.world),
         logs=Recorders(),
         observer=lambda _: None,
+        children=ground.children,
     )
     try:
         driver.drive()
@@ -316,3 +340,24 @@ def test_the_loop_sees_a_run_that_is_not_mended() -> None:
 
     assert complaints[0] == "run left"
     assert complaints[1].endswith("was started 2 times")
+
+
+def test_async_stages_are_started_as_often_as_steps_ask_for_them_with_what_these_hand_over() -> None:
+    history = live_through(fresh(PLANS["async"], scale=SCALE), ())
+
+    assert history.outcome().children == ("check", "scan", "scan", "scan")
+    assert sum(payload.values == {"url": "https://x"} for payload in history.ground.children.payloads) >= 3
+
+
+def test_what_blocks_has_an_effect_that_a_crash_could_change() -> None:
+    statuses = live_through(fresh(PLANS["blocked"], scale=SCALE), ()).outcome().statuses
+
+    assert (statuses["scan (1.1)"], statuses["test (1.1)"]) == (Status.FAILURE, Status.FAILURE)
+    assert (statuses["deploy (1.1)"], statuses["finish (1.1)"]) == (Status.NOT_RUN, Status.SUCCESS)
+
+
+def test_a_fault_has_an_effect_that_a_crash_could_change() -> None:
+    statuses = live_through(fresh(PLANS["fault"], scale=SCALE), ()).outcome().statuses
+
+    assert (statuses["lacking (1.1)"], statuses["lacking/y (1.1)"]) == (Status.FAILURE, Status.CANCELLED)
+    assert (statuses["setup (1.1)"], statuses["told/x (1.1)"]) == (Status.NOT_RUN, Status.SUCCESS)

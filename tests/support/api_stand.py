@@ -19,7 +19,9 @@ from runner.engine.report import Report
 from runner.plan import codec
 from runner.plan.model import Plan
 
-END = b"event: end\ndata: {}\n\n"
+END = b"event: end\n\n"
+"""In the place of a piece: the event that ends it, with the report of the run."""
+
 ALIVE = b": alive\n\n"
 CUT = b""
 """In the place of a piece: the connection is cut there."""
@@ -74,7 +76,8 @@ class Handler(BaseHTTPRequestHandler):
             elif piece == CUT:
                 return
             else:
-                self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+                told = end(self.server.stand.report(self.path)) if piece == END else piece
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(told), told))
                 self.wfile.flush()
         if whole:
             self.wfile.write(b"0\r\n\r\n")
@@ -112,6 +115,11 @@ def event(item: Item) -> bytes:
     return b"data: " + json.dumps(wire.document(item)).encode() + b"\n\n"
 
 
+def end(report: Report) -> bytes:
+    """Return the server-sent event that ends a run."""
+    return b"event: end\ndata: " + json.dumps(report).encode() + b"\n\n"
+
+
 def broken(handler: Handler) -> None:
     """Answer nothing, and hang up."""
     handler.connection.close()
@@ -143,6 +151,7 @@ class Stand:
         self.asked: list[Asked] = []
         self._behaviours: dict[str, list[Behaviour]] = {}
         self._count: dict[str, int] = defaultdict(int)
+        self._reports: dict[str, Report] = {}
         self._news = threading.Condition()
 
     def on(self, request: str, *behaviours: Behaviour) -> None:
@@ -164,6 +173,10 @@ class Stand:
         behaviours = self._behaviours.get(str(asked)) or [failure(404, f"there is no {asked}")]
         behaviours[min(number, len(behaviours) - 1)](handler)
 
+    def report(self, path: str) -> Report:
+        """Return what the run whose events are at a path has come to."""
+        return self._reports[path.split("/")[-2]]
+
     def bodies(self, request: str) -> list[Any]:
         """Return the bodies of all requests of a kind, in their order."""
         return [asked.body for asked in self.asked if str(asked) == request]
@@ -177,6 +190,7 @@ class Stand:
         """Have a run, whose events are told so; ``more`` is of its summary."""
         self.on(f"GET /runs/{run}/plan", answer(codec.to_document(plan)))
         self.on(f"GET /runs/{run}/summary", answer(codec.encode(summary(run, **more))))
+        self._reports[run] = report
         self.on(f"GET /runs/{run}", answer(report))
         self.on(f"GET /runs/{run}/events", *told)
         self.on(f"POST /runs/{run}/cancel", answer(status=202))
@@ -196,6 +210,8 @@ def summary(run: str, **more: Any) -> Summary:  # noqa: ANN401 - what a test car
         "ended": None,
         "origin": "",
         "kept_until": None,
+        "parent": "",
+        "child": "",
     }
     return Summary(id=run, **{**usual, **more})
 

@@ -16,7 +16,8 @@ from runner.backends.docker.events import Events
 from runner.backends.docker.hostconfig import Joined, Placement
 from runner.backends.docker.inspection import exists, remove
 from runner.backends.docker.reader import Reader
-from runner.engine.backend import STDERR, STDOUT, Ending, Phase, Release, StepSpec
+from runner.engine.backend import STDERR, STDOUT, Ending, Phase
+from runner.engine.specs import Release, StepSpec
 from runner.naming import Address, Instance, labels, new_run_id, sandbox, volume
 from runner.settings import DockerSettings
 from tests.support.scripts import SCRIPTS

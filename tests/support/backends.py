@@ -14,7 +14,8 @@ from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Sweep
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import STDOUT, Backend, Ending, Phase, Release, RunSpec, Signal, StageSpec, StepSpec
+from runner.engine.backend import STDOUT, Backend, Ending, Phase, Signal
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.naming import SERVICES, Address, Instance, new_run_id
 from runner.plan.model import Service, Step
 from runner.settings import DockerSettings

@@ -7,26 +7,30 @@ is made, the driver dies: that thread and every other that tries an effect after
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import Output
+from runner.engine.children import Child
 from runner.engine.job import Job, Keep, Task
 from runner.engine.journal import Entry, Journal, Memory, Writer
 from runner.engine.origins import unfold
+from runner.engine.report import ChildReport
 from runner.engine.rerun import inherit
 from runner.engine.run import Driver
 from runner.engine.state import RunState
 from runner.naming import SERVICES, Address
+from runner.pipelinectl.payload import Request
 from runner.pipelinectl.saved import Saves
 from runner.plan.model import Plan
 from runner.plan.status import Status
+from tests.support.children import Nursery
 from tests.support.engine import RUN, Recorders
 from tests.support.hooked import DEADLINE, Call, HookedBackend
 
 GRACE = 1.0
-_READING = ("conclude", "outputs", "probe", "values", "save_files")
+_READING = ("conclude", "outputs", "probe", "values", "requests", "save_files")
 
 
 class Crash(BaseException):
@@ -144,13 +148,37 @@ class CrashingBackend(HookedBackend):
             self._mortality.after()
 
 
+class CrashingChildren:
+    """What starts async stages for somebody who dies: that one is stored is an effect."""
+
+    def __init__(self, inner: Nursery, mortality: Mortality) -> None:
+        self._inner = inner
+        self._mortality = mortality
+
+    def start(self, request: Request) -> Child | None:
+        """Start a run."""
+        self._mortality.before()
+        child = self._inner.start(request)
+        self._mortality.after()
+        return child
+
+    def all(self) -> Sequence[ChildReport]:
+        """Return those that were started."""
+        self._mortality.check()
+        return self._inner.all()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ground:
-    """What a run stands on through all its lives: its job, what remembers it, and the world it works in."""
+    """What a run stands on through all its lives: its job, what remembers it, and the world it works in.
+
+    ``children`` are the async stages that it has started.
+    """
 
     job: Job
     journal: Journal
     world: World
+    children: Nursery = field(default_factory=Nursery)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,13 +186,14 @@ class Outcome:
     """What a run came to: the statuses of run, stages and steps, by ``stage/step (round.attempt)``, and what ran.
 
     What runs beside the steps is told apart: how it ends has no effect, and may depend on when we looked. ``layers``
-    are those that its stages stood on.
+    are those that its stages stood on, ``children`` the async stages that it has started, each as often as it did.
     """
 
     statuses: dict[str, Status]
     beside: dict[str, Status]
     started: frozenset[str]
     layers: dict[str, tuple[Address, ...]]
+    children: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +228,7 @@ class History:
                 for stage, layers in world.layers.items()
                 if stage.run == job.id
             },
+            children=tuple(sorted(self.ground.children.stages)),
         )
 
     def complaints(self) -> list[str]:
@@ -267,6 +297,7 @@ def _live(ground: Ground, mortality: Mortality, *, cancelled: bool = False) -> b
         backend=CrashingBackend(ground.world, ground.journal, mortality),
         logs=Recorders(),
         observer=lambda _: None,
+        children=CrashingChildren(ground.children, mortality),
     )
     if cancelled:
         driver.cancel()

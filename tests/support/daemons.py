@@ -26,7 +26,7 @@ from runner.dispatch.service import Service
 from runner.engine.backend import Backend, Output
 from runner.engine.events import Changed, Notice
 from runner.naming import Address, Instance
-from runner.plan.model import Plan, Step
+from runner.plan.model import Plan, Stage, Step
 from runner.plan.status import Status
 from runner.settings import DaemonSettings, Settings
 from tests.support.crash import Mortality
@@ -37,7 +37,7 @@ from tests.support.repositories import Repository
 SCALE = 0.01
 """Real seconds of a second of a fake step."""
 
-READING = ("conclude", "outputs", "probe", "values", "save_files")
+READING = ("conclude", "outputs", "probe", "values", "requests", "save_files")
 
 
 class WorldSweep:
@@ -304,9 +304,14 @@ def words(items: list[Item], *, lines: bool = True) -> list[str]:
 
 def text_of(plan: Plan) -> str:
     """Return a pipeline that compiles to a plan of ``tests.support.plans``, as far as tests here ask for it."""
-    stages = {each.name: {"needs": list(each.needs), "steps": [*map(_told_step, each.steps)]} for each in plan.stages}
+    stages = {each.name: _told_stage(each) for each in (*plan.stages, *plan.async_stages)}
     services = [{"name": s.name, "image": s.image, "environment": dict(s.environment)} for s in plan.services]
     return json.dumps({"version": "1", "metadata": {"clone": False}, "services": services, "stages": stages})
+
+
+def _told_stage(stage: Stage) -> dict[str, Any]:
+    apart = {"async": True} if stage.async_ else {}
+    return {"needs": list(stage.needs), **apart, "steps": [*map(_told_step, stage.steps)]}
 
 
 def _told_step(step: Step) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from typing import Any
 from runner import naming
 from runner.backends.fake import FakeBackend, World
 from runner.clock import Clock
-from runner.engine.backend import Backend, Release
+from runner.engine.backend import Backend
+from runner.engine.children import Children
 from runner.engine.events import Changed, Event, Notice, Observer, Printing
 from runner.engine.job import Job, LookAround, Task
 from runner.engine.journal import Entry, Journal, Memory
 from runner.engine.ledger import Ledger
 from runner.engine.origins import unfold
 from runner.engine.run import Driver
+from runner.engine.specs import Release
 from runner.engine.state import RunState, Standing
 from runner.naming import SERVICES, Address
 from runner.plan.model import Plan
@@ -191,6 +193,7 @@ class Life:
         run: str = RUN,
         clock: Clock | None = None,
         on_failure: LookAround | None = None,
+        children: Children | None = None,
         **job: Any,  # noqa: ANN401 - the fields of `Job`, which checks them
     ) -> None:
         self.plan = unfold(plan)
@@ -209,6 +212,7 @@ class Life:
             observer=self._observe,
             clock=clock,
             on_failure=on_failure,
+            children=children,
         )
         self._standing: Standing | None = None
         self._task: Task | None = None

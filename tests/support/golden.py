@@ -24,22 +24,28 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 OUTCOMES = ("plan.json", "error.txt")
 BROKEN = GOLDEN / "broken"
 
+_DIALECTS = (Dialect.VELA, Dialect.IBM)
 _WITH_DEFAULTS = "default-variables"
 _PARTS = {"commit": Commit, "repository": Repository, "pull_request": PullRequest}
 
 
-def cases() -> tuple[Path, ...]:
-    """Return the folders of all cases."""
-    return tuple(sorted(path.parent for path in GOLDEN.glob(f"{Dialect.VELA}/*/in.yml")))
+def cases(*dialects: Dialect) -> tuple[Path, ...]:
+    """Return the folders of all cases, or of those of some dialects."""
+    return tuple(sorted(path.parent for name in dialects or _DIALECTS for path in GOLDEN.glob(f"{name}/*/in.yml")))
 
 
 def outcome(case: Path) -> tuple[str, str]:
     """Return the name of the file that a case must have beside its input, and its text."""
     try:
-        plan = to_plan((case / "in.yml").read_bytes(), "in.yml", _trigger(case), dialect=Dialect.VELA)
+        plan = to_plan((case / "in.yml").read_bytes(), "in.yml", _trigger(case), dialect=_dialect(case))
     except InvalidPipelineError as error:
         return "error.txt", f"{error}\n"
     return "plan.json", codec.dumps(plan if case.name == _WITH_DEFAULTS else _without_defaults(plan))
+
+
+def _dialect(case: Path) -> str:
+    """Return the dialect of a case, by the folder that it is in; one in any other folder is Vela's."""
+    return case.parent.name if case.parent.name in _DIALECTS else Dialect.VELA
 
 
 def rewrite(case: Path) -> bool:

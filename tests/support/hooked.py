@@ -14,14 +14,11 @@ from runner.engine.backend import (
     Phase,
     PullProgress,
     Readiness,
-    Release,
-    RunSpec,
     Signal,
-    StageSpec,
-    StepSpec,
     Terminal,
     Wanted,
 )
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.naming import Address
 from runner.pipelinectl.values import Store
 from runner.plan.model import Ready
@@ -149,6 +146,10 @@ class HookedBackend:
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         with self._around("put_values", Address(run)):
             self.inner.put_values(run, files)
+
+    def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
+        with self._around("requests", Address(run)):
+            return self.inner.requests(run, anew=anew)
 
     def save_files(self, run: str, target: Path, *, most: int, wanted: Wanted) -> None:
         with self._around("save_files", Address(run)):

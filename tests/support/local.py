@@ -10,8 +10,10 @@ from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant
 from runner.backends.fake import FakeBackend, World
 from runner.dispatch import clean
+from runner.dispatch.family import Member
 from runner.dispatch.single import Local
 from runner.engine.backend import Backend
+from runner.engine.events import Observer
 from runner.naming import Instance
 from runner.settings import Settings
 from runner.store import instances
@@ -79,6 +81,12 @@ def fake_local(state: Path, backend: Backend | None = None) -> Iterator[Local]:
     settings = Settings(state=state, grace=1.0)
     with instances.live(state, instances.KIND_EXEC) as instance:
         yield Local(settings, instance, Engine(), backend or FakeBackend(World(scale=0.02)))
+
+
+@contextmanager
+def showing_nothing(_: Member) -> Iterator[Observer]:
+    """Show an async stage to nobody."""
+    yield lambda _: None
 
 
 def placing(state: Path, backend: Backend | None = None) -> Callable[[Settings], object]:

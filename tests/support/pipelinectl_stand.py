@@ -9,7 +9,7 @@ from typing import Any
 from docker import APIClient
 from docker.errors import APIError
 
-from runner.engine.backend import Release, RunSpec, Source, StageSpec, StepSpec
+from runner.engine.specs import Release, RunSpec, Source, StageSpec, StepSpec
 from runner.naming import Address, container, new_run_id
 from runner.pipelinectl.layout import PROGRAMS
 from runner.pipelinectl.values import Store

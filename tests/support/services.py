@@ -2,6 +2,7 @@
 
 import os
 import select
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,12 @@ from fastapi import FastAPI
 
 from runner.api.server import Server
 from runner.dispatch.feed import Events, Feed
-from runner.dispatch.requests import Again, Definition, Health, Pipeline, Submission, Submitted, Summary
+from runner.dispatch.requests import Again, Definition, Health, Hook, Pipeline, Submission, Submitted, Summary
 from runner.dispatch.service import Service
 from runner.engine.backend import Terminal
 from runner.engine.events import Printing
 from runner.engine.report import Report
-from runner.errors import NotFoundError
+from runner.errors import DeniedError, NotFoundError
 from runner.logs.files import LogBook, StepLog
 from runner.logs.index import Stream
 from runner.logs.mask import Mask
@@ -28,6 +29,7 @@ from runner.pipelinectl.values import Store, values_of
 from runner.plan.model import Plan
 
 TOKEN = "t" * 40
+RUN = "/api/v1/runs/r1"
 HEALTHY = Health(status="ok", version="1", waiting=2, running=3)
 SUBMITTED = Submitted(id="r1", subject="push main", notes=("a note",))
 SUMMARY = Summary(
@@ -43,7 +45,21 @@ SUMMARY = Summary(
     ended=None,
     origin="",
     kept_until=None,
+    parent="r0",
+    child="check",
 )
+HOOK = Hook(
+    pipeline="org/shop",
+    name="Subpipeline Webhook Trigger",
+    kind="async",
+    path="/hooks/org%2Fshop/async-stage",
+    header="x-async-stage-token",
+    secret="subpipeline-webhook-token",
+    parameters={"a": "b"},
+    created="2025-01-01T00:00:00.000+00:00",
+    rotated=None,
+)
+HOOK_TOKEN = "h" * 40
 PIPELINE = Pipeline(name="org/shop", definition=Definition(repository="u"), properties={"a": "b"}, secrets=("TOKEN",))
 REPORT: Report = {
     "run": {"id": "r1", "status": "running", "dialect": "vela", "seconds": 0.5, "reason": ""},
@@ -51,6 +67,18 @@ REPORT: Report = {
     "children": [],
     "values": values_of(Store()),
 }
+
+
+def raw(where: tuple[str, int] | Path, *lines: str, path: str = RUN, method: str = "GET") -> int:
+    """Send a request as it stands, and return the status of the answer."""
+    family = socket.AF_UNIX if isinstance(where, Path) else socket.AF_INET
+    with socket.socket(family) as connection:
+        connection.settimeout(5)
+        connection.connect(str(where) if isinstance(where, Path) else where)
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "Connection: close", "", ""])
+        connection.sendall(head.encode("utf-8"))
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    return int(answer.split(b" ", 2)[1])
 
 
 class Tale:
@@ -138,8 +166,31 @@ class FakeService(Service):
         self._note("rerun", run, again)
         return self.submitted
 
-    def cancel(self, run: str, *, force: bool) -> None:
-        self._note("cancel", run, force)
+    def cancel(self, run: str, *, force: bool, children: bool = False) -> None:
+        self._note("cancel", run, force, children)
+
+    def admit(self, pipeline: str, token: str) -> None:
+        """Not noted, as ``trigger`` does it again."""
+        if (pipeline, token) != (HOOK.pipeline, HOOK_TOKEN):
+            raise DeniedError("this needs the token of a hook")
+
+    def trigger(self, pipeline: str, token: str, body: bytes) -> Submitted:
+        self._note("trigger", pipeline, token, body)
+        return self.submitted
+
+    def hooks(self, pipeline: str = "") -> tuple[Hook, ...]:
+        self._note("hooks", pipeline)
+        return (HOOK,)
+
+    def rotate_hook(self, pipeline: str, token: str = "") -> str:
+        self._note("rotate_hook", pipeline, token)
+        return token or HOOK_TOKEN
+
+    def set_parameter(self, pipeline: str, name: str, value: str) -> None:
+        self._note("set_parameter", pipeline, name, value)
+
+    def remove_parameter(self, pipeline: str, name: str) -> None:
+        self._note("remove_parameter", pipeline, name)
 
     def runs(
         self, *, pipeline: str = "", status: str = "", limit: int = 50, before: int | None = None

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from runner.pipelinectl import bundle
+from runner.pipelinectl import bundle, layout
+from runner.pipelinectl.layout import Kind
 
 SHELLS = {"dash": "/usr/bin/dash", "bash": "/usr/bin/bash", "ash": "/usr/bin/busybox"}
 NOBODY = 65534
@@ -42,16 +43,19 @@ class Shim:
     root: Path
     values: Path = field(init=False)
     secrets: Path = field(init=False)
+    requests: Path = field(init=False)
     config: Path = field(init=False)
     work: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        for folder in ("values", "secrets", "config", "work"):
+        for folder in ("values", "secrets", "requests", "config", "work"):
             path = self.root / folder
             path.mkdir()
             path.chmod(0o777)
             object.__setattr__(self, folder, path)
         (self.config / "secure-properties").mkdir()
+        self.bell.touch()
+        self.bell.chmod(0o666)
 
     def call(
         self, command: str, *arguments: str | bytes, stdin: bytes = b"", environment: Environment = NOTHING
@@ -75,6 +79,16 @@ class Shim:
         """The shell, called ``sh`` as in an image."""
         return self.home / "shell" / "sh"
 
+    @property
+    def bell(self) -> Path:
+        """The file that tells of requests."""
+        return self.root / "bell"
+
+    def declare(self, *stages: str) -> None:
+        """Declare async stages, as the engine does."""
+        for stage in stages:
+            (self.values / layout.file_name(Kind.ASYNC, stage)).touch()
+
     def store(self) -> dict[str, bytes]:
         """Return the files of the values by their names."""
         return {path.name: path.read_bytes() for path in self.values.iterdir()}
@@ -91,6 +105,8 @@ class Shim:
             "ONE_PIPELINE_PATH": str(self.home),
             "RUNNER_VALUES": str(self.values),
             "RUNNER_SECRETS": str(self.secrets),
+            "RUNNER_REQUESTS": str(self.requests),
+            "RUNNER_BELL": str(self.bell),
             "CONFIG_DIR": str(self.config),
             "SECRET_CONFIG_DIR": str(self.config / "secure-properties"),
         }

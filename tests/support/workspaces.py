@@ -16,7 +16,7 @@ from runner import naming
 from runner.backends.docker.client import Engine
 from runner.backends.docker.images import Images
 from runner.backends.docker.workspaces import Opened, Workspaces
-from runner.engine.backend import RunSpec, Source, SourceMode, StageSpec
+from runner.engine.specs import Placed, RunSpec, Source, SourceMode, StageSpec
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings
 
@@ -94,7 +94,12 @@ class Bench:
 
 @contextmanager
 def bench(
-    source: Path | None, mode: SourceMode = SourceMode.LAYER, *, overlays: bool = True, home: str = HOME
+    source: Path | None,
+    mode: SourceMode = SourceMode.LAYER,
+    *,
+    overlays: bool = True,
+    home: str = HOME,
+    beside: tuple[Placed, ...] = (),
 ) -> Iterator[Bench]:
     """Open a run, close it in the end, and claim that nothing of it is left."""
     engine = Engine()
@@ -104,6 +109,7 @@ def bench(
         home=home,
         workdir=WORKDIR,
         source=None if source is None else Source(path=source, mode=mode),
+        beside=beside,
     )
     try:
         made.open_run(run)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Release, StepSpec, Wanted
+from runner.engine.backend import Wanted
+from runner.engine.specs import Release, StepSpec
 from runner.errors import InfrastructureError, WorkspaceError
 from runner.naming import Address
 from runner.plan.model import Plan, Step

@@ -4,9 +4,9 @@ import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.assemble import images_of
-from runner.engine.backend import RunSpec
 from runner.engine.events import Pulling
 from runner.engine.journal import Entry
+from runner.engine.specs import RunSpec
 from runner.engine.state import RunState
 from runner.errors import EngineUnavailableError, InfrastructureError
 from runner.plan.model import PullPolicy

@@ -3,8 +3,9 @@ import threading
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Phase, Release, StepSpec
+from runner.engine.backend import Phase
 from runner.engine.journal import Memory
+from runner.engine.specs import Release, StepSpec
 from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan.model import Plan, PullPolicy, Ulimit

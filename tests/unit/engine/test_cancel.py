@@ -2,8 +2,9 @@ import pytest
 
 from runner.backends.fake import FakeBackend, World
 from runner.clock import Deadline
-from runner.engine.backend import Ending, Release, Signal, StepSpec
+from runner.engine.backend import Ending, Signal
 from runner.engine.cancel import KILL_SECONDS, Inbox, Ladder, Leave, Limit, Stop, Wake, await_ending
+from runner.engine.specs import Release, StepSpec
 from runner.errors import AbandonedError, SupersededError
 from runner.naming import Address
 from runner.plan.status import Status

@@ -4,8 +4,10 @@ from pathlib import PurePosixPath
 import pytest
 
 from runner.engine.inputs import PAYLOAD, Inputs
+from runner.errors import UsageError
 from runner.plan.model import Facts
 from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
+from tests.support.plans import plan, stage, step
 
 _PUSH = Trigger(
     facts=Facts(event="push", branch="main", sender="ada"),
@@ -168,3 +170,79 @@ def test_debugging_is_on_if_the_property_is_1(inputs: Inputs, debug: str) -> Non
 
 def test_secure_properties_are_not_in_what_is_printed_of_the_inputs() -> None:
     assert "k3y" not in repr(Inputs(secure={"key": "k3y"}))
+
+
+def _texts(files: dict[PurePosixPath, bytes]) -> dict[str, bytes]:
+    return {str(path): content for path, content in files.items()}
+
+
+def test_properties_with_a_folder_are_seen_by_no_stage_that_does_not_name_it() -> None:
+    inputs = Inputs(properties={"app": "shop", "tools/url": "https://x"}, secure={"keys/a": "s3cret"})
+
+    assert _texts(inputs.config()) == {"app": b"shop", "environment-properties/app": b"shop"}
+    assert _texts(inputs.config_of(stage("s"))) == _texts(inputs.config())
+
+
+def test_a_stage_sees_the_keys_of_the_configuration_that_it_names_as_files() -> None:
+    inputs = Inputs(properties={"app": "shop", "tools/url": "https://x"}, secure={"keys/a": "s3cret", "keys/b": ""})
+
+    assert _texts(inputs.config_of(stage("s", config=("tools", "keys")))) == {
+        "app": b"shop",
+        "environment-properties/app": b"shop",
+        "url": b"https://x",
+        "a": b"s3cret",
+        "b": b"",
+    }
+
+
+def test_what_a_stage_names_wins_over_a_property_of_all_stages() -> None:
+    inputs = Inputs(properties={"url": "of all", "tools/url": "of its own"})
+
+    assert inputs.config_of(stage("s", config=("tools",)))[PurePosixPath("url")] == b"of its own"
+
+
+def test_a_stage_that_names_a_property_gets_what_this_says() -> None:
+    inputs = Inputs(properties={"which": "tools", "tools/url": "https://x"})
+
+    assert inputs.config_of(stage("s", config=("$which",)))[PurePosixPath("url")] == b"https://x"
+
+
+def test_a_parameter_of_the_trigger_may_say_which_configuration_it_is() -> None:
+    trigger = Trigger(parameters={"which": "other"})
+    inputs = Inputs(properties={"which": "tools", "tools/a": "1", "other/a": "2"}, trigger=trigger)
+
+    assert inputs.config_of(stage("s", config=("$which",)))[PurePosixPath("a")] == b"2"
+
+
+def test_a_configuration_that_nobody_has_given_is_an_error_with_what_to_give() -> None:
+    with pytest.raises(UsageError, match="stage s wants the configuration 'tools', and nobody has given it") as caught:
+        Inputs(properties={"toolset/a": "1"}).config_of(stage("s", config=("tools",)))
+
+    assert caught.value.hint == "--property tools/KEY=VALUE for each of its keys, or --secret tools/KEY=@FILE"
+
+
+@pytest.mark.parametrize("properties", [{}, {"which": ""}])
+def test_a_property_that_is_to_name_it_and_does_not_is_an_error(properties: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="stage s takes a name from property which, and there is none"):
+        Inputs(properties=properties).config_of(stage("s", config=("$which",)))
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_what_stages_name_is_looked_for_before_a_run_begins_for_async_stages_too(*, apart: bool) -> None:
+    wanting = stage("s", step("a"), config=("tools",), async_=apart)
+    of = plan(async_stages=(wanting,)) if apart else plan(wanting)
+
+    Inputs(properties={"tools/a": "1"}).check(of)
+    with pytest.raises(UsageError, match="stage s wants"):
+        Inputs().check(of)
+
+
+def test_a_hook_is_told_as_the_trigger_and_nobody_as_who_triggered() -> None:
+    inputs = Inputs(payload=b"{}", hook="Subpipeline Webhook Trigger", trigger=_PUSH)
+
+    found = inputs.variables("r", "s", "/w", "/w")
+
+    assert (found["TRIGGER_TYPE"], found["TRIGGER_NAME"], found["TRIGGERED_BY"]) == (
+        "generic", "Subpipeline Webhook Trigger", ""
+    )  # fmt: skip
+    assert found["TRIGGER_PAYLOAD_PATH"] == f"/config/{PAYLOAD}"

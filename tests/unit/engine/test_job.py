@@ -5,6 +5,7 @@ import pytest
 from runner.engine.inputs import Inputs
 from runner.engine.job import Job, Keep
 from runner.engine.origins import unfold
+from runner.engine.specs import Placed
 from runner.pipelinectl.saved import Saved
 from runner.plan.model import Facts
 from runner.plan.status import Status
@@ -52,3 +53,28 @@ def test_a_rerun_begins_with_what_was_saved_over_what_every_run_begins_with(tmp_
     assert spec.values == {**inputs.store("/workspace", "/workspace"), **saved.values}
     assert inputs.store("/workspace", "/workspace")[known] == b"main\n"
     assert (spec.left, spec.files) == (saved.left, tmp_path)
+
+
+def test_the_store_begins_with_the_names_of_the_declared_async_stages() -> None:
+    of = plan(stage("s", step("a")), async_stages=(stage("scan", async_=True), stage("a/b", async_=True)))
+
+    spec = Job(id=RUN, plan=of).spec
+
+    assert {name: content for name, content in spec.values.items() if name.startswith("y.")} == {
+        "y.scan": b"",
+        "y.a%2Fb": b"",
+    }
+
+
+def test_a_rerun_knows_the_async_stages_of_its_own_plan() -> None:
+    of = plan(stage("s", step("a")), async_stages=(stage("scan", async_=True),))
+
+    spec = Job(id=RUN, plan=of, restored=Saved(values={"e.a": b"1\n"})).spec
+
+    assert (spec.values["y.scan"], spec.values["e.a"]) == (b"", b"1\n")
+
+
+def test_the_backend_is_told_of_the_trees_beside_the_source(tmp_path: Path) -> None:
+    placed = (Placed(path=tmp_path, target="/workspace/lib"),)
+
+    assert Job(id=RUN, plan=plan(stage("s", step("a"))), beside=placed).spec.beside == placed

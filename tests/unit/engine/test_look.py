@@ -5,10 +5,11 @@ from contextlib import contextmanager
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Release, StepSpec, Terminal
+from runner.engine.backend import Terminal
 from runner.engine.job import Job, Keep
 from runner.engine.look import look_around_in
 from runner.engine.origins import unfold
+from runner.engine.specs import Release, StepSpec
 from runner.errors import ConflictError, InfrastructureError
 from runner.naming import Address
 from runner.plan.model import Plan, SecretUse

@@ -1,7 +1,7 @@
 import json
 
 from runner.engine.journal import Entry
-from runner.engine.report import report
+from runner.engine.report import ChildReport, report
 from runner.engine.state import RunState
 from runner.naming import Address
 from runner.pipelinectl.values import Store, values_of
@@ -92,6 +92,12 @@ def _state(count: int = len(ENTRIES)) -> RunState:
 
 def test_the_document_of_a_run_has_these_keys_and_values() -> None:
     assert json.loads(json.dumps(report(_state(), VALUES))) == GOLDEN
+
+
+def test_the_runs_that_it_has_started_are_listed_as_they_stand() -> None:
+    started: list[ChildReport] = [{"stage": "check", "id": "0000c0de", "status": "running"}]
+
+    assert report(_state(), VALUES, started)["children"] == started
 
 
 def test_a_run_that_has_not_begun_is_pending() -> None:

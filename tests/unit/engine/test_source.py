@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.engine.backend import Source, SourceMode
+from runner.engine.specs import Source, SourceMode
 
 
 @pytest.mark.parametrize("mode", [SourceMode.LAYER, SourceMode.BIND])

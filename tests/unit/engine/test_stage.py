@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Conflict, StageSpec
+from runner.engine.backend import Conflict
 from runner.engine.journal import Memory
+from runner.engine.specs import StageSpec
 from runner.errors import EngineTimeoutError, EngineUnavailableError
 from runner.naming import Address
 from runner.plan.model import PullPolicy, Rules, Ruleset, Stage, Workspace

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from runner.backends.fake import FakeBackend, World
-from runner.engine.backend import Phase, Release, StepSpec
+from runner.engine.backend import Phase
+from runner.engine.inputs import Inputs
+from runner.engine.specs import Release, StepSpec
 from runner.naming import Address
 from runner.plan.model import (
     Bind,
@@ -339,3 +341,63 @@ def test_what_a_step_is_told_can_be_filled_in_too() -> None:
     backend = _told(stage("s", step("a", 1), step("b", status=BOTH, late=True, fake={"X": "it is ${STATUS}"})))
 
     assert _by_step(backend)["b"]["X"] == "it is failure"
+
+
+def test_a_script_reaches_the_backend_as_it_is() -> None:
+    script = "#!/usr/bin/env python3\nprint('$HOME')\n"
+
+    _, backend = _drive(step("a", script=script))
+
+    assert backend.specs[at("s/a")].script == script
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, "Succeeded"), (1, "Failed")])
+def test_a_step_is_told_how_the_pipeline_stands_in_the_words_of_ibm(code: int, told: str) -> None:
+    backend = Listening()
+    of = plan(
+        stage("test", step("a", code)),
+        stage(
+            "finish",
+            step("z", told={"PIPELINE_STATUS": Told.PIPELINE_STATUS}),
+            step("y"),
+            needs=("test",),
+            independent=True,
+        ),
+    )
+
+    drive(of, backend=backend)
+
+    assert backend.environments[at("finish/z")]["PIPELINE_STATUS"] == told
+    assert "PIPELINE_STATUS" not in backend.environments[at("finish/y")]
+
+
+def test_a_failure_that_is_allowed_is_none_to_who_is_told_how_the_pipeline_stands() -> None:
+    backend = Listening()
+    asking = step("z", told={"PIPELINE_STATUS": Told.PIPELINE_STATUS})
+
+    drive(
+        plan(stage("scan", step("a", 1), allow_failure=True), stage("finish", asking, needs=("scan",))), backend=backend
+    )
+
+    assert backend.environments[at("finish/z")]["PIPELINE_STATUS"] == "Succeeded"
+
+
+def test_what_a_step_is_told_takes_the_place_of_what_all_steps_are() -> None:
+    asking = step("a", told={"STATUS": Told.PIPELINE_STATUS})
+
+    _, backend = _drive(asking, step("b"), told={"STATUS": Told.RUN_STATUS})
+
+    assert {name: found["STATUS"] for name, found in _by_step(backend).items()} == {"a": "Succeeded", "b": "running"}
+
+
+def test_a_stage_with_a_configuration_of_its_own_sees_that_and_the_others_that_of_the_run() -> None:
+    backend = Listening()
+    inputs = Inputs(properties={"app": "shop", "tools/url": "https://x"}, secure={"tools/key": "s3cret"})
+    of = plan(stage("own", step("a"), config=("tools",)), stage("usual", step("b")))
+
+    drive(of, backend=backend, inputs=inputs)
+
+    assert [backend.specs[at(path)].own_config for path in ("own/a", "usual/b")] == [True, False]
+    assert {address: sorted(map(str, files)) for address, files in backend.world.configs.items()} == {
+        at("own/a"): ["app", "environment-properties/app", "key", "url"]
+    }

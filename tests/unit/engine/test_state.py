@@ -3,7 +3,7 @@ import pytest
 from runner.engine.journal import Entry
 from runner.engine.state import MOST_LOSSES, RunState, Standing, tried_again
 from runner.naming import ORIGINS, Address
-from runner.plan.model import OnLost, Plan, Ruleset
+from runner.plan.model import BlockedBy, OnLost, Plan, Ruleset
 from runner.plan.status import Status
 from tests.support.engine import RUN, at
 from tests.support.plans import plan, stage, step, steps_only
@@ -373,3 +373,64 @@ def test_the_layer_of_a_stage_that_was_taken_over_is_that_of_the_other_run() -> 
     state = RunState(RUN, plan(stage("x", step("a")), stage("y", step("b"))), inherited={"x": other})
 
     assert (state.layer("x"), state.layer("y")) == (other, None)
+
+
+def test_the_latest_moment_is_that_of_the_last_entry_and_never_goes_back() -> None:
+    state = RunState(RUN, steps_only(step("a")))
+    moments = [state.latest]
+    for when in (2.0, 1.5, 3.0):
+        state.apply(Entry(address=at("s/a"), status=Status.RUNNING, at=when))
+        moments.append(state.latest)
+
+    assert moments == [0.0, 2.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("blocked_by", BlockedBy)
+def test_the_stage_that_has_made_the_run_a_failure_is_told_by_name(blocked_by: BlockedBy) -> None:
+    of = plan(stage("x", step("a")), stage("y", step("b")), stage("z", step("c"), blocked_by=blocked_by))
+
+    state = _state(of, (at("y/b"), Status.FAILURE))
+
+    assert [state.failed(each) for each in of.stages] == ["y", "y", "y"]
+    assert _state(of, (at("y/b"), Status.SUCCESS)).failed(of.stages[2]) is None
+
+
+def test_a_stage_that_may_fail_is_a_failure_to_itself_only() -> None:
+    of = plan(stage("x", step("a"), allow_failure=True), stage("y", step("b")))
+
+    state = _state(of, (at("x/a"), Status.FAILURE))
+
+    assert (state.failed(of.stage("x")), state.failed(of.stage("y"))) == ("x", None)
+    assert (state.run_status(of.stage("x")), state.run_status(of.stage("y"))) == (Status.FAILURE, Status.SUCCESS)
+
+
+def test_a_stage_that_ended_by_its_fault_is_a_failure_though_no_step_of_it_has_begun() -> None:
+    of = plan(stage("x", step("a"), fault="it is not there"), stage("y", step("b")))
+
+    assert _state(of).failed(of.stage("y")) is None
+    assert _state(of, (at("x"), Status.FAILURE)).failed(of.stage("y")) == "x"
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (Status.FAILURE, Status.SUCCESS),
+        (Status.TIMEOUT, Status.SUCCESS),
+        (Status.ERROR, Status.ERROR),
+        (Status.LOST, Status.LOST),
+        (Status.CANCELLED, Status.CANCELLED),
+    ],
+)
+def test_of_a_stage_that_may_fail_only_its_own_doing_is_forgiven(status: Status, outcome: Status) -> None:
+    of = plan(stage("x", step("a"), allow_failure=True), stage("y", step("b")))
+
+    assert _state(of, (at("x"), status), (at("y"), Status.SUCCESS)).run_outcome() is outcome
+
+
+def test_a_run_does_not_blame_a_stage_that_may_fail() -> None:
+    of = plan(stage("x", step("a"), allow_failure=True), stage("y", step("b")))
+    state = RunState(RUN, of)
+    state.apply(Entry(address=at("x"), status=Status.FAILURE, at=0.0, reason="step a: exit code 1"))
+    state.apply(Entry(address=at("y"), status=Status.FAILURE, at=1.0, reason="step b: exit code 2"))
+
+    assert state.run_reason(Status.FAILURE) == "stage y: step b: exit code 2"

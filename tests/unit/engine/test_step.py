@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Release, Signal
+from runner.engine.backend import Signal
 from runner.engine.events import Printing
+from runner.engine.specs import Release
 from runner.errors import EngineTimeoutError, EngineUnavailableError
 from runner.naming import Address, log
 from runner.plan.model import PullPolicy, SecretUse
