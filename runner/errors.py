@@ -5,7 +5,8 @@
     RunnerError
     ├── UsageError            the command line is wrong                           exit 2
     │   ├── NotFoundError            what it names is not there
-    │   └── ConflictError            what it asks for does not go with how things stand
+    │   ├── ConflictError            what it asks for does not go with how things stand
+    │   └── DeniedError              whoever asks may not
     ├── InvalidPipelineError  a file is wrong, with all its findings               exit 2
     ├── InfrastructureError   the machine, the engine, the network                 exit 3
     │   ├── EngineUnavailableError   no engine answers
@@ -114,6 +115,10 @@ class NotFoundError(UsageError):
 
 class ConflictError(UsageError):
     """What was asked for does not go with how things stand; nothing was changed."""
+
+
+class DeniedError(UsageError):
+    """Whoever asks has not shown that they may; why not is not told."""
 
 
 class InvalidPipelineError(RunnerError):

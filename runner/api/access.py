@@ -3,6 +3,8 @@
 A page of another site could send requests with a browser's hand (CSRF), or have its own name lead to this machine (DNS
 rebinding). So the host that a request is meant for must be one of ours, and no request may come from another origin;
 over the socket, too, since people reach that through tunnels.
+
+Whoever posts to a hook of a pipeline has the token of that, and not the daemon's: the hook itself asks for it.
 """
 
 import os
@@ -21,6 +23,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runner.api.errors import Refusal, answer
+from runner.dispatch.hooks import FOLDER as HOOKS
 from runner.errors import InfrastructureError, UsageError, quoted
 
 HEALTH: Final = "/healthz"
@@ -121,7 +124,10 @@ class Door:
             )
         if _from_elsewhere(request.headers, host):
             return Refusal(HTTPStatus.FORBIDDEN, "pages of other sites may not talk to this daemon")
-        if local or request.scope["path"] == HEALTH or self._access.admits(request.headers.get("authorization", "")):
+        path = request.scope["path"]
+        if local or path == HEALTH or path.startswith(HOOKS):
+            return None
+        if self._access.admits(request.headers.get("authorization", "")):
             return None
         return Refusal(
             HTTPStatus.UNAUTHORIZED,

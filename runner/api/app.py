@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from runner import __version__
-from runner.api import errors, health, pipelines, runs, streams
+from runner.api import errors, health, hooks, pipelines, runs, streams
 from runner.api.access import Access, Door
 from runner.api.bodies import Encoded
 from runner.api.common import PREFIX
@@ -15,6 +15,8 @@ from runner.settings import DaemonSettings
 
 def make_app(service: Service, *, access: Access, followers: int = DaemonSettings.followers) -> FastAPI:
     """Return the API of a daemon, for its socket and for TCP: requests over the latter need the token of ``access``.
+
+    Hooks have tokens of their own, over the socket as well.
 
     It describes itself at ``/api/v1/openapi.json``.
     """
@@ -29,7 +31,7 @@ def make_app(service: Service, *, access: Access, followers: int = DaemonSetting
     app.state.service = service
     app.state.followers = Followers(followers)
     app.state.shells = Shells()
-    for part in (health, runs, streams, pipelines):
+    for part in (health, runs, streams, pipelines, hooks):
         app.include_router(part.router)
     app.add_middleware(Encoded)
     errors.install(app)

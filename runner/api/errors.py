@@ -17,9 +17,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runner import diagnostics
+from runner.dispatch.hooks import HEADER
 from runner.errors import (
     BusyError,
     ConflictError,
+    DeniedError,
     EngineTimeoutError,
     EngineUnavailableError,
     ExitCode,
@@ -39,6 +41,7 @@ RETRY_SECONDS: Final = 5
 _STATUSES: Final = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
+    (DeniedError, HTTPStatus.UNAUTHORIZED),
     (InvalidPipelineError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (UsageError, HTTPStatus.BAD_REQUEST),
     (BusyError, HTTPStatus.SERVICE_UNAVAILABLE),
@@ -126,6 +129,8 @@ def answer(error: BaseException) -> Response:
         headers = error.headers
     elif isinstance(error, BusyError):
         headers = {"Retry-After": str(RETRY_SECONDS)}
+    elif isinstance(error, DeniedError):
+        headers = {"WWW-Authenticate": HEADER}
     return JsonAnswer(document(error), status, headers)
 
 

@@ -1,12 +1,13 @@
-"""A run as server-sent events: each ``data:`` is an item as ``dispatch.wire`` writes it, at last comes ``event: end``.
+"""A run as server-sent events: each ``data:`` is an item as ``dispatch.wire`` writes it.
 
-What fails in the middle comes as ``event: error`` with the body that ``api.errors`` gives it. A comment every 15 s
-shows that the connection lives. A stream that ends without ``end`` or ``error`` was cut.
+At last comes ``event: end`` with the report of the run, so that nobody need ask a daemon that may be gone by then. What
+fails in the middle comes as ``event: error`` with the body that ``api.errors`` gives it. A comment every 15 s shows
+that the connection lives. A stream that ends without ``end`` or ``error`` was cut.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from threading import Lock
 from typing import Final
@@ -19,6 +20,7 @@ from runner import diagnostics
 from runner.api.errors import document
 from runner.dispatch import wire
 from runner.dispatch.feed import Feed, Item
+from runner.engine.report import Report
 from runner.errors import BusyError, InfrastructureError
 
 KEEPALIVE: Final = 15.0
@@ -30,7 +32,6 @@ _PIECE_BYTES: Final = 64 * 1024
 _READERS: Final = 4
 _BETWEEN: Final = 0.02
 _EACH: Final = 0.001
-_END: Final = b"event: end\ndata: {}\n\n"
 _ALIVE: Final = b": alive\n\n"
 
 
@@ -46,47 +47,63 @@ class Followers:
         self.readers = CapacityLimiter(_READERS)
         self.count = 0
         """How many there are now."""
+        self.leaving = False
+        """Whether the daemon goes: whoever has got all that there is gets no more, also of runs that go on."""
+        self._bells: list[Callable[[], None]] = []
 
     @property
     def pause(self) -> float:
         """For how long each leaves news alone: all together look a thousand times a second at most."""
         return max(_BETWEEN, _EACH * self.count)
 
+    def leave(self) -> None:
+        """Let all come to an end; from any thread."""
+        self.leaving = True
+        with self._lock:
+            for ring in self._bells:
+                ring()
+
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Count one more until the end of the block; raises BusyError."""
+    def one(self, ring: Callable[[], None]) -> Iterator[None]:
+        """Count one more until the end of the block, for whom ``ring`` means to look; raises BusyError."""
         with self._lock:
             if self.count >= self._most:
                 raise BusyError(
                     f"{self._most} clients follow runs already", hint="try again later, or ask for the logs"
                 )
             self.count += 1
+            self._bells.append(ring)
         try:
             yield
         finally:
             with self._lock:
                 self.count -= 1
+                self._bells.remove(ring)
 
 
 class Following(StreamingResponse):
-    """The answer to one follower. As it reads files, nobody waits for a slow one."""
+    """The answer to one follower. As it reads files, nobody waits for a slow one.
 
-    def __init__(self, feed: AbstractContextManager[Feed], followers: Followers) -> None:
+    ``report`` is called when the run has ended, in another thread.
+    """
+
+    def __init__(self, feed: AbstractContextManager[Feed], report: Callable[[], Report], followers: Followers) -> None:
         super().__init__((), media_type=MEDIA_TYPE)
         self._feed = feed
+        self._report = report
         self._followers = followers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the run has ended, or the reader has gone.
+        """Send until the run has ended, the reader has gone, or the daemon goes.
 
         Raises:
             BusyError: too many follow; and what opening the feed raises, before anything is sent.
         """
         bell = _Bell()
-        with self._followers.one():
+        with self._followers.one(bell.ring):
             async with self._opened() as feed:
                 with feed.changes.heard(bell.ring):
-                    self.body_iterator = _told(feed, bell, self._followers)
+                    self.body_iterator = _told(feed, self._report, bell, self._followers)
                     await super().__call__(scope, receive, send)
 
     @asynccontextmanager
@@ -129,19 +146,22 @@ class _Bell:
         return self._news.is_set()
 
 
-async def _told(feed: Feed, bell: _Bell, followers: Followers) -> AsyncIterator[bytes]:
+async def _told(feed: Feed, report: Callable[[], Report], bell: _Bell, followers: Followers) -> AsyncIterator[bytes]:
     try:
         while True:
             bell.reset()
+            leaving = followers.leaving  # asked before the poll, which finds every run that had ended by then
             async for piece in _pieces(feed.poll(), followers.readers):
                 yield piece
                 yield b""  # is sent when the piece is: nothing more is read for whoever does not take it
             if feed.over:
-                break
+                yield await to_thread.run_sync(_end, report, limiter=followers.readers)
+                return
+            if leaving:
+                return
             await asyncio.sleep(followers.pause)
             while not await bell.wait(KEEPALIVE):
                 yield _ALIVE
-        yield _END
     except Exception as error:  # noqa: BLE001 -- whatever it is, the answer has begun, and this is how it can tell
         diagnostics.failed("a run cannot be followed any further")
         yield _event(json.dumps(document(_explained(error))), b"event: error\n")
@@ -162,6 +182,10 @@ def _piece(items: Iterator[Item]) -> bytes:
         if size >= _PIECE_BYTES:
             break
     return b"".join(told)
+
+
+def _end(report: Callable[[], Report]) -> bytes:
+    return _event(json.dumps(report()), b"event: end\n")
 
 
 def _event(data: str, kind: bytes = b"") -> bytes:

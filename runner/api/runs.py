@@ -22,9 +22,10 @@ _LARGEST: Final = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Cancelling:
-    """How a run is cancelled: with ``force`` its steps are killed at once."""
+    """How a run is cancelled: with ``force`` its steps are killed at once; ``children`` means its async stages, too."""
 
     force: bool = False
+    children: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +78,7 @@ def plan(service: Serving, run: Name) -> Response:
 @router.post("/{run}/cancel", status_code=HTTPStatus.ACCEPTED, response_class=Response)
 def cancel(service: Serving, run: Name, cancelling: Annotated[Cancelling, EXACT]) -> Response:
     """Have a run end before its time."""
-    service.cancel(run, force=cancelling.force)
+    service.cancel(run, force=cancelling.force, children=cancelling.children)
     return done(HTTPStatus.ACCEPTED)
 
 

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import h11
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from runner import diagnostics
 from runner.api.access import address_of
+from runner.api.follow import Followers
 from runner.clock import Deadline
 from runner.errors import ConflictError, InfrastructureError, UsageError
 
@@ -24,7 +25,7 @@ HEAD_SECONDS: Final = 10.0
 
 _IDLE_SECONDS: Final = 30
 _START_SECONDS: Final = 10.0
-_STOP_SECONDS: Final = 1
+_STOP_SECONDS: Final = 5
 _FRAME_BYTES: Final = 1 << 20
 _LOOK_SECONDS: Final = 0.005
 _LONGEST_PATH: Final = 107
@@ -34,9 +35,10 @@ _UNFINISHED: Final = "ASGI callable returned without completing"
 class Server:
     """The daemon's ear. Signals are none of its business."""
 
-    def __init__(self, app: ASGIApp, path: Path, listen: str | None = None) -> None:
+    def __init__(self, app: FastAPI, path: Path, listen: str | None = None) -> None:
         """Bind ``path``, for its owner alone, and ``listen`` (``HOST:PORT``); nothing is answered before ``start``.
 
+        ``app`` is one that ``make_app`` has made.
         A socket that a dead daemon has left is replaced; whoever calls holds the lock of the data directory.
 
         Raises:
@@ -55,7 +57,8 @@ class Server:
                 self._close()
                 raise
             self.address = self._sockets[1].getsockname()[:2]
-        self._uvicorn = uvicorn.Server(_config(app))
+        self._followers: Followers = app.state.followers
+        self._uvicorn = _Stoppable(_config(app))
         self._thread = Thread(target=self._serve, name="http", daemon=True)
 
     @property
@@ -79,7 +82,11 @@ class Server:
             self._thread.join(_LOOK_SECONDS)
 
     def stop(self) -> None:
-        """Answer no more: what is being answered has a second to end, and is cut then; may be called twice."""
+        """Answer no more: what is being answered has 5 s to end, and is cut then; may be called twice.
+
+        Whoever follows gets what there is up to now: of a run that has ended, its end.
+        """
+        self._followers.leave()
         self._uvicorn.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
@@ -95,6 +102,15 @@ class Server:
         self._path.unlink(missing_ok=True)
         for each in self._sockets:
             each.close()
+
+
+class _Stoppable(uvicorn.Server):
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop as the library does; then cut those who have not taken what they were sent, which it leaves open."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # that is when they are closed
 
 
 class Patient(H11Protocol):
@@ -146,7 +162,7 @@ class _Forward(logging.Handler):
         diagnostics.warn("the HTTP server", says=record.getMessage(), exc_info=record.exc_info)
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: FastAPI) -> uvicorn.Config:
     settings: dict[str, Any] = {"log_config": None, "access_log": False, "server_header": False, "proxy_headers": False}
     return uvicorn.Config(
         app,

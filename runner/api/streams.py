@@ -1,5 +1,7 @@
 """What comes bit by bit: the events of a run, its logs, and a shell where one of its steps ran."""
 
+from functools import partial
+
 from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
@@ -16,11 +18,14 @@ router = APIRouter(prefix=f"{PREFIX}/runs", tags=["streams"], responses=FAILURES
 @router.get(
     "/{run}/events",
     response_class=Response,
-    responses={200: {"content": {follow.MEDIA_TYPE: {}}, "description": "Its events and lines, until it has ended"}},
+    responses={200: {"content": {follow.MEDIA_TYPE: {}}, "description": "Its events and lines, and its document"}},
 )
 def events(request: Request, service: Serving, run: Name) -> Response:
-    """Tell a run from its beginning, and go on as it goes on: server-sent events, each with a document of JSON."""
-    return Following(service.feed(run), request.app.state.followers)
+    """Tell a run from its beginning, and go on as it goes on: server-sent events, each with a document of JSON.
+
+    The last one, `end`, has the document of the run. A stream that ends without it was cut, and can be asked for again.
+    """
+    return Following(service.feed(run), partial(service.report, run), request.app.state.followers)
 
 
 @router.get(

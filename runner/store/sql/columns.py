@@ -4,8 +4,9 @@ SQLite does not hold a column to its type: a flipped bit can make bytes of a tex
 what it cannot be is damage that is told as such.
 """
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar
@@ -86,6 +87,25 @@ class Words(_Value[str]):
     def read(self, value: str) -> str:
         """Decode what is read."""
         return decoded(value)
+
+
+class Texts(_Value[Mapping[str, str]]):
+    """Texts by name, as a JSON object."""
+
+    impl = Text
+    cache_ok = True
+    stored = str
+
+    def write(self, value: Mapping[str, str]) -> str:
+        """Write the object, in ASCII."""
+        return json.dumps(dict(value))
+
+    def read(self, value: str) -> dict[str, str]:
+        """Read the object."""
+        found = json.loads(value)
+        if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+            raise ValueError("texts by name are to stand where something else does")
+        return found
 
 
 class Choice(_Value[StrEnum]):

@@ -78,7 +78,7 @@ class Pipelines:
     def remove(self, name: str) -> None:
         """Forget a pipeline, its properties and its secrets; its runs stay."""
         with self._database.writing() as connection:
-            _lock(connection, name)
+            lock(connection, name)
             connection.execute(delete(pipelines).where(pipelines.c.name == name))
 
     def set_property(self, pipeline: str, name: str, value: str) -> None:
@@ -91,7 +91,7 @@ class Pipelines:
 
     def set_secret(self, pipeline: str, name: str, value: str) -> None:
         """Set a secure property."""
-        sealed = self._vault.seal(value, _purpose(pipeline, name))
+        sealed = self._vault.seal(value, purpose(pipeline, name))
         self._set(secrets, pipeline, name, sealed=sealed, updated=self._clock.now())
 
     def remove_secret(self, pipeline: str, name: str) -> None:
@@ -102,22 +102,20 @@ class Pipelines:
         """Return the secure properties of a pipeline, by name."""
         wanted = select(secrets).where(secrets.c.pipeline == pipeline).order_by(secrets.c.name)
         with self._database.reading() as connection:
-            _check(connection, pipeline)
+            check(connection, pipeline)
             sealed = {row.name: row.sealed for row in connection.execute(wanted)}
-        return {name: self._vault.reveal(each, _purpose(pipeline, name)) for name, each in sealed.items()}
+        return {name: self._vault.reveal(each, purpose(pipeline, name)) for name, each in sealed.items()}
 
     def _set(self, table: Table, pipeline: str, name: str, **values: object) -> None:
         if not name:
             raise UsageError("a property needs a name")
         with self._database.writing() as connection:
-            _lock(connection, pipeline)
-            there = (table.c.pipeline == pipeline, table.c.name == name)
-            if not connection.execute(update(table).where(*there).values(values)).rowcount:
-                connection.execute(insert(table).values({**values, "pipeline": pipeline, "name": name}))
+            lock(connection, pipeline)
+            put(connection, table, pipeline, name, **values)
 
     def _remove(self, table: Table, pipeline: str, name: str, what: str) -> None:
         with self._database.writing() as connection:
-            _lock(connection, pipeline)
+            lock(connection, pipeline)
             if not connection.execute(delete(table).where(table.c.pipeline == pipeline, table.c.name == name)).rowcount:
                 raise NotFoundError(f"pipeline {pipeline} has no {what} {quoted(name)}")
 
@@ -141,13 +139,14 @@ def _belonging(connection: Connection, column: Column[_Value], name: str | None)
     return found
 
 
-def _check(connection: Connection, name: str) -> None:
+def check(connection: Connection, name: str) -> None:
+    """See that a pipeline is registered; raises NotFoundError."""
     if connection.execute(select(pipelines.c.name).where(pipelines.c.name == name)).first() is None:
         raise _unknown(name)
 
 
-def _lock(connection: Connection, name: str) -> None:
-    """Keep others from changing a pipeline, and what belongs to it, until the transaction ends."""
+def lock(connection: Connection, name: str) -> None:
+    """Keep a pipeline and what belongs to it as they are until the transaction ends; raises NotFoundError."""
     wanted = select(pipelines.c.name).where(pipelines.c.name == name).with_for_update()
     if connection.execute(wanted).first() is None:
         raise _unknown(name)
@@ -157,6 +156,14 @@ def _unknown(name: str) -> NotFoundError:
     return NotFoundError(f"there is no pipeline {quoted(name)}", hint="register it first")
 
 
-def _purpose(pipeline: str, name: str) -> str:
+def put(connection: Connection, table: Table, pipeline: str, name: str, **values: object) -> None:
+    """Write what belongs to a pipeline, which is locked, in the place of what may be there."""
+    there = (table.c.pipeline == pipeline, table.c.name == name)
+    if not connection.execute(update(table).where(*there).values(values)).rowcount:
+        connection.execute(insert(table).values({**values, "pipeline": pipeline, "name": name}))
+
+
+def purpose(pipeline: str, name: str) -> str:
+    """Return what a vault seals a secret of a pipeline for."""
     # A name of a pipeline holds no colon, so that two pairs never mean the same.
     return f"secret:{pipeline}:{name}"

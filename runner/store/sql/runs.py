@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    RowMapping,
     Select,
     and_,
     delete,
@@ -16,21 +15,21 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    update,
 )
 from sqlalchemy.exc import IntegrityError
 
 from runner.clock import Clock, SystemClock
 from runner.engine.events import Notice
 from runner.engine.journal import Entry
-from runner.errors import ConflictError, NotFoundError
+from runner.errors import ConflictError
 from runner.naming import Address
 from runner.plan.status import Status
 from runner.store.sql import journal
 from runner.store.sql.database import Database
-from runner.store.sql.tables import Cancel, entries, inherits, notices, runs
+from runner.store.sql.family import family, fate
+from runner.store.sql.rows import change, lock, row
+from runner.store.sql.tables import UNENDED, Cancel, entries, inherits, notices, runs
 
-_UNENDED = tuple(status for status in Status if not status.ended)
 _BATCH = 500
 """How many runs are forgotten in one transaction, so that nobody waits long for it."""
 
@@ -40,7 +39,8 @@ class NewRun:
     """A run that is submitted.
 
     ``ordered`` is what was ordered, as JSON, ``sealed`` the secrets that were given with it, as a vault sealed them.
-    ``origin`` is the run that this one repeats, ``inherits`` those whose workspaces it stands on.
+    ``origin`` is the run that this one repeats, ``inherits`` those whose workspaces it stands on. An async stage
+    (``child``) has been started by the run ``parent``.
     """
 
     id: str
@@ -51,11 +51,16 @@ class NewRun:
     priority: int = 0
     origin: str = ""
     inherits: tuple[str, ...] = ()
+    parent: str = ""
+    child: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """A run as it stands, without what may be large. ``number`` counts submissions, from 1; times are in UTC."""
+    """A run as it stands, without what may be large. ``number`` counts submissions, from 1; times are in UTC.
+
+    ``parent`` and ``child`` are as in ``NewRun``.
+    """
 
     number: int
     id: str
@@ -71,6 +76,8 @@ class RunRecord:
     started: datetime | None
     ended: datetime | None
     kept_until: datetime | None
+    parent: str
+    child: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,17 +124,20 @@ class Runs:
     def add(self, new: NewRun, inherited: Sequence[Entry] = ()) -> RunRecord:
         """Add a run that waits, with the entries that it takes over from the run it repeats.
 
+        It is cancelled already if its parent goes on and was cancelled with its children.
+
         Raises:
             ConflictError: the id is taken.
             NotFoundError: a run that it inherits from is not there any more.
         """
-        given = ("id", "ordered", "sealed", "pipeline", "queue", "priority", "origin")
-        values: dict[str, Any] = {name: getattr(new, name) for name in given}
-        values |= {"created": self._clock.now(), "status": Status.PENDING, "epoch": 0, "cancel": Cancel.NOT}
-        values |= {"reason": "", "result": ""}
+        values: dict[str, Any] = {each.name: getattr(new, each.name) for each in fields(new) if each.name != "inherits"}
+        values |= {"created": self._clock.now(), "status": Status.PENDING, "epoch": 0}
+        values |= {"reason": "", "result": "", "cancel_children": Cancel.NOT}
         with self._database.writing() as connection:
             for origin in new.inherits:
-                _lock(connection, origin)
+                lock(connection, origin)
+            # Whoever repeats an async stage wants it, whatever becomes of its parent.
+            values["cancel"] = fate(connection, new.parent) if new.parent and not new.origin else Cancel.NOT
             try:
                 connection.execute(insert(runs).values(values))
             except IntegrityError as error:
@@ -155,7 +165,7 @@ class Runs:
             NotFoundError: there is no such run.
         """
         with self._database.reading() as connection:
-            return Ordered(**_row(connection, run, select(*_ORDERED)))
+            return Ordered(**row(connection, run, select(*_ORDERED)))
 
     def result_of(self, run: str) -> str:
         """Return the document, in JSON, that ``set_result`` has kept; empty when there is none.
@@ -164,7 +174,7 @@ class Runs:
             NotFoundError: there is no such run.
         """
         with self._database.reading() as connection:
-            return str(_row(connection, run, select(runs.c.result))["result"])
+            return str(row(connection, run, select(runs.c.result))["result"])
 
     def find(
         self, pipeline: str = "", statuses: Collection[Status] = (), limit: int = 50, before: int | None = None
@@ -178,6 +188,10 @@ class Runs:
         if before is not None:
             wanted = wanted.where(runs.c.number < before)
         return self._records(wanted)
+
+    def children(self, run: str) -> tuple[RunRecord, ...]:
+        """Return the runs that a run has started, and those that repeat them, as they were submitted."""
+        return self._records(select(*_RECORD).where(runs.c.parent == run).order_by(runs.c.number))
 
     def waiting(self, each: int) -> tuple[Waiting, ...]:
         """Return runs that wait: the cancelled ones, and of each queue and pipeline the first ``each`` others.
@@ -204,19 +218,35 @@ class Runs:
         with self._database.reading() as connection:
             return connection.execute(select(func.count()).where(runs.c.status == status)).scalar_one()
 
-    def ask_cancel(self, run: str, *, forced: bool = False) -> None:
-        """Note that a run is to end before its time. What was asked for by force stays so.
+    def ask_cancel(self, run: str, *, forced: bool = False, children: bool = False) -> tuple[str, ...]:
+        """Note that a run is to end before its time, and return all that are to end now.
+
+        With ``children`` these are also those that it has started or will yet start, and theirs. What was asked for by
+        force stays so.
 
         Raises:
             NotFoundError: there is no such run.
-            ConflictError: it has ended.
+            ConflictError: it has ended, and with it all others that are meant.
         """
+        asked: list[str] = []
         with self._database.writing() as connection:
-            status, cancel = _lock(connection, run)
-            if status.ended:
-                raise ConflictError(f"run {run} has ended: {status}")
-            if cancel is not Cancel.FORCED:
-                _change(connection, run, cancel=Cancel.FORCED if forced else Cancel.POLITE)
+            for each, status, cancel in family(connection, run) if children else ((run, *lock(connection, run)),):
+                if not status.ended:
+                    wish = Cancel.FORCED if forced or cancel is Cancel.FORCED else Cancel.POLITE
+                    change(connection, each, cancel=wish, **({"cancel_children": wish} if children else {}))
+                    asked.append(each)
+            if not asked:
+                others = ", and so has all that it has started" if children else ""
+                raise ConflictError(f"run {run} has ended: {_get(connection, run).status}{others}")
+        return tuple(asked)
+
+    def reorder(self, run: str, ordered: str) -> None:
+        """Change what was ordered, but for its secrets: what it left open has been found out.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        self._set(run, ordered=ordered)
 
     def set_result(self, run: str, result: str) -> None:
         """Keep the document, in JSON, that tells how a run went.
@@ -234,7 +264,7 @@ class Runs:
         """
         address = notice.address or Address(run, round=0, attempt=0)
         with self._database.writing() as connection:
-            _lock(connection, run)
+            lock(connection, run)
             last = connection.execute(select(func.max(notices.c.seq)).where(notices.c.run == run)).scalar() or 0
             values = {"run": run, "seq": last + 1, "at": at, "text": notice.text}
             place = {name: getattr(address, name) for name in ("stage", "step", "round", "attempt")}
@@ -277,7 +307,7 @@ class Runs:
         wanted = (
             select(runs.c.id)
             .join(inherits, inherits.c.run == runs.c.id)
-            .where(inherits.c.origin == run, or_(runs.c.status.in_(_UNENDED), runs.c.kept_until.is_not(None)))
+            .where(inherits.c.origin == run, or_(runs.c.status.in_(UNENDED), runs.c.kept_until.is_not(None)))
             .order_by(runs.c.number)
         )
         return self._ids(wanted)
@@ -293,8 +323,13 @@ class Runs:
             last = connection.execute(newest).scalar()
             if last is None:
                 return ()
+            # A parent that goes on knows by its children which requests it has met.
+            parents = runs.alias()
             free = and_(
-                runs.c.ended.is_not(None), runs.c.kept_until.is_(None), ~exists().where(inherits.c.origin == runs.c.id)
+                runs.c.ended.is_not(None),
+                runs.c.kept_until.is_(None),
+                ~exists().where(inherits.c.origin == runs.c.id),
+                ~exists().where(parents.c.id == runs.c.parent, parents.c.ended.is_(None)),
             )
             wanted = select(runs.c.id).where(free, runs.c.number <= last).order_by(runs.c.number).limit(_BATCH)
             found = tuple(connection.execute(wanted).scalars())
@@ -303,7 +338,7 @@ class Runs:
 
     def _set(self, run: str, **values: Any) -> None:  # noqa: ANN401 - of any column
         with self._database.writing() as connection:
-            _change(connection, run, **values)
+            change(connection, run, **values)
 
     def _waiting(self, wanted: Select[Any]) -> tuple[Waiting, ...]:
         with self._database.reading() as connection:
@@ -329,22 +364,4 @@ class Runs:
 
 
 def _get(connection: Connection, run: str) -> RunRecord:
-    return RunRecord(**_row(connection, run, select(*_RECORD)))
-
-
-def _lock(connection: Connection, run: str) -> tuple[Status, Cancel]:
-    """Return how a run stands that nobody else changes until the end of the transaction."""
-    found = _row(connection, run, select(runs.c.status, runs.c.cancel).with_for_update(key_share=True))
-    return found["status"], found["cancel"]
-
-
-def _row(connection: Connection, run: str, wanted: Select[Any]) -> RowMapping:
-    found = connection.execute(wanted.where(runs.c.id == run)).mappings().first()
-    if found is None:
-        raise NotFoundError(f"there is no run {run}")
-    return found
-
-
-def _change(connection: Connection, run: str, **values: Any) -> None:  # noqa: ANN401 - of any column
-    if not connection.execute(update(runs).where(runs.c.id == run).values(values)).rowcount:
-        raise NotFoundError(f"there is no run {run}")
+    return RunRecord(**row(connection, run, select(*_RECORD)))

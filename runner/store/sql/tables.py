@@ -1,6 +1,8 @@
 """The tables. What they are in a database is made by ``migrations``; a test holds the two together.
 
 ``runs.id`` is the key by which everything else names a run; ``runs.number`` is the order in which runs were submitted.
+A run that an async stage is has the id of its ``parent`` and the name of the stage (``child``); others have neither.
+``runs.cancel_children`` says how runs end that this one still starts.
 ``entries.at`` and ``notices.at`` count seconds from the start of their run, all other times are points in time. A
 notice that belongs to no address has round 0.
 """
@@ -10,9 +12,9 @@ from enum import StrEnum
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table
 
 from runner.plan.status import Status
-from runner.store.sql.columns import Choice, Count, Moment, Sealed, Seconds, Words
+from runner.store.sql.columns import Choice, Count, Moment, Sealed, Seconds, Texts, Words
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema that this program works with: the newest of ``migrations/versions``."""
 
 
@@ -22,6 +24,16 @@ class Cancel(StrEnum):
     NOT = ""
     POLITE = "polite"
     FORCED = "forced"
+
+
+UNENDED = tuple(status for status in Status if not status.ended)
+"""How runs stand that go on, or wait."""
+
+
+class HookKind(StrEnum):
+    """What a hook starts."""
+
+    ASYNC = "async"
 
 
 METADATA = MetaData(
@@ -65,6 +77,17 @@ secrets = Table(
     Column("updated", Moment, nullable=False),
 )
 
+hooks = Table(
+    "hooks",
+    METADATA,
+    _pipeline(),
+    Column("name", Words, primary_key=True),
+    Column("kind", Choice(HookKind), nullable=False),
+    Column("parameters", Texts, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("rotated", Moment),
+)
+
 runs = Table(
     "runs",
     METADATA,
@@ -85,11 +108,15 @@ runs = Table(
     Column("ordered", Words, nullable=False),
     Column("sealed", Sealed, nullable=False),
     Column("result", Words, nullable=False),
+    Column("parent", Words, nullable=False, server_default=""),
+    Column("child", Words, nullable=False, server_default=""),
+    Column("cancel_children", Choice(Cancel), nullable=False, server_default=""),
     sqlite_autoincrement=True,  # so that the number of a forgotten run is not given to another
 )
 Index(None, runs.c.status, runs.c.priority, runs.c.number)
 Index(None, runs.c.pipeline, runs.c.number)
 Index(None, runs.c.kept_until)
+Index(None, runs.c.parent, runs.c.number)
 
 
 def _run() -> Column[str]:

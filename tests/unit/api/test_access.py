@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import stat
 from pathlib import Path
 
@@ -11,22 +10,9 @@ import pytest
 
 from runner.api.access import Access, address_of, token_in
 from runner.errors import UsageError
-from tests.support.services import TOKEN, Api
+from tests.support.services import RUN, TOKEN, Api, raw
 
-RUN = "/api/v1/runs/r1"
 OWN = f"Bearer {TOKEN}"
-
-
-def raw(where: tuple[str, int] | Path, *lines: str, path: str = RUN, method: str = "GET") -> int:
-    """Send a request as it stands, and return the status of the answer."""
-    family = socket.AF_UNIX if isinstance(where, Path) else socket.AF_INET
-    with socket.socket(family) as connection:
-        connection.settimeout(5)
-        connection.connect(str(where) if isinstance(where, Path) else where)
-        head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "Connection: close", "", ""])
-        connection.sendall(head.encode("utf-8"))
-        answer = b"".join(iter(lambda: connection.recv(65536), b""))
-    return int(answer.split(b" ", 2)[1])
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from fastapi.routing import APIRoute
 from jsonschema import Draft202012Validator
 
 from runner import __version__
-from runner.api import health, pipelines, runs, streams
+from runner.api import health, hooks, pipelines, runs, streams
 from runner.errors import InfrastructureError
-from tests.support.services import Api, FakeService
+from tests.support.services import HOOK, HOOK_TOKEN, Api, FakeService
 
 Document = dict[str, Any]
 
 V1: Final = "/api/v1"
 ONE: Final = f"{V1}/pipelines/{{name}}"
+HOOK_PATH: Final = "/hooks/{name}/async-stage"
 REQUESTS: Final[dict[tuple[str, str], Document | None]] = {
     ("get", "/healthz"): None,
     ("post", f"{V1}/runs"): {"pipeline": "shop"},
@@ -35,6 +36,12 @@ REQUESTS: Final[dict[tuple[str, str], Document | None]] = {
     ("delete", f"{ONE}/properties/{{key}}"): None,
     ("put", f"{ONE}/secrets/{{key}}"): {"value": "v"},
     ("delete", f"{ONE}/secrets/{{key}}"): None,
+    ("get", f"{V1}/hooks"): None,
+    ("get", f"{ONE}/hooks"): None,
+    ("post", f"{ONE}/hooks/rotate"): {},
+    ("put", f"{ONE}/hooks/parameters/{{key}}"): {"value": "v"},
+    ("delete", f"{ONE}/hooks/parameters/{{key}}"): None,
+    ("post", HOOK_PATH): {"version": 1, "stage": "check"},
 }
 """Every request that there is, with a body that will do."""
 
@@ -47,7 +54,9 @@ def described(_served: Api) -> Document:
 
 
 def send(client: httpx.Client, method: str, template: str, body: Document | None) -> httpx.Response:
-    return client.request(method, template.format(run="r1", name="n", key="k"), json=body)
+    name, headers = ("org%2Fshop", {HOOK.header: HOOK_TOKEN}) if template == HOOK_PATH else ("n", {})
+    path = template.format(run="r1", name=name, key="k").encode()
+    return client.request(method, client.base_url.copy_with(raw_path=path), json=body, headers=headers)
 
 
 def test_the_description_has_every_request_that_is_promised_and_no_other(described: Document) -> None:
@@ -58,7 +67,7 @@ def test_the_description_has_every_request_that_is_promised_and_no_other(describ
 
 
 def test_no_route_is_left_out_of_the_description() -> None:
-    parts = (health, runs, streams, pipelines)
+    parts = (health, runs, streams, pipelines, hooks)
     routes = [route for part in parts for route in part.router.routes if isinstance(route, APIRoute)]
 
     assert {(method.lower(), route.path) for route in routes for method in route.methods or ()} == set(REQUESTS)
@@ -98,7 +107,7 @@ def test_failures_are_as_they_are_described(
     assert answer.json()["error"]["hint"] == "leave"
 
 
-@pytest.mark.parametrize(("method", "path"), [key for key in REQUESTS if key[1] != "/healthz"])
+@pytest.mark.parametrize(("method", "path"), [key for key in REQUESTS if key[1] not in ("/healthz", HOOK_PATH)])
 def test_every_request_over_tcp_needs_the_token(api: Api, method: str, path: str) -> None:
     with api.remote(token="") as stranger:
         answer = send(stranger, method, path, REQUESTS[method, path])

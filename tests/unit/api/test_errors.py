@@ -28,6 +28,7 @@ STATUSES = {
     "UsageError": 400,
     "NotFoundError": 404,
     "ConflictError": 409,
+    "DeniedError": 401,
     "InvalidPipelineError": 422,
     "BusyError": 503,
     "StoreError": 503,

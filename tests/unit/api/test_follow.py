@@ -23,11 +23,12 @@ from runner.dispatch.feed import Lines
 from runner.engine.events import Changed, Notice, Printing
 from runner.engine.events import Event as RunEvent
 from runner.engine.journal import Entry
-from runner.errors import BusyError
+from runner.engine.report import Report
+from runner.errors import BusyError, StoreError
 from runner.logs.index import log_file
 from runner.naming import Address
 from runner.plan.status import Status
-from tests.support.services import Api, FakeService, Tale, say
+from tests.support.services import REPORT, Api, FakeService, Tale, say
 
 EVENTS = "/api/v1/runs/r1/events"
 READER = """
@@ -96,7 +97,7 @@ def test_a_run_that_has_ended_is_told_as_a_whole(api: Api, tale: Tale) -> None:
 
     *events, last = followed(api)
 
-    assert last == ("end", {})
+    assert last == ("end", REPORT)
     items = [wire.item(data) for _, data in events]
     assert items[:2] == told
     assert isinstance(items[2], Printing)
@@ -114,7 +115,7 @@ def test_a_run_is_followed_as_it_goes(api: Api, tale: Tale) -> None:
             say(log, f"{number}\n")
             assert next(events)[1]["text"] == f"{number}\n"
         tale.end()
-        assert list(events) == [("end", {})]
+        assert list(events) == [("end", REPORT)]
 
 
 def test_the_first_line_comes_at_once(api: Api, tale: Tale) -> None:
@@ -259,7 +260,7 @@ def test_a_silent_run_shows_that_the_connection_lives(api: Api, tale: Tale, monk
         lines = (line for line in response.iter_lines() if line)
         assert [next(lines), next(lines)] == [": alive", ": alive"]
         tale.end()
-        assert list(lines) == ["event: end", "data: {}"]
+        assert list(lines) == ["event: end", f"data: {json.dumps(REPORT)}"]
 
 
 def test_a_run_that_is_not_there_is_a_404_and_no_stream(api: Api) -> None:
@@ -280,6 +281,24 @@ def test_a_log_that_is_gone_ends_the_stream_with_an_error(api: Api, tale: Tale, 
     assert data["error"]["message"] == "a log cannot be read: No such file or directory"
     assert data["exit_code"] == 3
     assert [(note["event"], note["exc_info"]) for note in noted] == [("a run cannot be followed any further", True)]
+
+
+def test_a_report_that_cannot_be_had_is_told_in_the_place_of_the_end(
+    api: Api, tale: Tale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(run: str) -> Report:
+        raise StoreError(f"the database cannot tell of {run}", hint="is the disk full?")
+
+    monkeypatch.setattr(api.service, "report", fails)
+    say(tale.step("unit"), "line\n")
+    tale.end()
+
+    *events, (kind, data) = followed(api)
+
+    assert text_of(events) == "line\n"
+    assert (kind, data["exit_code"]) == ("error", 3)
+    assert data["error"]["message"] == "the database cannot tell of r1"
+    assert data["error"]["hint"] == "is the disk full?"
 
 
 def test_what_nobody_expected_ends_the_stream_without_its_words(
@@ -312,17 +331,27 @@ def test_beyond_a_number_of_followers_the_next_is_asked_to_come_again(api: Api, 
     assert "250 clients" in answer.json()["error"]["message"]
     assert not tale.feeds
     tale.end()
-    assert followed(api)[-1] == ("end", {})
+    assert followed(api)[-1] == ("end", REPORT)
 
 
 def test_a_place_is_free_again_when_its_follower_has_gone() -> None:
     followers = Followers(1)
-    with followers.one(), pytest.raises(BusyError), followers.one():
+    with followers.one(print), pytest.raises(BusyError), followers.one(print):
         pass
-    with followers.one():
+    with followers.one(print):
         assert followers.count == 1
 
     assert followers.count == 0
+
+
+def test_whoever_follows_hears_that_the_daemon_goes_and_whoever_has_gone_does_not() -> None:
+    followers, heard = Followers(2), []
+    with followers.one(lambda: heard.append("first")):
+        followers.leave()
+    with followers.one(lambda: heard.append("second")):
+        assert followers.leaving
+
+    assert heard == ["first"]
 
 
 def test_the_more_follow_the_less_often_each_looks() -> None:

@@ -110,12 +110,23 @@ def test_the_plan_of_a_run_can_be_read_back(client: httpx.Client) -> None:
     assert from_document(client.get(f"{RUNS}/r1/plan").json()) == Plan(dialect="vela", stages=())
 
 
-@pytest.mark.parametrize(("body", "force"), [({}, False), ({"force": False}, False), ({"force": True}, True)])
-def test_a_run_is_cancelled(client: httpx.Client, service: FakeService, body: dict[str, bool], force: bool) -> None:  # noqa: FBT001 - a case
+@pytest.mark.parametrize(
+    ("body", "asked"),
+    [
+        ({}, (False, False)),
+        ({"force": False}, (False, False)),
+        ({"force": True}, (True, False)),
+        ({"children": True}, (False, True)),
+        ({"force": True, "children": True}, (True, True)),
+    ],
+)
+def test_a_run_is_cancelled_and_its_children_only_when_they_are_named(
+    client: httpx.Client, service: FakeService, body: dict[str, bool], asked: tuple[bool, bool]
+) -> None:
     answer = client.post(f"{RUNS}/r1/cancel", json=body)
 
     assert (answer.status_code, answer.content) == (202, b"")
-    assert service.calls == [("cancel", "r1", force)]
+    assert service.calls == [("cancel", "r1", *asked)]
 
 
 def test_a_run_is_run_again_from_a_stage(client: httpx.Client, service: FakeService) -> None:

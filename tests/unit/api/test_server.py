@@ -1,5 +1,6 @@
 """The server: its sockets, its patience, and that it starts and stops."""
 
+import json
 import logging
 import os
 import signal
@@ -7,7 +8,7 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from runner.api import server
 from runner.api.access import Access
 from runner.api.app import make_app
 from runner.api.server import Server
+from runner.engine.report import Report
 from runner.errors import ConflictError, InfrastructureError, UsageError
 from tests.support.descriptors import open_files
-from tests.support.services import TOKEN, Api, FakeService
+from tests.support.services import REPORT, TOKEN, Api, FakeService, say
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 
@@ -181,24 +183,93 @@ def test_it_listens_on_ipv6(app: FastAPI, path: Path) -> None:
     one.stop()
 
 
-def test_whoever_follows_when_it_stops_is_cut_within_seconds_and_not_told_that_the_run_has_ended(
-    path: Path, tmp_path: Path, noted: list[EventDict]
-) -> None:
-    service = FakeService()
-    tale = service.tell("r1", tmp_path / "logs")
-    one = Server(make_app(service, access=Access()), path)
-    one.start()
-    with connected(path) as connection:
-        connection.sendall(b"GET /api/v1/runs/r1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        until(lambda: bool(tale.feeds))
+class Followed:
+    """A server with a run that somebody follows over ``connection``."""
+
+    def __init__(self, path: Path, logs: Path) -> None:
+        self.service = FakeService()
+        self.tale = self.service.tell("r1", logs)
+        self.server = Server(make_app(self.service, access=Access()), path)
+        self.server.start()
+        self.connection = connected(path)
+
+    def begin(self) -> None:
+        """Follow the run."""
+        self.connection.sendall(b"GET /api/v1/runs/r1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(lambda: bool(self.tale.feeds))
+
+    def stop(self) -> float:
+        """Stop the server; return the seconds that it took."""
         begun = time.monotonic()
+        self.server.stop()
+        return time.monotonic() - begun
 
-        one.stop()
 
-        assert time.monotonic() - begun < 4.0
-        assert b"event: end" not in read(connection)
-    until(lambda: not tale.feeds)
+@pytest.fixture
+def followed(path: Path, tmp_path: Path, noted: list[EventDict]) -> Iterator[Followed]:
+    """A server that is to stop; nothing of it is left, and nothing was wrong with it."""
+    one = Followed(path, tmp_path / "logs")
+    with one.connection:
+        yield one
+    one.server.stop()
+    until(lambda: not one.tale.feeds)
     assert [note for note in noted if note["log_level"] == "error"] == []
+
+
+def test_whoever_follows_a_run_that_goes_on_gets_what_there_is_and_not_that_it_has_ended(followed: Followed) -> None:
+    log = followed.tale.step("unit")
+    followed.begin()
+    say(log, "the last line\n")
+
+    assert followed.stop() < 2.0
+
+    told = read(followed.connection)
+    assert b"the last line" in told
+    assert told.endswith(b"\r\n0\r\n\r\n")
+    assert b"event: end" not in told
+
+
+def test_whoever_follows_a_run_that_ends_as_the_server_stops_gets_its_end(followed: Followed) -> None:
+    log = followed.tale.step("unit")
+    followed.begin()
+    say(log, "the last line\n")
+    followed.tale.end()
+
+    followed.stop()
+
+    told = read(followed.connection)
+    assert told.index(b"the last line") < told.index(b"event: end\ndata: " + json.dumps(REPORT).encode())
+
+
+def test_a_report_that_takes_a_while_is_waited_for(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slowly(_run: str) -> Report:
+        asked.set()
+        go_on.wait(10)
+        return REPORT
+
+    monkeypatch.setattr(followed.service, "report", slowly)
+    followed.begin()
+    followed.tale.end()
+    assert asked.wait(5)
+    threading.Timer(1.5, go_on.set).start()
+
+    followed.stop()
+
+    assert b"event: end" in read(followed.connection)
+
+
+def test_whoever_takes_nothing_is_cut(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = followed.tale.step("unit")
+    for _ in range(100):
+        log.write(1, (b"y" * 99 + b"\n") * 1000)
+    followed.begin()
+    followed.tale.end()
+
+    assert followed.stop() < server._STOP_SECONDS + 3.0
+
+    assert b"event: end" not in read(followed.connection)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from sqlalchemy.types import TypeEngine
 
 from runner.errors import StoreError
 from runner.plan.status import Status
-from runner.store.sql.columns import Choice, Count, Moment, Sealed, Seconds, Words, decoded, encoded
+from runner.store.sql.columns import Choice, Count, Moment, Sealed, Seconds, Texts, Words, decoded, encoded
 
 ANY = st.text(st.characters(exclude_categories=()) | st.sampled_from("\0\x1a\ud800\udfff0041"))
 
@@ -24,6 +24,15 @@ def test_what_is_encoded_can_be_written_everywhere(text: str) -> None:
 
     assert "\0" not in there
     assert there.encode("utf-8").decode("utf-8") == there
+
+
+@given(st.dictionaries(ANY, ANY))
+def test_texts_by_name_come_back_as_they_were_and_can_be_written_everywhere(texts: dict[str, str]) -> None:
+    there = Texts().write(texts)
+
+    assert there.isascii()
+    assert "\0" not in there
+    assert Texts().read(there) == texts
 
 
 @given(ANY, ANY)
@@ -46,6 +55,10 @@ def test_what_is_not_ordinary_stays_readable() -> None:
         (Words(), b"bytes"),
         (Words(), 1),
         (Choice(Status), "jogging"),
+        (Texts(), "{"),
+        (Texts(), "[]"),
+        (Texts(), '{"a": 1}'),
+        (Texts(), b"{}"),
         (Choice(Status), b"running"),
         (Moment(), "now"),
         (Moment(), 1e300),
@@ -65,7 +78,7 @@ def test_what_cannot_stand_in_a_column_is_damage(column: TypeEngine[object], val
     engine.dispose()
 
 
-@pytest.mark.parametrize("column", [Words(), Choice(Status), Moment(), Seconds(), Count(), Sealed()], ids=str)
+@pytest.mark.parametrize("column", [Words(), Texts(), Choice(Status), Moment(), Seconds(), Count(), Sealed()], ids=str)
 def test_nothing_is_nothing_in_every_column(column: TypeEngine[object]) -> None:
     engine = create_engine("sqlite://")
 
