@@ -11,6 +11,7 @@ class Form(StrEnum):
     TEXT = "text"  # a single value, as it is written
     FLAG = "flag"  # an unquoted YAML boolean
     TEXTS = "texts"  # a list of single values, or one
+    NAMES = "names"  # a list of single values
     VARIABLES = "variables"  # a map of single values, a list of NAME=VALUE, or one
     MAP = "map"  # one map of a kind
     LIST = "list"  # a list of maps of a kind
@@ -51,12 +52,14 @@ class Key:
 class Kind:
     """A kind of map: ``name`` is what it is called, as in "a step".
 
-    One that is ``open`` may hold other keys as well. Of those in ``one_of`` it must have exactly one.
+    One that is ``open`` may hold other keys as well; with ``others`` it may, too, and they are maps of that kind. Of
+    those in ``one_of`` it must have exactly one.
     """
 
     name: str
     keys: tuple[Key, ...]
     open: bool = False
+    others: "Kind | None" = None
     one_of: tuple[str, ...] = ()
 
     @cached_property

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from runner.dialects.source import Findings, Mapping, Node, nearest, quoted
+from runner.dialects.ibm.keys import FINALLY, STAGE, TASKS
+from runner.dialects.ibm.pipelines import known_names
+from runner.dialects.source import Entry, Findings, Mapping, Node, nearest, quoted
 from runner.errors import UsageError
 
 _METALUS_KEYS = frozenset({"executions", "application"})
-_IBM_STAGE_KEYS = frozenset(
-    ("script", "dind", "dind_image", "abort_on_failure", "image_pull_policy", "configmap", "secret", "runAfter", "skip")
-)
+_IBM_STAGES = frozenset(known_names())
+_IBM_STAGE_KEYS = frozenset(STAGE.names()) - {"image", "secret"}  # which other maps have, too
+_IBM_TASKS = frozenset({TASKS, FINALLY})
 _VELA_KEYS = frozenset({"steps", "stages", "templates"})
 
 
@@ -21,7 +23,7 @@ class Dialect(StrEnum):
     METALUS = "metalus"
 
 
-_READABLE: Sequence[Dialect] = (Dialect.VELA,)
+_READABLE: Sequence[Dialect] = (Dialect.VELA, Dialect.IBM)
 
 
 def detect(root: Node, findings: Findings, asked: str = "") -> Dialect:
@@ -33,7 +35,7 @@ def detect(root: Node, findings: Findings, asked: str = "") -> Dialect:
         UsageError: the dialect asked for does not exist.
         InvalidPipelineError: the dialect is one that cannot be read yet.
     """
-    dialect = _named(asked) if asked else _shown(root)
+    dialect = named(asked) if asked else _shown(root)
     if dialect not in _READABLE:
         how = "was asked for" if asked else "is what this document looks like"
         hint = f"supported: {', '.join(_READABLE)}" + ("" if asked else "; another can be asked for by name")
@@ -41,7 +43,12 @@ def detect(root: Node, findings: Findings, asked: str = "") -> Dialect:
     return dialect
 
 
-def _named(asked: str) -> Dialect:
+def named(asked: str) -> Dialect:
+    """Return the dialect of that name.
+
+    Raises:
+        UsageError: there is none; the hint has the nearest name.
+    """
     if asked not in list(Dialect):
         near = nearest(asked, [dialect.value for dialect in Dialect])
         hint = f"did you mean {near!r}?" if near else f"known: {', '.join(Dialect)}"
@@ -57,10 +64,11 @@ def _shown(root: Node) -> Dialect:
         return Dialect.VELA
     if keys & _METALUS_KEYS:
         return Dialect.METALUS
-    if "tasks" in keys or any(_is_ibm_stage(entry.value) for entry in root.entries):
+    if keys & _IBM_TASKS or any(_is_ibm_stage(entry) for entry in root.entries):
         return Dialect.IBM
     return Dialect.VELA
 
 
-def _is_ibm_stage(value: Node) -> bool:
-    return isinstance(value, Mapping) and not _IBM_STAGE_KEYS.isdisjoint(value.keys())
+def _is_ibm_stage(entry: Entry) -> bool:
+    named = entry.key.text in _IBM_STAGES
+    return isinstance(entry.value, Mapping) and (named or not _IBM_STAGE_KEYS.isdisjoint(entry.value.keys()))

@@ -9,7 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from runner.dialects.definitions import Form, Key, Kind, Standing
+from runner.dialects.detect import Dialect, named
+from runner.dialects.findings import quoted
+from runner.dialects.ibm.keys import VERSION_1, VERSION_2
 from runner.dialects.nodes import FALSE_WORDS, TRUE_WORDS
+from runner.dialects.vela.keys import PIPELINE
+from runner.errors import UsageError
 
 Schema: TypeAlias = Mapping[str, "Schema | Sequence[Schema | str | bool | None] | str | bool | int"]
 
@@ -20,15 +25,34 @@ _PAIR: Final[Schema] = {"type": "string", "pattern": "="}
 _NOTHING: Final[Schema] = {"enum": ["", False, None]}
 _VARIABLE: Final[Schema] = {"type": "string", "pattern": r"\$\{"}
 _FREE: Final = r"^(x-|\.)"
+_TITLES: Final = {
+    Dialect.VELA: "A pipeline of runner, in Vela's format",
+    Dialect.IBM: "The .pipeline-config.yaml of an IBM DevSecOps pipeline",
+}
+_ROOTS: Final[Mapping[Dialect, tuple[Kind, ...]]] = {Dialect.VELA: (PIPELINE,), Dialect.IBM: (VERSION_1, VERSION_2)}
 
 
-def to_schema(root: Kind, title: str) -> Schema:
-    """Return the schema of a document whose root is a map of that kind."""
+def schema_of(dialect: str) -> Schema:
+    """Return the schema of a dialect; without a name that of Vela's, which is our own, too.
+
+    Raises:
+        UsageError: there is no such dialect, or no schema of it.
+    """
+    found = named(dialect) if dialect else Dialect.VELA
+    if found not in _ROOTS:
+        raise UsageError(
+            f"there is no schema of the dialect {quoted(found.value)}", hint=f"there are {', '.join(_ROOTS)}"
+        )
+    return to_schema(_TITLES[found], *_ROOTS[found])
+
+
+def to_schema(title: str, *roots: Kind) -> Schema:
+    """Return the schema of a document whose root is a map of one of these kinds."""
     definitions: dict[str, Schema] = {}
-    _define(root, definitions)
-    top = definitions.pop(root.name)
-    others = {name: definitions[name] for name in sorted(definitions)}
-    return {"$schema": _DRAFT, "title": title, **top, "definitions": others}
+    for kind in roots:
+        _define(kind, definitions)
+    top = definitions.pop(roots[0].name) if len(roots) == 1 else _any(*map(_reference, roots))
+    return {"$schema": _DRAFT, "title": title, **top, "definitions": dict(sorted(definitions.items()))}
 
 
 def _define(kind: Kind, definitions: dict[str, Schema]) -> None:
@@ -40,11 +64,20 @@ def _define(kind: Kind, definitions: dict[str, Schema]) -> None:
         "properties": {key.name: _key(key) for key in kind.keys},
         "required": [key.name for key in kind.keys if key.required],
         **({"oneOf": [{"required": [name]} for name in kind.one_of]} if kind.one_of else {}),
-        **({} if kind.open else {"patternProperties": {_FREE: {}}, "additionalProperties": False}),
+        **({} if kind.open else {"patternProperties": {_FREE: {}}, "additionalProperties": _others(kind)}),
     }
-    for key in kind.keys:
-        if key.kind is not None:
-            _define(key.kind, definitions)
+    for inner in (kind.others, *(key.kind for key in kind.keys)):
+        if inner is not None:
+            _define(inner, definitions)
+
+
+def _others(kind: Kind) -> Schema | bool:
+    """Return what may stand under a key that has no definition."""
+    return _any(_reference(kind.others), _NULL) if kind.others else False
+
+
+def _reference(kind: Kind) -> Schema:
+    return {"$ref": f"#/definitions/{kind.name}"}
 
 
 def _key(key: Key) -> Schema:
@@ -54,7 +87,7 @@ def _key(key: Key) -> Schema:
 
 
 def _inside(key: Key) -> Schema:
-    return {"$ref": f"#/definitions/{key.kind.name}"} if key.kind else {}
+    return _reference(key.kind) if key.kind else {}
 
 
 def _any(*options: Schema) -> Schema:
@@ -80,6 +113,7 @@ def _text(key: Key) -> Schema:
 _FORMS: Final[Mapping[Form, Callable[[Schema], Schema]]] = {
     Form.FLAG: lambda _: _any({"type": ["boolean", "null"]}, {"enum": sorted(TRUE_WORDS | FALSE_WORDS)}, _VARIABLE),
     Form.TEXTS: lambda _: _any(_SINGLE, _list(_SINGLE)),
+    Form.NAMES: lambda _: _any(_list(_SINGLE), _NULL),
     Form.VARIABLES: lambda _: _any(_map(_SINGLE), _list(_PAIR), _PAIR, _NULL),
     Form.MAP: lambda inside: _any(inside, _NULL),
     Form.LIST: lambda inside: _any(_list(inside), _NULL),

@@ -1,17 +1,23 @@
 """From the text of a pipeline and the reason for a run to a plan: the one way, whoever asks."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from runner.dialects.detect import detect
-from runner.dialects.source import Findings, load
-from runner.dialects.vela.compiler import compile_pipeline
+from runner.dialects.detect import Dialect, detect
+from runner.dialects.ibm import compiler as ibm
+from runner.dialects.source import Findings, Node, load
+from runner.dialects.vela import compiler as vela
 from runner.errors import Finding, InvalidPipelineError, Place, Severity
 from runner.plan.model import Plan
 from runner.plan.trigger import Trigger
 
 _ACTION: Final = b"{{"
 """How an action of Go's text/template begins; in YAML that can be read it only stands in quotes."""
+_COMPILERS: Final[Mapping[Dialect, Callable[[Node, Trigger | None, Findings], Plan]]] = {
+    Dialect.VELA: vela.compile_pipeline,
+    Dialect.IBM: ibm.compile_pipeline,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +35,7 @@ def examine(content: bytes, file: str, trigger: Trigger | None, *, dialect: str 
     found out from the content.
 
     Raises:
-        UsageError: there is no such dialect.
+        UsageError: there is no such dialect, or no such kind of pipeline.
     """
     findings = Findings()
     try:
@@ -37,8 +43,8 @@ def examine(content: bytes, file: str, trigger: Trigger | None, *, dialect: str 
     except InvalidPipelineError as error:
         return Examined(findings=_template(content, file) or error.findings)
     try:
-        detect(root, findings, dialect)
-        plan = compile_pipeline(root, trigger, findings)
+        found_out = detect(root, findings, dialect)
+        plan = _COMPILERS[found_out](root, trigger, findings)
     except InvalidPipelineError as error:
         return Examined(findings=error.findings)
     found = tuple(sorted(findings.items))

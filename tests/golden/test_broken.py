@@ -16,7 +16,7 @@ from runner.dialects.vela.keys import PIPELINE
 from tests.support.golden import BROKEN
 
 PATHS: Final = sorted(BROKEN.glob("*.yml"))
-SCHEMA: Final = Draft7Validator(to_schema(PIPELINE, "A pipeline"))
+SCHEMA: Final = Draft7Validator(to_schema("A pipeline", PIPELINE))
 NOT_YAML: Final = "it is not YAML, so no schema gets to see it"
 BEYOND_SCHEMA: Final[Mapping[str, str]] = {
     **dict.fromkeys(

@@ -52,9 +52,11 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
     check_deployment(pipeline, trigger)
     kept = prune(stages, services, origins, facts if trigger else None, findings)
     findings.raise_if_errors()
+    kept_stages = defaults.numbered(kept.stages)
     return Plan(
         dialect="vela",
-        stages=defaults.numbered(kept.stages),
+        stages=tuple(stage for stage in kept_stages if not stage.async_),
+        async_stages=tuple(stage for stage in kept_stages if stage.async_),
         services=kept.services,
         secrets=tuple(dict.fromkeys((*declared, *(use.name for use in uses)))),
         facts=facts,

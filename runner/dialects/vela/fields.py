@@ -5,24 +5,20 @@ may be written as that value.
 """
 
 from collections.abc import Callable
-from collections.abc import Sequence as Series
 from dataclasses import replace
-from typing import TypeVar
 
-from runner.dialects.definitions import Form, Key, Kind
-from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, nearest, quoted
+from runner.dialects import fields
+from runner.dialects.definitions import Form, Kind
+from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, quoted
 from runner.dialects.vela.unknown import check_keys
-from runner.errors import Place
 from runner.plan import quantities
 from runner.plan.model import PullPolicy
 from runner.plan.substitution import BadTemplateError
 
-_T = TypeVar("_T")
 Substitute = Callable[[str], str]
 """Puts variables into a text; raises ``BadTemplateError``."""
 
 _SINGLE = "it must be a single value; quote one that holds ': ' or brackets"
-_KINDS = {Scalar: "a single value", Sequence: "a list", Mapping: "a map"}
 _PULL_WORDS = {"true": PullPolicy.ALWAYS, "false": PullPolicy.NOT_PRESENT, **{word.value: word for word in PullPolicy}}
 
 
@@ -34,19 +30,13 @@ def title(node: Mapping, kind: str) -> str:
     return f"a {kind}"
 
 
-class Fields:
-    """One map of a file. ``what`` names it in messages: ``step 'build'``; ``kind`` says what it may hold.
-
-    With ``substitute`` every value is read with its variables put in.
-    """
+class Fields(fields.Fields):
+    """The same of a Vela file: with ``substitute`` every value is read with its variables put in."""
 
     def __init__(
         self, node: Mapping, what: str, findings: Findings, kind: Kind, substitute: Substitute | None = None
     ) -> None:
-        self.node = node
-        self.what = what
-        self.findings = findings
-        self.kind = kind
+        super().__init__(node, what, findings, kind)
         self.substitute = substitute
 
     def checked(self) -> "Fields":
@@ -74,29 +64,10 @@ class Fields:
             raise LookupError(f"{key!r} holds no maps")
         return kind
 
-    def place(self, key: str) -> Place:
-        """Return where the value of a key stands, or the map where there is none."""
-        value = self.node.get(key)
-        return self.node.place if value is None else value.place
-
-    def value(self, key: str) -> Node | None:
-        """Return the value of a key; None when it is absent or null."""
-        value = self.node.get(key)
-        return None if isinstance(value, Scalar) and value.is_null else value
-
     def scalar(self, key: str) -> Scalar | None:
         """Return a single value; None when it is absent, null, or not a single value (an error)."""
-        self._key(key, Form.TEXT, Form.FLAG)
-        value = self.value(key)
-        if value is None or isinstance(value, Scalar):
-            return self._checked(key, value) if value else None
-        self.wrong_kind(key, value, "a single value")
-        return None
-
-    def text(self, key: str) -> str:
-        """Return a single value; the empty string when there is none."""
-        value = self.scalar(key)
-        return value.text if value else ""
+        value = super().scalar(key)
+        return self._checked(key, value) if value else None
 
     def required(self, key: str, why: str) -> str:
         """Return a single value that must be there and not empty."""
@@ -105,24 +76,16 @@ class Fields:
             self.findings.error(self.place(key), f"{self.what} has no {key!r}", why)
         return text
 
-    def flag(self, key: str) -> bool:
-        """Return a boolean; False when there is none. A quoted word is an error, as in Vela."""
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Return a boolean; the default when there is none. A quoted word is an error, as in Vela."""
         self._key(key, Form.FLAG)
         value = self.scalar(key)
         if value is None:
-            return False
+            return default
         if value.boolean is None:
             message = f"{key!r} of {self.what} is {quoted(value.text)}, and not a boolean"
             self.findings.error(value.place, message, "write true or false, without quotes")
         return bool(value.boolean)
-
-    def word(self, key: str, default: str) -> str:
-        """Return one of the words that the key can have; the default when there is none."""
-        value, words = self.scalar(key), self._key(key).words
-        if value is None or value.text in words:
-            return value.text if value else default
-        self.unknown_word(key, value, words)
-        return default
 
     def pull(self) -> PullPolicy:
         """Return the pull policy; ``true`` and ``false`` are Vela's older words for two of them."""
@@ -157,7 +120,7 @@ class Fields:
         """Return a value inside a list or map, which must be a single one; None when it is not (an error)."""
         if isinstance(item, Scalar):
             return self._checked(key, item)
-        message = f"{key!r} of {self.what} holds {_KINDS[type(item)]}"
+        message = f"{key!r} of {self.what} holds {fields.KINDS[type(item)]}"
         hint = "write NAME=VALUE, or a map without dashes" if self._key(key).form is Form.VARIABLES else _SINGLE
         self.findings.error(item.place, message, hint)
         return None
@@ -165,14 +128,6 @@ class Fields:
     def texts(self, key: str) -> tuple[str, ...]:
         """Return the texts of ``scalars``."""
         return tuple(item.text for item in self.scalars(key))
-
-    def mapping(self, key: str) -> Mapping | None:
-        """Return a map; None when it is absent, null, or something else (an error)."""
-        value = self.value(key)
-        if value is None or isinstance(value, Mapping):
-            return value
-        self.wrong_kind(key, value, "a map")
-        return None
 
     def items(self, key: str) -> tuple[Node, ...]:
         """Return the items of a list; anything else is an error."""
@@ -188,29 +143,6 @@ class Fields:
         value = self.value(key)
         return (value,) if isinstance(value, Scalar) else self.items(key)
 
-    def wrong_kind(self, key: str, value: Node, right: str) -> None:
-        """Record that a value has another kind than it should."""
-        message = f"{key!r} of {self.what} is {_KINDS[type(value)]}"
-        self.findings.error(value.place, message, f"it must be {right}")
-
-    def unknown_word(self, key: str, value: Scalar, words: Series[str]) -> None:
-        """Record that a value is none of the words that it may be."""
-        near = nearest(value.text, words)
-        hint = f"did you mean {near!r}? " if near else ""
-        message = f"{key!r} of {self.what} is {quoted(value.text)}"
-        self.findings.error(value.place, message, f"{hint}it must be one of {', '.join(words)}")
-
-    def parsed(self, key: str, parse: Callable[[str], _T], default: _T) -> _T:
-        """Return what a function of ``plan.quantities`` makes of a single value; the default when there is none."""
-        value = self.scalar(key)
-        if value is None:
-            return default
-        try:
-            return parse(value.text)
-        except quantities.BadValueError as error:
-            self.findings.error(value.place, f"{key!r} of {self.what}: {error}", error.hint)
-            return default
-
     def _checked(self, key: str, item: Scalar) -> Scalar:
         """Return a value with its variables put in."""
         if self.substitute is None or "$" not in item.text:
@@ -220,10 +152,3 @@ class Fields:
         except BadTemplateError as error:
             self.findings.error(item.place, f"{key!r} of {self.what}: {error}", error.hint)
             return item
-
-    def _key(self, name: str, *forms: Form) -> Key:
-        """Return the definition of a key that is read here; one that has none, or another form, is our mistake."""
-        key = self.kind.get(name)
-        if key is None or (forms and key.form not in forms):
-            raise LookupError(f"a {self.kind.name} has no key {name!r} of the form {' or '.join(forms)}")
-        return key

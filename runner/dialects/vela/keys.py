@@ -171,7 +171,8 @@ STAGE: Final = Kind(
         _RETRY,
         _text("workspace", "What its steps share.", words=_WORKSPACES),
         _text("on_lost", "What becomes of a step whose end nobody saw: it fails, or is run again.", words=_ON_LOST),
-        *(_later(name, "For executions") for name in ("async", "fork", "fork_limit", "join", "evaluate")),
+        _flag("async", "A step starts it by `trigger-task NAME`, any number of times: a run of its own."),
+        *(_later(name, "For executions") for name in ("fork", "fork_limit", "join", "evaluate")),
     ),
 )
 READY: Final = Kind(

@@ -10,6 +10,7 @@ from runner.dialects.vela.environment import Scope
 from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.steps import WrittenStep, read_name, read_steps
+from runner.pipelinectl.payload import is_stage_name
 from runner.plan.graph import Named, Node, transitive_needs
 from runner.plan.model import OnLost, Ruleset, Stage, Workspace
 
@@ -53,7 +54,7 @@ def read_stages(pipeline: Fields, scope: Scope) -> tuple[WrittenStage, ...]:
     if stages is not None:
         entries = () if (node := pipeline.mapping("stages")) is None else node.entries
         read = (_read_stage(entry, scope, pipeline) for entry in entries)
-        return _with_clone([stage for stage in read if stage])
+        return _with_clone(_checked([stage for stage in read if stage], pipeline))
     named = Named(name=ONLY_STAGE, place=pipeline.place("steps"))
     return (WrittenStage(stage=Stage(name=ONLY_STAGE, steps=()), named=named, steps=_read_steps(pipeline, scope)),)
 
@@ -76,6 +77,7 @@ def _read_stage(entry: Entry, scope: Scope, pipeline: Fields) -> WrittenStage | 
         name=named.name,
         steps=(),
         independent=fields.flag("independent"),
+        async_=fields.flag("async"),
         timeout=fields.timeout(),
         retry=fields.retry(),
         ruleset=ruleset.ruleset,
@@ -90,6 +92,23 @@ def _read_stage(entry: Entry, scope: Scope, pipeline: Fields) -> WrittenStage | 
         ruleset=ruleset,
         variables=environment.compared(fields) if ruleset.expressions else {},
     )
+
+
+def _checked(stages: Series[WrittenStage], pipeline: Fields) -> list[WrittenStage]:
+    """See that nobody waits for an async stage, that it waits for nobody, and that it can be named where it starts."""
+    findings, apart = pipeline.findings, {stage.named.name for stage in stages if stage.stage.async_}
+    for stage in stages:
+        for need in stage.needs:
+            if need.name in apart and not stage.stage.async_:
+                message = f"the stage {quoted(stage.named.name)} needs {quoted(need.name)}, which is async"
+                findings.error(need.place, message, "nobody can wait for it: it is a run of its own")
+        if stage.stage.async_ and stage.needs:
+            message = f"the async stage {quoted(stage.named.name)} has needs, and waits for nobody"
+            findings.warning(stage.needs[0].place, message, "what it is handed is told by export_env and save_repo")
+        if stage.stage.async_ and stage.named.name and not is_stage_name(stage.named.name):
+            message = f"an async stage cannot be called {quoted(stage.named.name)}"
+            findings.error(stage.named.place, message, "1 to 63 of a-z, 0-9 and -, with no - at either end")
+    return [replace(stage, needs=()) if stage.stage.async_ else stage for stage in stages]
 
 
 def _read_steps(fields: Fields, scope: Scope, stage: str = "") -> tuple[WrittenStep, ...]:
@@ -107,7 +126,7 @@ def _with_clone(stages: Series[WrittenStage]) -> tuple[WrittenStage, ...]:
     before = {*_WITHOUT_CLONE, *transitive_needs(graph, CLONE)}
     return tuple(
         stage
-        if stage.named.name in before or CLONE in graph[stage.named.name]
+        if stage.stage.async_ or stage.named.name in before or CLONE in graph[stage.named.name]
         else replace(stage, needs=(*stage.needs, Named(name=CLONE, place=stage.named.place)))
         for stage in stages
     )

@@ -38,19 +38,25 @@ def test_what_shows_no_other_dialect_is_velas(text: str) -> None:
     "text",
     [
         "version: '1'\nsetup:\n  image: alpine\n  script: 'true'",
+        "version: '1'\nmine:\n  image: alpine\n  script: 'true'",
         "version: 1\ndeploy:\n  abort_on_failure: false",
         "version: '1'\nscan:\n  runAfter: setup",
+        "version: '1'\ncontainerize: {image: alpine}",
+        "unit-tests: {}",
         "version: '2'\ntasks:\n  code-build: {steps: []}",
+        "version: '2'\nfinally: {}",
+        "tasks:",
     ],
 )
-def test_ibms_files_are_recognised_and_refused_by_name(text: str) -> None:
-    with pytest.raises(InvalidPipelineError) as caught:
-        _detect(text)
+def test_ibms_files_are_recognised(text: str) -> None:
+    assert _detect(text) is Dialect.IBM
 
-    assert str(caught.value) == (
-        "f.yml:1:1: the dialect 'ibm' is what this document looks like, and is not supported yet "
-        "(supported: vela; another can be asked for by name)"
-    )
+
+@pytest.mark.parametrize(
+    "text", ["version: '1'\nsetup: text", "version: '1'\nmine: {image: a, secret: b}", "test: [a]"]
+)
+def test_what_other_files_have_as_well_shows_no_file_of_ibms(text: str) -> None:
+    assert _detect(text) is Dialect.VELA
 
 
 @pytest.mark.parametrize("text", ["executions: [{id: A}]", "application: {executions: []}", '{"executions": []}'])
@@ -61,11 +67,12 @@ def test_metalus_applications_are_recognised_and_refused_by_name(text: str) -> N
 
 def test_the_dialect_asked_for_overrides_the_content() -> None:
     assert _detect("executions: []", "vela") is Dialect.VELA
+    assert _detect("steps: []", "ibm") is Dialect.IBM
 
 
 def test_a_dialect_asked_for_that_cannot_be_read_yet_is_refused_by_name() -> None:
-    with pytest.raises(InvalidPipelineError, match=r"the dialect 'ibm' was asked for, .* \(supported: vela\)"):
-        _detect("steps: []", "ibm")
+    with pytest.raises(InvalidPipelineError, match=r"the dialect 'metalus' was asked for, .* \(supported: vela, ibm\)"):
+        _detect("steps: []", "metalus")
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,17 @@ import yaml
 from jsonschema import Draft7Validator
 
 from runner.dialects.definitions import Form, Key, Kind, Standing
-from runner.dialects.schema import to_schema
+from runner.dialects.detect import Dialect
+from runner.dialects.schema import schema_of, to_schema
 from runner.dialects.text import examine
 from runner.dialects.vela.keys import PIPELINE
+from runner.errors import UsageError
 from runner.plan.trigger import Trigger
 from tests.support.golden import cases
 from tests.support.pipelines import PUSH
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-SCHEMA: dict[str, Any] = json.loads(json.dumps(to_schema(PIPELINE, "A pipeline")))
+SCHEMA: dict[str, Any] = json.loads(json.dumps(to_schema("A pipeline", PIPELINE)))
 VALIDATOR = Draft7Validator(SCHEMA)
 
 
@@ -38,7 +40,7 @@ def _right(files: list[Path]) -> Iterator[Path]:
             yield file
 
 
-RIGHT = list(_right([*(case / "in.yml" for case in cases()), *SAMPLES.glob("*/.vela.yml")]))
+RIGHT = list(_right([*(case / "in.yml" for case in cases(Dialect.VELA)), *SAMPLES.glob("*/.vela.yml")]))
 
 
 def test_the_schema_is_one_of_draft_7() -> None:
@@ -179,7 +181,7 @@ def test_every_reference_leads_somewhere_and_every_definition_is_used() -> None:
 
 def _schema_of(key: Key) -> Draft7Validator:
     kind = Kind(name="thing", keys=(key,))
-    return Draft7Validator(json.loads(json.dumps(to_schema(kind, "A thing"))))
+    return Draft7Validator(json.loads(json.dumps(to_schema("A thing", kind))))
 
 
 INSIDE = Kind(name="inside", keys=(Key(name="a", form=Form.TEXT, about="A text."),))
@@ -191,6 +193,7 @@ INSIDE = Kind(name="inside", keys=(Key(name="a", form=Form.TEXT, about="A text."
         (Form.TEXT, ["a", 1, True, None], [["a"], {"a": "b"}]),
         (Form.FLAG, [True, "yes", "Off", None], ["maybe", 1, ["a"]]),
         (Form.TEXTS, ["a", ["a", 1], None], [{"a": "b"}, [["a"]]]),
+        (Form.NAMES, [["a", 1], [], None], ["a", {"a": "b"}, [["a"]]]),
         (Form.VARIABLES, [{"A": 1}, ["A=1"], "A=1", None], ["A", ["A"], {"A": [1]}]),
         (Form.MAP, [{"a": "b"}, {}, None], ["a", ["a"], {"b": "c"}]),
         (Form.LIST, [[{"a": "b"}], [], None], ["a", {"a": "b"}, ["a"]]),
@@ -228,6 +231,91 @@ def test_a_kind_inside_itself_is_no_trouble() -> None:
     leaf = Kind(name="leaf", keys=(Key(name="a", form=Form.TEXT, about="A text."),))
     keys = tuple(Key(name=name, form=Form.MAP, about="It.", kind=leaf) for name in ("left", "right"))
 
-    schema = to_schema(Kind(name="root", keys=keys), "A root")
+    schema = to_schema("A root", Kind(name="root", keys=keys))
 
     assert list(json.loads(json.dumps(schema))["definitions"]) == ["leaf"]
+
+
+IBM: dict[str, Any] = json.loads(json.dumps(schema_of("ibm")))
+IBM_VALIDATOR = Draft7Validator(IBM)
+IBM_RIGHT = list(_right([case / "in.yml" for case in cases(Dialect.IBM)]))
+
+
+def _ibm_wrong(text: str) -> bool:
+    return not IBM_VALIDATOR.is_valid(yaml.safe_load(text))
+
+
+def test_without_a_name_the_schema_is_that_of_velas_pipelines() -> None:
+    assert schema_of("") == schema_of("vela")
+    assert schema_of("vela")["title"] == "A pipeline of runner, in Vela's format"
+    assert schema_of("ibm") != schema_of("vela")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("metalus", "there is no schema of the dialect 'metalus'"), ("vala", "'vala'")]
+)
+def test_there_is_no_schema_of_a_dialect_that_cannot_be_read(name: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        schema_of(name)
+
+    assert told in caught.value.message
+    assert "vela" in caught.value.hint
+
+
+def test_the_schema_of_ibms_files_is_one_of_draft_7_and_complete() -> None:
+    Draft7Validator.check_schema(IBM)
+
+    text = json.dumps(IBM)
+    assert [name for name in IBM["definitions"] if f'"#/definitions/{name}"' not in text] == []
+    undescribed = [
+        name
+        for kind in IBM["definitions"].values()
+        for name, schema in kind["properties"].items()
+        if not schema.get("description")
+    ]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("file", IBM_RIGHT, ids=lambda file: file.parent.name)
+def test_what_the_loader_takes_of_ibms_files_the_schema_takes(file: Path) -> None:
+    assert not _ibm_wrong(file.read_text(encoding="utf-8"))
+
+
+def test_enough_of_ibms_files_are_held_against_it() -> None:
+    assert len(IBM_RIGHT) >= 14
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "version: '1'\nsetup: {script: s}\nmine: {script: s}",
+        "version: 1\nfinish:\nmine:",
+        "setup: {script: s, dind: 'true', abort_on_failure: false, runAfter: null}",
+        "version: 2\ntasks: {code-build: {steps: [{name: setup, when: false}]}}",
+        "version: '2'\npreprocessor_version: latest\ntasks:\nfinally: {a: {}}",
+    ],
+)
+def test_what_may_stand_in_ibms_files_is_not_underlined(text: str) -> None:
+    assert not _ibm_wrong(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "setup: text",
+        "setup: {skript: s}",
+        "mine: {steps: []}",
+        "setup: {image_pull_policy: always}",
+        "setup: {dind: maybe}",
+        "setup: {runAfter: [a]}",
+        "version: '3'",
+        "tasks: {code-build: {steps: []}}",
+        "version: '2'\ntasks: {code-build: {runAfter: a}}",
+        "version: '2'\ntasks: {code-build: {steps: [{script: s}]}}",
+        "version: '2'\ntasks: {code-build: {steps: [{name: setup, onError: stop}]}}",
+        "version: '2'\ntasks: {code-build: {timeout: soon}}",
+        "version: '2'\ncolour: red",
+    ],
+)
+def test_what_is_wrong_in_ibms_files_is_underlined(text: str) -> None:
+    assert _ibm_wrong(text)

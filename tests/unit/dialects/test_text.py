@@ -20,6 +20,23 @@ def test_the_dialect_can_be_asked_for() -> None:
     assert to_plan(VELA, "p.yml", TRIGGER, dialect="vela") == to_plan(VELA, "p.yml", TRIGGER)
 
 
+def test_a_file_of_ibms_is_compiled_by_its_own_compiler() -> None:
+    plan = to_plan(b"version: '1'\nsetup: {script: s}\n", "p.yml", Trigger(kind="pr"))
+
+    assert (plan.dialect, plan.kind) == ("ibm", "pr")
+    assert [stage.name for stage in plan.stages] == ["setup"]
+
+
+def test_the_dialect_asked_for_reads_the_file_whatever_it_looks_like() -> None:
+    with pytest.raises(InvalidPipelineError, match="the stage 'steps' is a list"):
+        to_plan(VELA, "p.yml", TRIGGER, dialect="ibm")
+
+
+def test_a_kind_of_pipeline_that_does_not_exist_is_bad_usage() -> None:
+    with pytest.raises(UsageError, match="no kind of pipeline 'xx'"):
+        to_plan(b"setup: {script: s}\n", "p.yml", Trigger(kind="xx"))
+
+
 def test_a_dialect_that_does_not_exist_is_bad_usage() -> None:
     with pytest.raises(UsageError, match="no dialect 'vala'"):
         to_plan(VELA, "p.yml", TRIGGER, dialect="vala")

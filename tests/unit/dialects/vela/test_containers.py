@@ -148,7 +148,7 @@ def test_a_cache_is_one_for_each_key_and_path_of_a_repository() -> None:
         ("cache: {key: a, paths: b}", "'cache' of step 's' is a map (it must be a list)"),
         (
             "cache: [a]",
-            "'cache' of step 's' is a single value (it must be a list of maps, each with a 'key' and 'paths')",
+            "'cache' of step 's' holds a single value (it must be a list of maps, each with a 'key' and 'paths')",
         ),
         ("cache: [{paths: a}]", "a cache of step 's' has no 'key' (it tells one cache from another)"),
         ("cache: [{key: a}]", "a cache of step 's' has no 'paths' (name a directory)"),

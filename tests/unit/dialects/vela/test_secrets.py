@@ -46,7 +46,7 @@ def test_a_pipeline_may_declare_no_secret(yaml: str) -> None:
 @pytest.mark.parametrize(
     ("yaml", "told"),
     [
-        ("[foo]", "'secrets' of the pipeline is a single value (it must be a list of maps, each with a 'name')"),
+        ("[foo]", "'secrets' of the pipeline holds a single value (it must be a list of maps, each with a 'name')"),
         ("{foo: bar}", "'secrets' of the pipeline is a map (it must be a list)"),
         ("[{key: a/b/c}]", "a secret has no 'name' (give it the name that steps use)"),
         ("[{name: a=b}]", "'a=b' cannot be the name of a secret (remove '=' or newline)"),
