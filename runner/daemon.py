@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,8 @@ from runner.backends.docker.client import Engine
 from runner.backends.docker.patient import PatientBackend
 from runner.clock import Deadline, SystemClock
 from runner.dispatch.agent import LocalAgent, Means
+from runner.dispatch.children import Children
+from runner.dispatch.hooks import Hooks
 from runner.dispatch.housekeeping import Housekeeping
 from runner.dispatch.keeping import Keeping
 from runner.dispatch.local import LocalDispatcher
@@ -35,6 +38,7 @@ from runner.settings import DaemonSettings, Settings
 from runner.store import instances
 from runner.store.sealing import Vault
 from runner.store.sql.database import Database, sqlite_url
+from runner.store.sql.hooks import Hooks as StoredHooks
 from runner.store.sql.pipelines import Pipelines
 from runner.workspace.git.sources import Sources
 
@@ -108,7 +112,10 @@ class House:
             database=database,
             vault=vault,
             backend=backend,
-            trees=Trees(Sources(daemon.mirrors, settings.git)),
+            trees=Trees(
+                Sources(daemon.mirrors, settings.git),
+                here=Sources(daemon.mirrors, replace(settings.git, protocols=("file",))),
+            ),
             folders=folders,
             grace=settings.grace,
             keep_failed=daemon.keep_failed,
@@ -116,21 +123,30 @@ class House:
         )
         keeping = Keeping(self.means.runs)
         self.housekeeping = Housekeeping(self.means, daemon, engine, instance, keeping)
-        self.agent = LocalAgent(self.means)
+        registered = Registered(Pipelines(database, vault), settings.git, daemon.queues)
+        grants = Grants.read(settings.privileged_images, settings.volumes)
+        submitting = Submitting(self.means, registered, daemon, grants, keeping)
+        hooks = Hooks(StoredHooks(database, vault))
+        children = Children(self.means, hooks, submitting, self._started)
+        self.agent = LocalAgent(self.means, children.of)
         self.dispatcher = LocalDispatcher(
             self.means.runs, self.agent, daemon.queues, open_=lambda: not self.housekeeping.problems()
         )
-        registered = Registered(Pipelines(database, vault), settings.git, daemon.queues)
-        grants = Grants.read(settings.privileged_images, settings.volumes)
         self.service = Service(
             means=self.means,
             agent=self.agent,
             dispatcher=self.dispatcher,
-            submitting=Submitting(self.means, registered, daemon, grants, keeping),
+            submitting=submitting,
+            hooks=hooks,
+            children=children,
             registered=registered,
             looking=Looking(self.means, keeping),
             problems=self.housekeeping.problems,
         )
+
+    def _started(self, run: str) -> None:
+        """Have a run driven that a driver has stored: by then there is a dispatcher."""
+        self.dispatcher.submit(run)
 
     def begin(self) -> None:
         """Take up what an earlier life has begun, remove what it has left, and begin what waits."""

@@ -31,6 +31,7 @@ SUMMARIES: Final = {
     "pipelines": "List the pipelines that the daemon knows by name, or change them.",
     "properties": "List the plain properties of a registered pipeline, or change them.",
     "secrets": "List the names of the secrets of a registered pipeline, or change them.",
+    "hooks": "List what starts async stages of registered pipelines from elsewhere, or change it.",
     "clean": "Remove what dead runs of this user left on the engine, and what runs were told to keep.",
     "doctor": "Look at this machine and its engine, and say what is missing or weak, and what to do about it.",
 }

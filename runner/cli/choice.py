@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from runner.cli import options
+from runner.dialects.ibm.pipelines import KINDS
 from runner.dispatch.wanted import Wanted
 from runner.errors import UsageError
 from runner.plan.adjust import Choice, Replacement
@@ -10,7 +11,6 @@ from runner.plan.model import Workspace
 
 PLAIN = "yaml"
 _RENDERED = ("go", "golang", "starlark")
-_KINDS = ("ci", "cd", "pr", "cc")
 
 
 def wanted(  # noqa: PLR0913 - one parameter an option
@@ -50,10 +50,10 @@ def kind_of(name: str) -> str:
     Raises:
         UsageError: there is no such type.
     """
-    supported = f"supported: {', '.join(_KINDS)} and {PLAIN}"
+    supported = f"supported: {', '.join(KINDS)} and {PLAIN}"
     if name in _RENDERED:
         raise UsageError(f"--pipeline-type {name}: such pipelines are not supported yet", hint=supported)
-    if name not in (PLAIN, *_KINDS):
+    if name not in (PLAIN, *KINDS):
         raise UsageError(f"--pipeline-type {name}: there is no such type", hint=supported)
     return "" if name == PLAIN else name
 

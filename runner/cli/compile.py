@@ -52,7 +52,7 @@ def describe(plan: Plan) -> list[str]:
     for origin in plan.origins:
         lines += _describe_step(origin, "plugin for secrets")
     lines += [f"service {service.name}: {service.image}" for service in plan.services]
-    for stage in plan.stages:
+    for stage in (*plan.stages, *plan.async_stages):
         lines += _describe_stage(stage)
     lines += [
         f"pruned {'stage ' + gone.stage if not gone.step else 'step ' + gone.stage + '/' + gone.step}: {gone.why}"
@@ -64,21 +64,25 @@ def describe(plan: Plan) -> list[str]:
 def _describe_stage(stage: Stage) -> list[str]:
     needs = f", needs {', '.join(stage.needs)}" if stage.needs else ""
     alone = ", independent" if stage.independent else ""
-    lines = [f"stage {stage.name}{needs}{alone}"]
+    lines = [f"{'async ' if stage.async_ else ''}stage {stage.name}{needs}{alone}"]
+    lines += [f"  fails: {stage.fault}"] if stage.fault else []
     return lines + [f"  {line}" for step in stage.steps for line in _describe_step(step, "step")]
 
 
 def _describe_step(step: Step, kind: str) -> list[str]:
     """Return what a step runs: its commands, or what a plugin is given."""
     notes = (
+        f"skipped: {step.skip}" if step.skip else "",
         "detached" if step.detach else "",
         f"pull {step.pull}" if step.pull is not PullPolicy.NOT_PRESENT else "",
         f"with the secrets {', '.join(use.source for use in step.secrets)}" if step.secrets else "",
     )
     told = "; ".join(note for note in notes if note)
-    given = () if step.commands else (name for name in sorted(step.environment) if name.startswith(_PARAMETER))
+    plugin = not (step.commands or step.script)
+    given = [name for name in sorted(step.environment) if name.startswith(_PARAMETER)] if plugin else []
     return [
         f"{kind} {step.name}: {step.image}" + (f" ({told})" if told else ""),
         *(f"  $ {line}" for command in step.commands for line in command.splitlines()),
+        *(f"  {line}" for line in step.script.splitlines()),
         *(f"  {name.removeprefix(_PARAMETER).lower()}: {step.environment[name]}" for name in given),
     ]

@@ -35,6 +35,7 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         subject = find_subject(pipeline, given, directory)
         plan = grant(wanted.plan(subject), grants, taken=OURS)
         # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
+        from runner.cli.beside import seen_by_children  # noqa: PLC0415 - see above
         from runner.cli.execution import execute  # noqa: PLC0415 - see above
         from runner.dispatch.orders import Order, secrets_of  # noqa: PLC0415 - see above
         from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
@@ -45,11 +46,12 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         order = Order(
             plan=plan,
             source=work.source(subject.checkout.root),
+            tree=work.tree(subject.checkout.root, subject.checkout.commit),
             secrets=secrets,
             inputs=Inputs(
                 properties=given.properties,
                 secure=secure_properties(secret or (), plan, secrets) if plan.stages else {},
-                kind=wanted.kind,
+                kind=plan.kind or wanted.kind,
                 file=subject.path,
                 payload=subject.payload,
                 trigger=subject.trigger,
@@ -60,4 +62,7 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
             artifacts=ends.artifacts,
             values=ends.look.output is options.OutputFormat.JSON,
         )
-        raise typer.Exit(execute(subject, order, ends))
+        order.inputs.check(plan)
+        if plan.async_stages and order.tree.directory:
+            ends.look.say(*seen_by_children(order.stored()))
+        raise typer.Exit(execute(subject.describe(), order, ends))

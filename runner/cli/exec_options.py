@@ -16,7 +16,8 @@ from runner.settings import Settings
 
 if TYPE_CHECKING:
     from runner.cli.faces import Look
-    from runner.engine.backend import Source
+    from runner.dispatch.orders import Tree
+    from runner.engine.specs import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +55,22 @@ class Work:
         with fetched(spec, look) as clone:
             yield pipeline_in(clone, file), clone
 
+    def tree(self, root: Path, commit: str) -> "Tree":
+        """Return how the same source is had again, of which ``root`` and ``commit`` are known."""
+        from runner.dispatch.orders import Tree  # noqa: PLC0415 - as above
+        from runner.workspace.git.spec import SourceSpec  # noqa: PLC0415 - as above
+
+        if self.url:
+            return Tree(repository=SourceSpec(url=self.url, commit=commit, submodules=self.submodules))
+        return Tree(directory=str((self.directory or root).resolve()))
+
     def source(self, repository: Path) -> "Source":
         """Return the source of a run.
 
         Raises:
             UsageError: what the run changes would be written into it, or git does not tell what it tracks.
         """
-        from runner.engine.backend import Source, SourceMode  # noqa: PLC0415 - --help and completion do without it
+        from runner.engine.specs import Source, SourceMode  # noqa: PLC0415 - --help and completion do without it
 
         root = self.directory or repository
         if self.export is not None and self.export.resolve() == root.resolve():
@@ -79,6 +89,8 @@ class Ends:
 
     look: "Look"
     keep: bool
+    wait: bool
+    ignore_children: bool
     shell: bool
     artifacts: Path | None
 
@@ -137,6 +149,8 @@ def ends(  # noqa: PLR0913 - one parameter an option
     timestamps: options.Timestamps = False,
     no_color: options.NoColor = False,
     keep: options.Keep = False,
+    no_wait: options.NoWait = False,
+    ignore_children: options.IgnoreChildren = False,
     shell_on_failure: options.ShellOnFailure = False,
     artifacts: options.Artifacts = None,
 ) -> Ends:
@@ -150,4 +164,11 @@ def ends(  # noqa: PLR0913 - one parameter an option
 
         check_terminal(output)
     shown = look(output=output, quiet=quiet, timestamps=timestamps, no_color=no_color)
-    return Ends(look=shown, keep=keep, shell=shell_on_failure, artifacts=artifacts)
+    return Ends(
+        look=shown,
+        keep=keep,
+        wait=not no_wait,
+        ignore_children=ignore_children,
+        shell=shell_on_failure,
+        artifacts=artifacts,
+    )

@@ -2,6 +2,7 @@
 
 import json
 
+from runner.cli.beside import Beside, listed, worst
 from runner.cli.compile import describe
 from runner.cli.console import give_up, mute, say
 from runner.cli.exec_options import Ends
@@ -15,15 +16,15 @@ from runner.cli.syntax import explain
 from runner.diagnostics import redact_by
 from runner.dispatch.orders import Order
 from runner.dispatch.single import LocalRun, local
-from runner.dispatch.subject import Subject
 from runner.engine.events import Notice
 from runner.engine.report import Report
 from runner.errors import ExitCode
 from runner.settings import Settings
+from runner.store.runs import Kinship
 
 
-def execute(subject: Subject, order: Order, ends: Ends) -> int:
-    """Run what is ordered, if that is anything, and show it; return the exit code.
+def execute(about: str, order: Order, ends: Ends, kinship: Kinship | None = None) -> int:
+    """Run what is ordered, if that is anything, and show it; return the exit code. ``about`` says what it is.
 
     Raises:
         UsageError: a setting cannot be read.
@@ -31,13 +32,15 @@ def execute(subject: Subject, order: Order, ends: Ends) -> int:
     """
     plan, look = order.plan, ends.look
     if not plan.stages:
-        look.say(subject.describe(), *describe(plan))
+        look.say(about, *describe(plan))
         _document(look.output, nothing_to_run(plan))
         return ExitCode.SUCCESS
-    look.say(subject.describe(), *plan.warnings)
+    look.say(about, *plan.warnings)
     with local(Settings.read()) as place:
-        run = LocalRun(place, order)
+        beside = Beside()
+        run = LocalRun(place, order, beside if ends.wait else None, kinship)
         with redact_by(run.redact), showing(look, run.plan, run.logs) as shown:
+            beside.face = shown.child
             printer = Printer(run.logs, shown.face, closed=run.cancel)
             looking = FailureShell(place.backend, printer.suspended, lambda: run.cancelled)
             for name in run.unmasked:
@@ -45,14 +48,17 @@ def execute(subject: Subject, order: Order, ends: Ends) -> int:
             with interrupts(lambda force: run.cancel(force=force), shown.say) as taken:
                 try:
                     document = run.drive(printer.observe, looking if ends.shell else None)
+                    run.family.wait()
                 finally:
                     printer.finish()
     if printer.failure is not None:
         mute(printer.failure)
         return taken.exit_code or give_up(printer.failure)
-    look.say(*(f"note: {line}" for line in explain(run.plan, document)))
+    children = document["children"] = run.family.reports()
+    look.say(*(f"note: {line}" for line in explain(run.plan, document)), *listed(children))
     _document(look.output, document)
-    return taken.exit_code or exit_code(document["run"]["status"])
+    code = exit_code(document["run"]["status"])
+    return taken.exit_code or code or (worst(children) if ends.wait and not ends.ignore_children else ExitCode.SUCCESS)
 
 
 def _document(output: OutputFormat, document: Report) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from runner.cli.console import say
 from runner.cli.events import EventFace
@@ -39,10 +40,29 @@ class Look:
 
 @dataclass(frozen=True)
 class Shown:
-    """The face of a run, and where what is said beside it goes; ``say`` may be called by a signal handler."""
+    """The face of a run, and where what is said beside it goes; ``say`` may be called by a signal handler.
+
+    ``child`` makes the face of an async stage: of its logs, with what stands before its names.
+    """
 
     face: Face
+    child: Callable[[LogBook, str], Face]
     say: Callable[[str], None] | None = None
+
+
+class _Said:
+    """Takes lines as ``plain.Sink``, and says each of them."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def write(self, data: bytes) -> None:
+        """Say lines."""
+        for line in data.decode("utf-8", "replace").splitlines():
+            self._say(line)
+
+    def flush(self) -> None:
+        """Do nothing: what is said is seen soon."""
 
 
 @contextmanager
@@ -54,18 +74,20 @@ def showing(look: Look, plan: Plan, logs: LogBook, begun: datetime | None = None
     text = look.output is OutputFormat.TEXT
     stream = sys.stdout if text else sys.stderr
     terminal, stamps = stream.isatty(), look.timestamps
-    plain = PlainFace(stream.buffer, terminal=terminal, color=look.color, timestamps=stamps, begun=begun)
+    make = partial(PlainFace, terminal=terminal, color=look.color, timestamps=stamps)
+    plain = make(stream.buffer, begun=begun)
     if look.output is OutputFormat.EVENTS:
-        yield Shown(EventFace(sys.stdout.buffer))
+        face = EventFace(sys.stdout.buffer)
+        yield Shown(face, lambda _logs, _prefix: face)
     elif look.quiet:
-        yield Shown(QuietFace(plain, logs))
+        yield Shown(QuietFace(plain, logs), lambda logs, prefix: QuietFace(make(stream.buffer, prefix=prefix), logs))
     elif not text or stamps or not terminal or os.environ.get("TERM") == _DUMB:
-        yield Shown(plain)
+        yield Shown(plain, lambda _, prefix: make(stream.buffer, prefix=prefix))
     else:
         from runner.cli.live.face import LiveFace  # noqa: PLC0415 - rich takes long to import
 
         live = LiveFace(sys.stdout.buffer, plan, color=look.color, encoding=sys.stdout.encoding)
         try:
-            yield Shown(live, live.say)
+            yield Shown(live, lambda _, prefix: make(_Said(live.say), prefix=prefix), live.say)
         finally:
             live.close()

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 
 from runner.cli.options import OutputFormat
 from runner.cli.raw_terminal import raw
-from runner.engine.backend import Backend, Release, StepSpec
+from runner.engine.backend import Backend
+from runner.engine.specs import Release, StepSpec
 from runner.errors import UsageError
 
 

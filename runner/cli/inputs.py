@@ -5,7 +5,7 @@ from pathlib import Path
 
 from runner.engine.envfile import BadLineError, parse
 from runner.errors import UsageError
-from runner.pipelinectl.layout import CONFIG, is_file_name
+from runner.pipelinectl.layout import CONFIG, is_property
 from runner.workspace.files import read
 
 
@@ -49,5 +49,5 @@ def check_property(what: str, name: str) -> None:
     Raises:
         UsageError: there cannot; the message begins with ``what``.
     """
-    if not is_file_name(name):
-        raise UsageError(f"{what}: no file below {CONFIG} can have this name", hint="names hold no '/'")
+    if not is_property(name):
+        raise UsageError(f"{what}: no file below {CONFIG} can have this name", hint="write NAME, or NAME/KEY")

@@ -1,4 +1,4 @@
-"""``runner logs``: what the steps of a run of the daemon have printed."""
+"""``runner logs``: what the steps of a run have printed."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,6 +7,7 @@ import typer
 from runner.cli.groups import grouped
 from runner.cli.look_options import look
 from runner.cli.options import OutputFormat
+from runner.cli.past import find
 from runner.cli.remote_options import Part, RunId
 from runner.errors import UsageError
 
@@ -33,14 +34,18 @@ def logs_command(
     if follow and part and (look.quiet or look.output is not OutputFormat.TEXT):
         raise UsageError(f"of {part} only lines are followed", hint="leave out --output and --quiet")
     from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - --help and completion do without it
+    from runner.cli.client.printing import download  # noqa: PLC0415 - as above
 
+    stage, _, step = part.partition("/")
+    if (past := find(run)) is not None:
+        if follow:
+            raise UsageError(f"run {run} is one of exec, which shows it itself", hint="leave out --follow")
+        download(past.log(stage, step))
+        return
     daemon = Daemon.here()
     wanted = daemon.named(run)
-    stage, _, step = part.partition("/")
     if not follow:
-        from runner.cli.client.printing import download  # noqa: PLC0415 - as above
-
-        download(daemon, wanted, stage, step)
+        download(daemon.log(wanted, stage, step))
     elif part:
         from runner.cli.client.printing import follow_part  # noqa: PLC0415 - as above
 

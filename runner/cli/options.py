@@ -352,6 +352,24 @@ Keep = Annotated[
     bool,
     typer.Option("--keep", metavar=_FLAG, rich_help_panel=_ENDS, help="Leave the run's volumes until `runner clean`."),
 ]
+NoWait = Annotated[
+    bool,
+    typer.Option(
+        "--no-wait",
+        metavar=_FLAG,
+        rich_help_panel=_ENDS,
+        help="Let async stages go on by themselves; `runner show` and `runner logs` tell of them.",
+    ),
+]
+IgnoreChildren = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-children",
+        metavar=_FLAG,
+        rich_help_panel=_ENDS,
+        help="Let async stages that fail have no effect on the exit code.",
+    ),
+]
 ShellOnFailure = Annotated[
     bool,
     typer.Option(

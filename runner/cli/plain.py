@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from typing import Protocol
 
 from runner.cli.wording import Wording
 from runner.clock import Clock, SystemClock
@@ -17,23 +17,36 @@ def stamp(time: datetime) -> str:
     return f"{time.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
+class Sink(Protocol):
+    """Where lines go, in UTF-8: each call of ``write`` has whole lines."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take lines."""
+
+    def flush(self) -> object:
+        """Let them be seen."""
+
+
 class PlainFace:
     """Writes lines to a stream; on a terminal, without what could move its cursor, and without ``color`` if told.
 
     With ``timestamps`` each begins with the time at which it arrived, or at which that happened of which it tells.
-    ``begun`` is when the run did, if it is shown later than that.
+    ``begun`` is when the run did, if it is shown later than that. ``prefix`` stands before the names of one run, where
+    several are shown.
     """
 
     def __init__(  # noqa: PLR0913 - what is to be seen, and how time passes
         self,
-        stream: BinaryIO,
+        stream: Sink,
         *,
         terminal: bool,
         color: bool = True,
         timestamps: bool = False,
         clock: Clock | None = None,
         begun: datetime | None = None,
+        prefix: str = "",
     ) -> None:
+        self._prefix = prefix
         self._stream = stream
         self._terminal = terminal
         self._color = color
@@ -45,7 +58,7 @@ class PlainFace:
     def lines(self, address: Address, block: Block) -> None:
         """Write lines as ``stage/step | line``."""
         data = self._harmless(block.data) if self._terminal else block.data
-        prefix = self._encoded(f"{self._lead(block.time)}{address.path} | ")
+        prefix = self._encoded(f"{self._lead(block.time)}{self._prefix}{address.path} | ")
         self._stream.write(prefix + data[:-1].replace(b"\n", b"\n" + prefix) + b"\n")
 
     def event(self, event: Event) -> None:
@@ -56,7 +69,7 @@ class PlainFace:
         """Write words about an event, if there are any."""
         time = self._time(event)
         if words:
-            self._stream.write(self._encoded(self._lead(time) + words) + b"\n")
+            self._stream.write(self._encoded(self._lead(time) + self._prefix + words) + b"\n")
 
     def flush(self) -> None:
         """Let everything be seen."""

@@ -1,4 +1,4 @@
-"""``runner rerun``: a run of the daemon once more."""
+"""``runner rerun``: a run once more."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +8,8 @@ from runner.cli import options
 from runner.cli.groups import grouped
 from runner.cli.inputs import read_assignments
 from runner.cli.look_options import look
+from runner.cli.past import find
+from runner.cli.past import rerun as rerun_here
 from runner.cli.remote_options import Follow, RunId
 from runner.cli.secret_values import read_secrets
 from runner.dispatch.requests import Again
@@ -36,10 +38,23 @@ def rerun_command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Run a run once more, as it was: its commit, its pipeline, its inputs. Prints the id of the new run.
 
-    From a stage on it needs the workspaces of the first run, which are kept for a while if it failed.
+    One of exec is run here and now and shown as exec does; its secrets are asked for again. From a stage on a run needs
+    the workspaces of the first one, which a daemon keeps for a while if it failed.
     """
     if from_stage and failed:
         raise UsageError("--from and --failed do not go together", hint="--failed finds the stage by itself")
+    if (past := find(run)) is not None:
+        if from_stage or failed:
+            raise UsageError(f"run {run} is one of exec, which keeps no workspaces", hint="rerun it as a whole")
+        raise typer.Exit(
+            rerun_here(
+                past,
+                look,
+                properties=read_assignments("--property", properties or ()),
+                secret=secret or (),
+                secret_files=secret_file or (),
+            )
+        )
     again = Again(
         from_stage=from_stage,
         failed=failed,

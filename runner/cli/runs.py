@@ -9,7 +9,7 @@ from runner.cli import options
 from runner.cli.completion import complete_pipeline, complete_status
 from runner.cli.console import say
 from runner.cli.remote_options import no_events
-from runner.cli.table import between, table
+from runner.cli.table import between, descent, table
 from runner.clock import SystemClock
 from runner.dispatch.requests import Summary
 from runner.plan import codec
@@ -44,4 +44,5 @@ def runs_command(
 def _row(run: Summary) -> tuple[str, ...]:
     now = SystemClock().now()
     age, time = between(run.created, None, now), between(run.started, run.ended, now)
-    return run.id, run.pipeline or "-", run.status, age, time or "-", run.reason
+    reason = ": ".join(words for words in (descent(run.child, run.parent), run.reason) if words)
+    return run.id, run.pipeline or "-", run.status, age, time or "-", reason

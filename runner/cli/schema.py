@@ -2,11 +2,11 @@
 
 import json
 
+from runner.cli import options
 from runner.cli.console import say
-from runner.dialects.schema import to_schema
-from runner.dialects.vela.keys import PIPELINE
+from runner.dialects.schema import schema_of
 
 
-def schema_command() -> None:
+def schema_command(*, dialect: options.DialectName = "") -> None:
     """Print the JSON Schema of a pipeline, for editors: red underlines, completion, a line about each key."""
-    say(json.dumps(to_schema(PIPELINE, "A pipeline of runner, in Vela's format"), indent=2))
+    say(json.dumps(schema_of(dialect), indent=2))

@@ -1,4 +1,4 @@
-"""``runner show``: what a run of the daemon has come to."""
+"""``runner show``: what a run has come to."""
 
 import json
 from collections.abc import Iterator
@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from runner.cli import options
 from runner.cli.console import say
+from runner.cli.past import find
 from runner.cli.remote_options import RunId, no_events
-from runner.cli.table import moment, span, table
+from runner.cli.table import descent, moment, span, table
 from runner.dispatch.requests import Summary
 
 if TYPE_CHECKING:
-    from runner.engine.report import Report, StepReport
+    from runner.dispatch.past import Past
+    from runner.engine.report import ChildReport, Report, StepReport
 
 
 def show_command(run: RunId, *, output: options.Output = options.OutputFormat.TEXT) -> None:
@@ -20,6 +22,15 @@ def show_command(run: RunId, *, output: options.Output = options.OutputFormat.TE
     --output json is the document that exec --output json prints.
     """
     no_events(output, "what a run has come to")
+    if (past := find(run)) is not None:
+        document = past.report()
+        told = (
+            json.dumps(document, indent=2)
+            if output is options.OutputFormat.JSON
+            else "\n".join((*_past_head(past, document), *_stages(document)))
+        )
+        say(told)
+        return
     from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - --help and completion do without it
 
     daemon = Daemon.here()
@@ -31,11 +42,26 @@ def show_command(run: RunId, *, output: options.Output = options.OutputFormat.TE
     say("\n".join((*_head(daemon.summary(wanted), document), *_stages(document))))
 
 
-def _head(summary: Summary, document: "Report") -> Iterator[str]:
-    seconds = document["run"]["seconds"]
-    time = f" in {span(seconds)}" if seconds else ""
-    yield f"run {summary.id}: {summary.status}{time}" + (f": {summary.reason}" if summary.reason else "")
+def _past_head(past: "Past", document: "Report") -> Iterator[str]:
+    yield _outcome(past.id, document["run"]["status"], document["run"]["reason"], document)
+    kin = past.kinship
     facts = (
+        descent(kin.child, kin.parent),
+        kin.origin and f"a rerun of {kin.origin}",
+        "run by exec",
+    )
+    yield ", ".join(fact for fact in facts if fact)
+
+
+def _outcome(run: str, status: str, reason: str, document: "Report") -> str:
+    seconds = document["run"]["seconds"]
+    return f"run {run}: {status}{f' in {span(seconds)}' if seconds else ''}" + (f": {reason}" if reason else "")
+
+
+def _head(summary: Summary, document: "Report") -> Iterator[str]:
+    yield _outcome(summary.id, summary.status, summary.reason, document)
+    facts = (
+        descent(summary.child, summary.parent),
         summary.pipeline and f"pipeline {summary.pipeline}",
         f"queue {summary.queue}",
         f"submitted {moment(summary.created)}",
@@ -50,8 +76,14 @@ def _stages(document: "Report") -> Iterator[str]:
     for stage in document["stages"]:
         rows.append((stage["name"], stage["status"], "", stage["reason"]))
         rows += [_step(step) for step in stage["steps"]]
+    rows += map(_child, document["children"])
     if rows:
         yield table(rows)
+
+
+def _child(child: "ChildReport") -> tuple[str, ...]:
+    again = f"a rerun of {origin}, " if (origin := child.get("origin")) else ""
+    return f"async stage {child['stage']}", child["status"], "", f"{again}runner show {child['id']}"
 
 
 def _step(step: "StepReport") -> tuple[str, ...]:

@@ -35,3 +35,8 @@ def between(begin: str | None, end: str | None, now: datetime) -> str:
 def moment(time: str) -> str:
     """Return a time, RFC 3339, as ``2026-01-31 12:00:00 UTC``."""
     return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def descent(child: str, parent: str) -> str:
+    """Return what the run of an async stage is, in words; empty for other runs. Not all have a ``parent``."""
+    return f"async stage {child}{f' of run {parent}' if parent else ''}" if child else ""

@@ -3,22 +3,24 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
 from runner import diagnostics, naming
 from runner.clock import Clock
 from runner.dispatch.driving import Diary, Drive
+from runner.dispatch.ending import endings
 from runner.dispatch.feed import Events, Feed, retold
 from runner.dispatch.learned import Learned
 from runner.dispatch.orders import StoredOrder
 from runner.dispatch.trees import Trees
-from runner.engine.backend import Backend, RunSpec
+from runner.engine.backend import Backend
+from runner.engine.children import Children
 from runner.engine.events import Changed, Event, Notice, Observer
-from runner.engine.journal import Entry
+from runner.engine.specs import RunSpec
 from runner.engine.state import RunState
 from runner.errors import InfrastructureError, OrderError, RunnerError, UnwantedError
 from runner.naming import Address
@@ -194,10 +196,11 @@ class Registry:
 
 
 class LocalAgent:
-    """Implements ``base.Agent`` in this process."""
+    """Implements ``base.Agent`` in this process. ``children`` returns what starts the async stages of a run."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, children: Callable[[str], Children]) -> None:
         self._means = means
+        self._children = children
         self._registry = Registry(means)
 
     def resume(self, run: str) -> None:
@@ -277,7 +280,7 @@ class LocalAgent:
             return
         folder = self._means.folder(run)
         try:
-            source = self._means.trees.take(run, live.order.tree, lambda: live.wanted)
+            place, exact = self._means.trees.take(run, live.order.tree, lambda: live.wanted)
             restored = Saves(folder.saved).read(Address(run)) if live.order.restored else Saved()
         except UnwantedError:
             self._end(live, run, Status.CANCELLED, "it was cancelled" + ("" if begun else " before it began"))
@@ -285,14 +288,18 @@ class LocalAgent:
         except RunnerError as error:
             self._end(live, run, Status.ERROR, error.explained)
             return
+        if exact != live.order.tree:  # a branch is another commit tomorrow, when somebody reruns this
+            live.order = replace(live.order, tree=exact)
+            self._means.runs.reorder(run, live.order.document())
         drive = Drive(
-            live.order.order(source, restored, record.started),
+            live.order.order(place, restored, record.started),
             folder=folder,
             diary=live.diary,
             journal=self._means.journal(run),
             backend=self._means.backend,
             grace=self._means.grace,
             before_end=self._settle,
+            children=self._children(run),
         )
         live.take(drive)
         if record.status is Status.PENDING:  # later drivers need not tell it again
@@ -320,25 +327,6 @@ class LocalAgent:
         self._means.backend.close_run(RunSpec(id=run, home=plan.home, workdir=plan.workdir), keep=False)
         self._means.runs.release(run)
         self._means.let_go(run)
-        at = max((entry.at for entry in entries), default=0.0)
-        for entry in (
-            *_endings(RunState(run, plan, entries), outcome, at, reason),
-            Entry(address=Address(run), status=outcome, at=at, reason=reason),
-        ):
+        for entry in endings(RunState(run, plan, entries), outcome, reason):
             writer.append(entry)
             tell(Changed(entry))
-
-
-def _endings(state: RunState, outcome: Status, at: float, reason: str) -> Iterator[Entry]:
-    """Yield an ending for all that has begun or waits in a run that ends like this, as a driver would write it."""
-    for address in sorted((address for address in state.unfinished() if address.stage), reverse=True):
-        yield Entry(address=address, status=outcome, at=at, reason=reason)
-    why = f"not started: {reason}"
-    for stage in state.plan.stages:
-        around = state.stage(stage.name)
-        for address in (state.step(around, step.name) for step in stage.steps):
-            if state.standing(address).status is Status.PENDING:
-                yield Entry(address=address, status=Status.CANCELLED, at=at, reason=why)
-        if state.standing(around).status is Status.PENDING:
-            written = Status.CANCELLED if outcome is Status.CANCELLED else Status.NOT_RUN
-            yield Entry(address=around, status=written, at=at, reason=why)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from runner.dispatch.orders import Order
 from runner.engine.backend import Backend
+from runner.engine.children import Children
 from runner.engine.events import Observer
 from runner.engine.job import LookAround
 from runner.engine.journal import Journal
@@ -36,7 +37,8 @@ class Diary:
 class Drive:
     """One run and its driver. The plan of its order is unfolded.
 
-    ``before_end`` is called when all has been done and what is left is known, before the end is written.
+    ``before_end`` is called when all has been done and what is left is known, before the end is written. ``children``
+    is that of ``Driver``.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run, each given once by name
@@ -49,6 +51,7 @@ class Drive:
         backend: Backend,
         grace: float,
         before_end: Callable[["Drive"], None] | None = None,
+        children: Children | None = None,
     ) -> None:
         self.id = folder.id
         self.plan = order.plan
@@ -63,6 +66,7 @@ class Drive:
         self._backend = backend
         self._grace = grace
         self._before_end = before_end
+        self._children = children
         self._driver: Driver | None = None
         self._cancelled = self._forced = False
 
@@ -98,6 +102,7 @@ class Drive:
             redact=self.redact,
             on_failure=on_failure,
             before_end=self._end,
+            children=self._children,
         )
         if self._cancelled:
             self._driver.cancel(force=self._forced)

@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from runner.engine.backend import Source
 from runner.engine.inputs import Inputs
 from runner.engine.job import Job, Keep
 from runner.engine.run import default_parallel
+from runner.engine.specs import Placed, Source
 from runner.errors import InfrastructureError
 from runner.naming import Address
+from runner.pipelinectl.payload import read_payload
 from runner.pipelinectl.saved import Saved
 from runner.plan import codec
 from runner.plan.model import Plan
@@ -21,6 +22,26 @@ from runner.plan.trigger import Trigger
 from runner.workspace.git.spec import SourceSpec
 
 _VERSION: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clone:
+    """A repository, and where in the workspace its tree lies."""
+
+    target: str
+    source: SourceSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """What a run works on: a repository at a commit, else a directory of this machine, else nothing.
+
+    ``beside`` are further repositories. One whose address is a path of this machine is the directory of a run.
+    """
+
+    repository: SourceSpec | None = None
+    directory: str = ""
+    beside: tuple[Clone, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +62,15 @@ class Order(_Given):
     """A run as it is asked for; all is as in ``Job``.
 
     Without ``artifacts`` those of the steps are kept in the folder of the run; so are the values at the start of its
-    stages, if they are to be ``saved``.
+    stages, if they are to be ``saved``. ``tree`` says how the same source is had again; ``handed`` is as in
+    ``StoredOrder``.
     """
 
     plan: Plan
     source: Source | None = None
+    beside: tuple[Placed, ...] = ()
+    tree: Tree = field(default_factory=Tree)
+    handed: bool = False
     max_parallel: int = field(default_factory=default_parallel)
     keep: Keep = Keep.NEVER
     export: Path | None = None
@@ -56,12 +81,24 @@ class Order(_Given):
     restored: Saved = field(default_factory=Saved)
     began: datetime | None = None
 
+    def stored(self) -> "StoredOrder":
+        """Return it as its async stages are made from it, and reruns."""
+        return StoredOrder(
+            plan=self.plan,
+            tree=self.tree,
+            inputs=self.inputs,
+            secrets=self.secrets,
+            max_parallel=self.max_parallel,
+            handed=self.handed,
+        )
+
     def job(self, run: str, *, grace: float = 0.0, artifacts: Path | None = None, saves: Path | None = None) -> Job:
         """Return it as what a driver is given."""
         return Job(
             id=run,
             plan=self.plan,
             source=self.source,
+            beside=self.beside,
             secrets=self.secrets,
             inputs=self.inputs,
             max_parallel=self.max_parallel,
@@ -78,19 +115,20 @@ class Order(_Given):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree:
-    """What a run of a daemon works on: a repository at a commit, else a directory of its machine, else nothing."""
+class Place:
+    """The trees of a run, which are there: ``source`` and ``beside`` as in ``RunSpec``."""
 
-    repository: SourceSpec | None = None
-    directory: str = ""
+    source: Source | None = None
+    beside: tuple[Placed, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class StoredOrder(_Given):
     """A run of a daemon. ``plan`` is unfolded; ``inherited`` as in ``Job``.
 
-    A rerun from a stage begins with values that are saved in its folder (``restored``). Its secrets, the secure
-    properties among them, are kept apart from the rest, sealed.
+    A rerun from a stage begins with values that are saved in its folder (``restored``), an async stage with those that
+    it was ``handed`` with its payload. Its secrets, the secure properties among them, are kept apart from the rest,
+    sealed.
     """
 
     plan: Plan
@@ -98,6 +136,7 @@ class StoredOrder(_Given):
     max_parallel: int = field(default_factory=default_parallel)
     inherited: Mapping[str, Address] = field(default_factory=dict)
     restored: bool = False
+    handed: bool = False
 
     def document(self) -> str:
         """Return all but the secrets, as JSON."""
@@ -111,16 +150,29 @@ class StoredOrder(_Given):
                 "kind": inputs.kind,
                 "file": inputs.file,
                 "payload": base64.b64encode(inputs.payload).decode(),
+                "hook": inputs.hook,
                 "trigger": codec.encode(inputs.trigger),
                 "max_parallel": self.max_parallel,
                 "inherited": codec.encode(self.inherited),
                 "restored": self.restored,
+                "handed": self.handed,
+                "confidential": sorted(self.confidential),
             }
         )
 
     def hidden(self) -> str:
         """Return the secrets, as JSON, for a vault."""
         return json.dumps({"secrets": dict(self.secrets), "secure": dict(self.inputs.secure)})
+
+    @classmethod
+    def read_open(cls, document: str) -> tuple["StoredOrder", tuple[str, ...]]:
+        """Return what ``document`` has been made from, without secrets, and the names of these.
+
+        Raises:
+            InfrastructureError: it is damaged, or of another version.
+        """
+        order = cls.read(document, json.dumps({"secrets": {}, "secure": {}}))
+        return order, tuple(json.loads(document).get("confidential", ()))
 
     @classmethod
     def read(cls, document: str, hidden: str) -> "StoredOrder":
@@ -142,21 +194,29 @@ class StoredOrder(_Given):
                     kind=found["kind"],
                     file=found["file"],
                     payload=base64.b64decode(found["payload"]),
+                    hook=found.get("hook", ""),
                     trigger=codec.decode(Trigger, found["trigger"]),
                 ),
                 secrets=secret["secrets"],
                 max_parallel=found["max_parallel"],
                 inherited={name: codec.decode(Address, each) for name, each in found["inherited"].items()},
                 restored=found["restored"],
+                handed=found.get("handed", False),
             )
         except (ValueError, LookupError, TypeError) as error:
             raise InfrastructureError(f"a stored run cannot be read: {error!r}", hint="it is damaged") from error
 
-    def order(self, source: Source | None, restored: Saved, began: datetime | None = None) -> Order:
-        """Return the run as it is driven, on a source that is there; what failed is kept."""
+    def order(self, place: Place, restored: Saved, began: datetime | None = None) -> Order:
+        """Return the run as it is driven, on trees that are there; what failed is kept."""
+        if self.handed:
+            handed = read_payload(self.inputs.payload, most=None)
+            restored = replace(restored, values={**handed.store(), **restored.values})
         return Order(
             plan=self.plan,
-            source=source,
+            source=place.source,
+            beside=place.beside,
+            tree=self.tree,
+            handed=self.handed,
             secrets=self.secrets,
             inputs=self.inputs,
             max_parallel=self.max_parallel,
@@ -170,8 +230,12 @@ class StoredOrder(_Given):
 
 
 def secrets_of(plan: Plan) -> tuple[str, ...]:
-    """Return the names of the secrets that steps and plugins of a plan use; one that nothing needs is not asked for."""
-    steps = (*plan.origins, *(step for stage in plan.stages for step in stage.steps))
+    """Return the names of the secrets that steps and plugins of a plan use, those of async stages too.
+
+    One that nothing needs is not asked for.
+    """
+    stages = (*plan.stages, *plan.async_stages)
+    steps = (*plan.origins, *(step for stage in stages for step in stage.steps))
     return tuple(dict.fromkeys(use.source for step in steps for use in step.secrets))
 
 

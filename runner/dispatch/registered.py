@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.dispatch.requests import Definition, Pipeline
 from runner.errors import NotFoundError, UsageError, quoted
-from runner.pipelinectl.layout import CONFIG, is_file_name
+from runner.pipelinectl.layout import CONFIG, is_property
 from runner.plan import codec
 from runner.settings import GitSettings
 from runner.store.sql.pipelines import PipelineRecord, Pipelines
@@ -93,8 +93,10 @@ def check_name(what: str, name: str) -> None:
     Raises:
         UsageError: they cannot.
     """
-    if not is_file_name(name):
-        raise UsageError(f"{what} {quoted(name)}: no file below {CONFIG} can have this name", hint="names hold no '/'")
+    if not is_property(name):
+        raise UsageError(
+            f"{what} {quoted(name)}: no file below {CONFIG} can have this name", hint="write NAME, or NAME/KEY"
+        )
 
 
 def check_queue(name: str, queues: Mapping[str, int]) -> None:

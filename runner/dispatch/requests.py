@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from runner.plan.adjust import Choice
 from runner.plan.trigger import Trigger
@@ -139,7 +140,8 @@ class Summary:
     """A run in a list. Times are RFC 3339, in UTC; ``origin`` is the run that it is a rerun of.
 
     ``number`` counts runs in the order of their submission; lists go on ``before`` one. ``kept_until`` says how long
-    the workspaces of a run that failed stay.
+    the workspaces of a run that failed stay. ``child`` names the async stage that it is, if it is one, ``parent`` the
+    run that has started this; it is empty where that was nobody's step.
     """
 
     id: str
@@ -154,6 +156,34 @@ class Summary:
     ended: str | None
     origin: str
     kept_until: str | None
+    parent: str
+    child: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hook:
+    """A hook of a registered pipeline: a payload that is posted to ``path`` starts an async stage of it.
+
+    The header ``header`` has to show the token, which is the secret ``secret`` of the pipeline. What is started is
+    given the ``parameters``. Times are as in ``Summary``; ``rotated`` is when the token was changed.
+    """
+
+    pipeline: str
+    name: str
+    kind: str
+    path: str
+    header: str
+    secret: str
+    parameters: Mapping[str, str]
+    created: str
+    rotated: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HookToken:
+    """A token of a hook; empty where a new one is asked for."""
+
+    token: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,3 +195,8 @@ class Health:
     waiting: int
     running: int
     problems: tuple[str, ...] = ()
+
+
+def told_time(moment: datetime | None) -> str | None:
+    """Return a time as clients are told it."""
+    return None if moment is None else moment.isoformat(timespec="milliseconds")

@@ -3,20 +3,32 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
 
 from runner import __version__
 from runner.dispatch.agent import LocalAgent, Means
 from runner.dispatch.base import Dispatcher
+from runner.dispatch.children import Children
 from runner.dispatch.feed import Feed
+from runner.dispatch.hooks import Hooks
 from runner.dispatch.looking import Looking
 from runner.dispatch.registered import Registered
-from runner.dispatch.requests import Again, Definition, Health, Pipeline, Submission, Submitted, Summary
+from runner.dispatch.requests import (
+    Again,
+    Definition,
+    Health,
+    Hook,
+    Pipeline,
+    Submission,
+    Submitted,
+    Summary,
+    told_time,
+)
 from runner.dispatch.submitting import Submitting
 from runner.engine.backend import Terminal
-from runner.engine.report import Report, report
+from runner.engine.report import ChildReport, Report, report
 from runner.engine.state import RunState
-from runner.errors import UsageError
+from runner.errors import DeniedError, UsageError
+from runner.pipelinectl.payload import read_payload
 from runner.pipelinectl.values import Store, values_of
 from runner.plan.model import Plan
 from runner.plan.status import Status
@@ -37,6 +49,8 @@ class Service:
         dispatcher: Dispatcher,
         submitting: Submitting,
         registered: Registered,
+        hooks: Hooks,
+        children: Children,
         looking: Looking,
         problems: Callable[[], tuple[str, ...]],
     ) -> None:
@@ -45,6 +59,8 @@ class Service:
         self._dispatcher = dispatcher
         self._submitting = submitting
         self._registered = registered
+        self._hooks = hooks
+        self._children = children
         self._looking = looking
         self._problems = problems
         self.draining = False
@@ -81,15 +97,15 @@ class Service:
         """
         return self._told(self._submitting.rerun(run, again))
 
-    def cancel(self, run: str, *, force: bool) -> None:
-        """Have a run end before its time.
+    def cancel(self, run: str, *, force: bool, children: bool = False) -> None:
+        """Have a run end before its time, with ``children`` also its async stages, and theirs; else these go on.
 
         Raises:
             NotFoundError: there is no such run.
-            ConflictError: it has ended.
+            ConflictError: it has ended, and so has all else that is meant.
         """
-        self._means.runs.ask_cancel(run, forced=force)
-        self._dispatcher.cancel(run, force=force)
+        for each in self._means.runs.ask_cancel(run, forced=force, children=children):
+            self._dispatcher.cancel(each, force=force)
 
     def runs(
         self, *, pipeline: str = "", status: str = "", limit: int = 50, before: int | None = None
@@ -122,7 +138,8 @@ class Service:
         plan = self.plan(run)
         entries = self._means.journal(run).read()
         result = self._means.runs.result_of(run)
-        return report(RunState(run, plan, entries), json.loads(result) if result else values_of(Store()))
+        values = json.loads(result) if result else values_of(Store())
+        return report(RunState(run, plan, entries), values, tuple(map(_child, self._means.runs.children(run))))
 
     def plan(self, run: str) -> Plan:
         """Return what a run was to do.
@@ -171,7 +188,7 @@ class Service:
         return self._registered.register(name, definition)
 
     def forget(self, name: str) -> None:
-        """Forget a pipeline with its properties and secrets; its runs stay. Raises NotFoundError."""
+        """Forget a pipeline with its properties, secrets and hooks; its runs stay. Raises NotFoundError."""
         self._registered.forget(name)
 
     def set_property(self, pipeline: str, name: str, value: str) -> None:
@@ -190,6 +207,41 @@ class Service:
         """Take a secret away; raises NotFoundError."""
         self._registered.remove_secret(pipeline, name)
 
+    def admit(self, pipeline: str, token: str) -> None:
+        """See that whoever shows this token may start async stages of a pipeline.
+
+        Raises:
+            DeniedError: that is not so; what the reason is, nobody learns.
+        """
+        if not self._hooks.check(pipeline, token):
+            raise DeniedError("this needs the token of a hook", hint="`runner hooks rotate PIPELINE` makes a new one")
+
+    def trigger(self, pipeline: str, token: str, body: bytes) -> Submitted:
+        """Store a run of an async stage, with the state that was posted to the hook of a pipeline.
+
+        Raises:
+            DeniedError: the token is not that of the hook.
+            UsageError: the body is no payload; and as ``Children.start_for_pipeline``.
+        """
+        self.admit(pipeline, token)
+        return Submitted(id=self._children.start_for_pipeline(pipeline, read_payload(body)))
+
+    def hooks(self, pipeline: str = "") -> tuple[Hook, ...]:
+        """Return the hooks of a pipeline, or of all; raises NotFoundError."""
+        return self._hooks.list(pipeline)
+
+    def rotate_hook(self, pipeline: str, token: str = "") -> str:
+        """Give the hook of a pipeline another token, any or this one; return it. Raises NotFoundError, UsageError."""
+        return self._hooks.rotate(pipeline, token)
+
+    def set_parameter(self, pipeline: str, name: str, value: str) -> None:
+        """Give async stages of a pipeline a parameter; raises NotFoundError, UsageError."""
+        self._hooks.set_parameter(pipeline, name, value)
+
+    def remove_parameter(self, pipeline: str, name: str) -> None:
+        """Take a parameter of async stages away; raises NotFoundError."""
+        self._hooks.remove_parameter(pipeline, name)
+
     def _told(self, submitted: Submitted) -> Submitted:
         if submitted.id:
             self._dispatcher.submit(submitted.id)
@@ -205,13 +257,16 @@ def _summary(record: RunRecord) -> Summary:
         priority=record.priority,
         status=record.status,
         reason=record.reason,
-        created=_time(record.created) or "",
-        started=_time(record.started),
-        ended=_time(record.ended),
+        created=told_time(record.created) or "",
+        started=told_time(record.started),
+        ended=told_time(record.ended),
         origin=record.origin,
-        kept_until=_time(record.kept_until),
+        kept_until=told_time(record.kept_until),
+        parent=record.parent,
+        child=record.child,
     )
 
 
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="milliseconds")
+def _child(record: RunRecord) -> ChildReport:
+    child: ChildReport = {"stage": record.child, "id": record.id, "status": record.status}
+    return {**child, "origin": record.origin} if record.origin else child

@@ -8,20 +8,25 @@ from pathlib import Path
 
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.client import Engine
+from runner.dispatch.apart import Detached
 from runner.dispatch.clean import clean
 from runner.dispatch.driving import Diary, Drive
+from runner.dispatch.family import Family, Means, Showing
 from runner.dispatch.orders import Order
-from runner.engine.backend import Backend, SourceMode
+from runner.dispatch.trees import Trees
+from runner.engine.backend import Backend
 from runner.engine.events import Notice, Observer
 from runner.engine.job import Keep, LookAround, Task
 from runner.engine.origins import unfold
 from runner.engine.report import Report
+from runner.engine.specs import SourceMode
 from runner.errors import InfrastructureError, JournalError
 from runner.naming import Instance, new_run_id
 from runner.plan.status import Status
 from runner.settings import Settings
 from runner.store import instances
-from runner.store.runs import RunStore
+from runner.store.runs import Kinship, RunStore
+from runner.workspace.git.sources import Sources
 from runner.workspace.watch import Fingerprint
 
 _NAMED = 5
@@ -56,12 +61,20 @@ def local(settings: Settings) -> Iterator[Local]:
 
 
 class LocalRun(Drive):
-    """One run of this process, and what is done around it for whoever sits at a terminal."""
+    """One run of this process, and what is done around it for whoever sits at a terminal.
 
-    def __init__(self, place: Local, order: Order) -> None:
+    Its async stages are its ``family``, and ``shown`` is what these are shown by; without, each goes on in a process of
+    its own, and nobody waits for it.
+    """
+
+    def __init__(self, place: Local, order: Order, shown: Showing | None, kinship: Kinship | None = None) -> None:
         self._place = place
         self._wish = replace(order, plan=unfold(order.plan))
-        folder = RunStore(place.settings.state).create(new_run_id(), self._wish.plan, place.instance)
+        folder = RunStore(place.settings.state).create(new_run_id(), self._wish.plan, place.instance, kinship)
+        stored = self._wish.stored()
+        folder.keep_order(stored.document())
+        means = means_of(place, order.keep)
+        self.family: Family | Detached = Family(means, shown) if shown else Detached(means.store, order.keep)
         super().__init__(
             self._wish,
             folder=folder,
@@ -69,7 +82,13 @@ class LocalRun(Drive):
             journal=folder.journal,
             backend=place.backend,
             grace=place.settings.grace,
+            children=self.family.of(folder.id, stored),
         )
+
+    def cancel(self, *, force: bool = False) -> None:
+        """End the run, and its async stages, before their time; safe in a signal handler."""
+        super().cancel(force=force)
+        self.family.cancel(force=force)
 
     def drive(self, observer: Observer, on_failure: LookAround | None = None) -> Report:
         """Run it to its end, as ``Drive``; remove what dead runs have left, and tell what became of files.
@@ -117,6 +136,24 @@ class LocalRun(Drive):
             tell(f"removed what the dead run{'s' if len(runs) > 1 else ''} {', '.join(runs)} had left")
         for remnant in cleaned.left:
             tell(f"{remnant.kind} {remnant.name}, left by a dead run, cannot be removed")
+
+
+def means_of(place: Local, keep: Keep) -> Means:
+    """Return what the async stages of this process are kept in and driven with."""
+    return Means(
+        store=RunStore(place.settings.state),
+        instance=place.instance,
+        backend=place.backend,
+        trees=trees_of(place.settings),
+        grace=place.settings.grace,
+        keep=keep,
+    )
+
+
+def trees_of(settings: Settings) -> Trees:
+    """Return what the runs of this machine's user work on; of its directories only one that a run was told to."""
+    here = replace(settings.git, protocols=("file",))
+    return Trees(Sources(settings.mirrors, settings.git), Sources(settings.mirrors, here))
 
 
 class _Watch:

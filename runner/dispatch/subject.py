@@ -238,4 +238,5 @@ def _with_options(trigger: Trigger, given: Given) -> Trigger:
         pull_request=request,
         parameters={**trigger.parameters, **given.parameters},
         environment=given.environment,
+        properties=given.properties,
     )

@@ -64,7 +64,7 @@ class Submitting:
 
     def submit(self, submission: Submission, *, local: bool) -> Submitted:
         """Store a run that is asked for; see ``Service.submit``."""
-        self._check_room()
+        self.check_room()
         for name in submission.properties:
             check_name("property", name)
         with ExitStack() as stack:
@@ -73,7 +73,7 @@ class Submitting:
 
     def rerun(self, run: str, again: Again) -> Submitted:
         """Store a run that repeats one; see ``Service.rerun``."""
-        self._check_room()
+        self.check_room()
         record = self._means.runs.get(run)
         order = self._means.order(run)
         for name in again.properties:
@@ -82,8 +82,11 @@ class Submitting:
         plan = grant(order.plan, self._grants, taken=OURS)  # what was granted then may not be granted any more
         inputs = replace(order.inputs, properties=properties)
         order = replace(order, plan=plan, inputs=inputs, inherited={}, restored=False)
-        # Whoever has changed a secret of the pipeline since wants that one; all else is as it was.
-        order = with_secrets(order, {**order.secrets, **self._named(order.plan, record.pipeline, again.secrets)})
+        # Whoever has changed a secret of the pipeline since wants that one; all else is as it was. An async stage is to
+        # be as it was in each respect.
+        named = self._named(order.plan, "" if order.handed else record.pipeline, again.secrets)
+        order = with_secrets(order, {**order.secrets, **named})
+        order.inputs.check(order.plan)
         whole = not (again.from_stage or again.failed)
         return Submitted(id=self._repeat(record, order) if whole else self._go_on(record, order, again.from_stage))
 
@@ -116,9 +119,12 @@ class Submitting:
             queue=record.queue,
             priority=record.priority,
             origin=record.id,
+            parent=record.parent,
+            child=record.child,
         )
 
-    def _check_room(self) -> None:
+    def check_room(self) -> None:
+        """See that one more run may wait; raises BusyError."""
         if self._means.runs.count(Status.PENDING) >= self._settings.waiting:
             raise BusyError(
                 f"{self._settings.waiting} runs wait already", hint="try again later; RUNNER_WAITING allows more"
@@ -131,7 +137,8 @@ class Submitting:
             return self._of_registered(stack, submission)
         raise UsageError("a submission has either a pipeline or an inline one", hint="name one, or send one")
 
-    def _of_registered(self, stack: ExitStack, submission: Submission) -> _Found:
+    def _of_registered(self, stack: ExitStack, submission: Submission, file: str = "") -> _Found:
+        """Return a registered pipeline at a commit; ``file`` is its path there, if it may be another one by now."""
         pipeline = self._registered.get(submission.pipeline)
         definition = pipeline.definition
         facts = _over(definition.facts, submission.facts)
@@ -143,8 +150,9 @@ class Submitting:
             submodules=definition.submodules,
         )
         clone, tree = self._fetched(stack, spec)
-        path = pipeline_in(clone, Path(definition.file) if definition.file else None)
-        subject = find_subject(path, _given(facts), clone)
+        path = pipeline_in(clone, Path(name) if (name := file or definition.file) else None)
+        properties = {**pipeline.properties, **submission.properties}
+        subject = find_subject(path, replace(_given(facts), properties=properties), clone)
         return _Found(
             subject=replace(subject, file=Path(subject.path)),
             path=subject.path,
@@ -156,7 +164,7 @@ class Submitting:
                 choice=submission.choice,
             ),
             queue=submission.queue or definition.queue,
-            properties=pipeline.properties,
+            properties=properties,
         )
 
     def _of_inline(self, stack: ExitStack, submission: Submission, inline: Inline, *, local: bool) -> _Found:
@@ -176,7 +184,7 @@ class Submitting:
             file=Path(inline.file),
             content=inline.text.encode("utf-8", "surrogatepass"),
             checkout=Checkout(root=root),
-            trigger=inline.trigger,
+            trigger=replace(inline.trigger, properties=submission.properties),
             payload=inline.payload.encode("utf-8", "surrogatepass"),
         )
         return _Found(
@@ -187,6 +195,7 @@ class Submitting:
                 dialect=submission.dialect, kind=submission.kind, strict=submission.strict, choice=submission.choice
             ),
             queue=submission.queue or DEFAULT_QUEUE,
+            properties=submission.properties,
         )
 
     def _fetched(self, stack: ExitStack, spec: SourceSpec) -> tuple[Path, Tree]:
@@ -199,28 +208,28 @@ class Submitting:
             self._fetching.release()
         return fetched.path, Tree(repository=replace(spec, commit=fetched.commit, ref=fetched.ref))
 
+    def base(self, pipeline: str, facts: Facts, kind: str, file: str) -> tuple[StoredOrder, str]:
+        """Return the order of a run of a registered pipeline, whose async stage somebody asks for, and its queue.
+
+        Raises:
+            NotFoundError: there is no such pipeline.
+            InvalidPipelineError: it cannot run.
+            UsageError: it asks for what is not there, or is not allowed.
+            InfrastructureError: its repository cannot be fetched.
+        """
+        submission = Submission(pipeline=pipeline, facts=facts, kind=kind)
+        with ExitStack() as stack:
+            found = self._of_registered(stack, submission, file)
+            return self._order(submission, found, self._plan(found)), found.queue
+
     def _compiled(self, submission: Submission, found: _Found) -> Submitted:
-        plan = grant(found.wanted.plan(found.subject), self._grants, taken=OURS)
+        plan = self._plan(found)
         about = found.subject.describe()
         if not plan.stages:
             return Submitted(id="", subject=about, notes=(*plan.warnings, *_pruned(plan), "nothing to run"))
         check_queue(found.queue, self._settings.queues)
-        secrets = self._named(plan, submission.pipeline, submission.secrets)
-        _check_there(plan, secrets)
-        order = StoredOrder(
-            plan=unfold(plan),
-            tree=found.tree,
-            inputs=Inputs(
-                properties={**found.properties, **submission.properties},
-                kind=found.wanted.kind,
-                file=found.path,
-                payload=found.subject.payload,
-                trigger=found.subject.trigger,
-            ),
-            max_parallel=submission.max_parallel or default_parallel(),
-        )
+        order = self._order(submission, found, plan)
         run = new_run_id()
-        order = with_secrets(order, secrets)
         new = NewRun(
             id=run,
             ordered=order.document(),
@@ -230,6 +239,28 @@ class Submitting:
             priority=submission.priority,
         )
         return Submitted(id=self._store(new), subject=about, notes=plan.warnings)
+
+    def _plan(self, found: _Found) -> Plan:
+        return grant(found.wanted.plan(found.subject), self._grants, taken=OURS)
+
+    def _order(self, submission: Submission, found: _Found, plan: Plan) -> StoredOrder:
+        secrets = self._named(plan, submission.pipeline, submission.secrets)
+        _check_there(plan, secrets)
+        order = StoredOrder(
+            plan=unfold(plan),
+            tree=found.tree,
+            inputs=Inputs(
+                properties=found.properties,
+                kind=plan.kind or found.wanted.kind,
+                file=found.path,
+                payload=found.subject.payload,
+                trigger=found.subject.trigger,
+            ),
+            max_parallel=submission.max_parallel or default_parallel(),
+        )
+        order = with_secrets(order, secrets)
+        order.inputs.check(order.plan)
+        return order
 
     def _named(self, plan: Plan, pipeline: str, told: Mapping[str, str]) -> dict[str, str]:
         """Return the secrets of a pipeline, and over them those that are told, as the steps of a plan call them."""

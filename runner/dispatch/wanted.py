@@ -1,6 +1,6 @@
 """How a file becomes a plan: what is wanted of it, whoever asks."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from runner.dialects.findings import nearest
 from runner.dispatch.subject import Subject
@@ -26,5 +26,6 @@ class Wanted:
         """
         from runner.dialects.text import to_plan  # noqa: PLC0415 - --help and completion do without it
 
-        plan = to_plan(subject.content, str(subject.file), subject.trigger, dialect=self.dialect, strict=self.strict)
+        trigger = replace(subject.trigger, kind=self.kind or subject.trigger.kind)
+        plan = to_plan(subject.content, str(subject.file), trigger, dialect=self.dialect, strict=self.strict)
         return adjust(plan, self.choice, nearest)

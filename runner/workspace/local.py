@@ -1,6 +1,7 @@
 """What the local git says of a directory: why a run of it would happen if a server ran it."""
 
 import configparser
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from runner.workspace.addresses import Remote, read_address
 if TYPE_CHECKING:
     import git
 
+_HASH = re.compile(r"[0-9a-f]{7,64}")
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _USUAL_BRANCHES = ("main", "master")
 
@@ -60,6 +62,35 @@ def checkout(directory: Path) -> Checkout:
     except (git.GitCommandError, configparser.Error) as error:
         said = refusal(error) if isinstance(error, git.GitCommandError) else error
         raise UsageError(f"{directory}: git does not say what stands there: {said}") from error
+
+
+def has_commit(directory: str, commit: str) -> bool:
+    """Whether a directory is the top of a repository in which there is this commit."""
+    try:
+        import git  # noqa: PLC0415 - as above
+    except ImportError:
+        return False
+    if not _HASH.fullmatch(commit):
+        return False
+    try:
+        with git.Repo(directory) as repository:
+            repository.git.cat_file("-e", f"{commit}^{{commit}}")
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError, git.GitCommandError):
+        return False
+    return True
+
+
+def is_dirty(directory: Path) -> bool:
+    """Whether a directory is a checkout with changes, or files, that its commit does not have."""
+    try:
+        import git  # noqa: PLC0415 - as above
+    except ImportError:
+        return False
+    try:
+        with git.Repo(directory) as repository:
+            return repository.is_dirty(untracked_files=True)
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError, git.GitCommandError):
+        return False
 
 
 def refusal(error: "git.GitCommandError") -> str:

@@ -56,6 +56,15 @@ def test_an_object_of_a_run_carries_no_label_of_a_stage() -> None:
     assert not {naming.LABEL_STAGE, naming.LABEL_STEP, naming.LABEL_ATTEMPT} & found.keys()
 
 
+def test_volumes_of_attempts_are_told_apart() -> None:
+    steps = [STEP, replace(STEP, attempt=4), replace(STEP, round=1), replace(STEP, step="x"), replace(STEP, stage="x")]
+    names = {naming.of_attempt(step, "p") for step in steps}
+
+    assert len(names) == len(steps)
+    assert all(re.fullmatch("r0badcafe[a-z2-7]{8}p", name) for name in names)
+    assert naming.of_attempt(STEP, "p") == naming.of_attempt(replace(STEP), "p")
+
+
 def test_a_container_is_named_so_that_people_find_it() -> None:
     assert re.fullmatch(r"runner-0badcafe-build-compile-2\.3-[0-9a-f]{6}", naming.container(STEP))
 

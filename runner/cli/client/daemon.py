@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from runner.cli.client.connection import Answer, Connection, path_of
 from runner.cli.client.endpoint import Endpoint
-from runner.dispatch.requests import Again, Definition, Pipeline, Submission, Submitted, Summary
+from runner.dispatch.requests import Again, Definition, Hook, HookToken, Pipeline, Submission, Submitted, Summary
 from runner.errors import InfrastructureError, NotFoundError
 from runner.plan import codec
 from runner.plan.codec import Json
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 LAST: Final = "last"
 """What people call the newest run; ids are hexadecimal."""
+
+_RECENT: Final = 50
+"""Among so many runs the newest is sought that a person has asked for: async stages begin by themselves."""
 
 _T = TypeVar("_T")
 
@@ -44,9 +47,9 @@ class Daemon:
         """Ask for a run once more."""
         return _read(Submitted, self._connection.call("POST", path_of("runs", run, "rerun"), codec.encode(again)))
 
-    def cancel(self, run: str, *, force: bool) -> None:
-        """End a run before its time; returns at once."""
-        self._connection.call("POST", path_of("runs", run, "cancel"), {"force": force})
+    def cancel(self, run: str, *, force: bool, children: bool = False) -> None:
+        """End a run before its time, with ``children`` also its async stages; returns at once."""
+        self._connection.call("POST", path_of("runs", run, "cancel"), {"force": force, "children": children})
 
     def runs(self, *, pipeline: str = "", status: str = "", limit: int = 50) -> tuple[Summary, ...]:
         """Return the newest runs, of one pipeline or in one status if these are named."""
@@ -62,8 +65,9 @@ class Daemon:
         """
         if run != LAST:
             return run
-        if newest := self.runs(limit=1):
-            return newest[0].id
+        newest = self.runs(limit=_RECENT)
+        for summary in (*(each for each in newest if not each.child), *newest):
+            return summary.id
         raise NotFoundError("there is no run yet", hint="`runner submit` asks for one")
 
     def summary(self, run: str) -> Summary:
@@ -119,6 +123,26 @@ class Daemon:
     def remove_secret(self, pipeline: str, name: str) -> None:
         """Remove a secret of a pipeline."""
         self._connection.call("DELETE", path_of("pipelines", pipeline, "secrets", name))
+
+    def hooks(self, pipeline: str = "") -> tuple[Hook, ...]:
+        """Return the hooks of a pipeline, or of all."""
+        path = path_of("pipelines", pipeline, "hooks") if pipeline else path_of("hooks")
+        return _read_all(Hook, self._connection.call("GET", path), "hooks")
+
+    def rotate_hook(self, pipeline: str, token: str = "") -> str:
+        """Give the hook of a pipeline another token, any or this one, and return it."""
+        wanted = codec.encode(HookToken(token=token))
+        return _read(
+            HookToken, self._connection.call("POST", path_of("pipelines", pipeline, "hooks", "rotate"), wanted)
+        ).token
+
+    def set_parameter(self, pipeline: str, name: str, value: str) -> None:
+        """Set a parameter of a pipeline's hook."""
+        self._connection.call("PUT", path_of("pipelines", pipeline, "hooks", "parameters", name), {"value": value})
+
+    def remove_parameter(self, pipeline: str, name: str) -> None:
+        """Remove a parameter of a pipeline's hook."""
+        self._connection.call("DELETE", path_of("pipelines", pipeline, "hooks", "parameters", name))
 
 
 def _read(kind: type[_T], document: Json) -> _T:

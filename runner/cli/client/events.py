@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, cast
 
 from runner.cli.client.answers import told_error
 from runner.cli.client.connection import Answer
@@ -13,6 +13,7 @@ from runner.clock import Deadline
 from runner.dispatch import wire
 from runner.dispatch.feed import Item
 from runner.engine.events import Notice
+from runner.engine.report import Report
 from runner.errors import DaemonUnavailableError, InfrastructureError
 
 PATIENCE: Final = 60.0
@@ -39,8 +40,8 @@ class Subscription:
         self._pause = pause
         self._answer: Answer | None = None
         self._stopped = False  # no Event: a signal handler that sets one can wait for itself
-        self.ended = False
-        """Whether everything has been given."""
+        self.report: Report | None = None
+        """What the run has come to, when everything has been given."""
 
     @property
     def away(self) -> bool:
@@ -62,7 +63,7 @@ class Subscription:
         """
         told = Told()
         yield from self._heard(self._daemon.events(self.run), told)
-        while not (self.ended or self._stopped):
+        while self.report is None and not self._stopped:
             yield Notice(f"the daemon has gone; it is waited for up to {self._patience:.0f} s")
             answer = self._again()
             if answer is not None:
@@ -83,20 +84,20 @@ class Subscription:
                 self._answer = None
 
     def _documents(self, answer: Answer) -> Iterator[dict[str, object]]:
-        """Yield the data of server-sent events, each of which is one line, up to the event that ends them."""
+        """Yield the data of server-sent events, each of which is one line, up to the event with the report."""
         kind = b""
         for line in answer.lines():
             if self._stopped:
                 return
             if line.startswith(_KIND) or not line.strip():
                 kind = line.removeprefix(_KIND).strip()
-            if kind == _END:
-                self.ended = True
-                return
             if line.startswith(_DATA) and line.endswith(b"\n"):
                 document = _read(line.removeprefix(_DATA))
                 if kind == _ERROR:
                     raise told_error(document)
+                if kind == _END:
+                    self.report = _report(document)
+                    return
                 yield document
 
     def _again(self) -> Answer | None:
@@ -117,6 +118,15 @@ class Subscription:
         deadline = Deadline(seconds)
         while not (deadline.passed or self._stopped):
             self._pause(min(_SLICE, seconds))
+
+
+def _report(document: dict[str, object]) -> Report:
+    if "run" not in document:
+        raise InfrastructureError(
+            "the daemon has sent an end without a report",
+            hint="are its version and that of this command the same?",
+        )
+    return cast("Report", document)
 
 
 def _read(data: bytes) -> dict[str, object]:

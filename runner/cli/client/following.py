@@ -15,6 +15,7 @@ from runner.cli.faces import Look, showing
 from runner.cli.options import OutputFormat
 from runner.cli.printer import Printer
 from runner.cli.syntax import explain
+from runner.engine.report import Report
 from runner.errors import ExitCode
 from runner.plan.model import Plan
 
@@ -49,15 +50,14 @@ def follow(daemon: Daemon, run: str, look: Look, *, cancels: bool) -> int:
     if printer.failure is not None:
         mute(printer.failure)
         return arrived() or give_up(printer.failure)
-    if not subscription.ended:
+    if subscription.report is None:
         look.say(f"run {run} may go on: `runner show {run}` tells")
         return arrived() or ExitCode.INTERRUPTED
-    code = _tell(daemon, run, plan, look)
+    code = _tell(subscription.report, plan, look)
     return arrived() or code
 
 
-def _tell(daemon: Daemon, run: str, plan: Plan, look: Look) -> ExitCode:
-    document = daemon.report(run)
+def _tell(document: Report, plan: Plan, look: Look) -> ExitCode:
     look.say(*(f"note: {line}" for line in explain(plan, document)))
     if look.output is OutputFormat.JSON:
         say(json.dumps(document, indent=2))

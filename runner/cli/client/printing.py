@@ -1,6 +1,7 @@
 """What steps of a daemon's run have printed, for whoever wants nothing else."""
 
 import sys
+from collections.abc import Iterable
 
 import typer
 
@@ -19,14 +20,14 @@ from runner.logs.lines import decode, safe
 from runner.naming import Address
 
 
-def download(daemon: Daemon, run: str, stage: str, step: str) -> None:
+def download(pieces: Iterable[bytes]) -> None:
     """Write what has been printed so far: to a terminal, nothing but text and colours; elsewhere each byte of it.
 
     Raises:
         RunnerError: what the daemon says instead, or that nothing can be written.
     """
     terminal, splitter = sys.stdout.isatty(), Splitter()
-    for piece in daemon.log(run, stage, step):
+    for piece in pieces:
         _write(_harmless(splitter.feed(piece)) if terminal else piece)
     _write(_harmless(splitter.finish()))
 
@@ -50,9 +51,9 @@ def follow_part(daemon: Daemon, run: str, stage: str, step: str, look: Look) -> 
                     face.flush()
                 except OSError as error:
                     return give_up(error)
-    if not subscription.ended:
+    if subscription.report is None:
         return arrived() or ExitCode.INTERRUPTED
-    return arrived() or exit_code(daemon.report(run)["run"]["status"])
+    return arrived() or exit_code(subscription.report["run"]["status"])
 
 
 def _within(address: Address, stage: str, step: str) -> bool:

@@ -26,6 +26,7 @@ CODES = {
     "UsageError": 2,
     "NotFoundError": 2,
     "ConflictError": 2,
+    "DeniedError": 2,
     "InvalidPipelineError": 2,
     "InfrastructureError": 3,
     "EngineUnavailableError": 3,

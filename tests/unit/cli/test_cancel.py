@@ -9,13 +9,22 @@ CANCEL = f"POST /runs/{RUN}/cancel"
 
 
 @pytest.mark.parametrize(("options", "force"), [((), False), (("--force",), True)])
-def test_a_run_is_told_to_end(remote: Remote, options: tuple[str, ...], force: object) -> None:
+def test_a_run_is_told_to_end_without_its_async_stages(remote: Remote, options: tuple[str, ...], force: object) -> None:
     remote.stand.on(CANCEL, answer(status=202))
 
     assert remote.call("cancel", RUN, *options) == 0
 
-    assert remote.stand.bodies(CANCEL) == [{"force": force}]
+    assert remote.stand.bodies(CANCEL) == [{"force": force, "children": False}]
     assert remote.out == f"run {RUN} is told to end\n"
+
+
+def test_its_async_stages_are_told_to_end_when_they_are_meant(remote: Remote) -> None:
+    remote.stand.on(CANCEL, answer(status=202))
+
+    assert remote.call("cancel", RUN, "--with-children") == 0
+
+    assert remote.stand.bodies(CANCEL) == [{"force": False, "children": True}]
+    assert remote.out == f"run {RUN} is told to end, with its async stages\n"
 
 
 def test_the_last_run_can_be_cancelled_as_such(remote: Remote) -> None:
@@ -24,7 +33,7 @@ def test_the_last_run_can_be_cancelled_as_such(remote: Remote) -> None:
 
     assert remote.call("cancel", "last") == 0
 
-    assert remote.stand.bodies(CANCEL) == [{"force": False}]
+    assert remote.stand.bodies(CANCEL) == [{"force": False, "children": False}]
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled(remote: Remote) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from runner.backends.fake import FakeBackend, World
 from runner.cli import app, execution
-from runner.engine.backend import RunSpec, SourceMode
+from runner.engine.specs import RunSpec, SourceMode
 from tests.support.local import FakeSweep, placing
 from tests.support.repositories import Repository
 

@@ -12,7 +12,8 @@ import pytest
 from runner import diagnostics
 from runner.backends.fake import FakeBackend, World
 from runner.cli import app, execution
-from runner.engine.backend import Phase, PullProgress, Release, RunSpec, SourceMode, StageSpec, StepSpec
+from runner.engine.backend import Phase, PullProgress
+from runner.engine.specs import Release, RunSpec, SourceMode, StageSpec, StepSpec
 from runner.naming import Address
 from runner.pipelinectl.values import Store, values_of
 from tests.support.local import FakeSweep, placing

@@ -17,7 +17,8 @@ import pytest
 from runner.cli import failure_shell, raw_terminal
 from runner.cli.failure_shell import FailureShell, check_terminal
 from runner.cli.options import OutputFormat
-from runner.engine.backend import Backend, Release, StepSpec, Terminal
+from runner.engine.backend import Backend, Terminal
+from runner.engine.specs import Release, StepSpec
 from runner.errors import InfrastructureError, UsageError
 from tests.support.engine import at
 from tests.support.hooked import DEADLINE

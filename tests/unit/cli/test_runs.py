@@ -39,6 +39,23 @@ def test_runs_are_a_table(remote: Remote) -> None:
     ]
 
 
+def test_an_async_stage_is_said_to_be_one(remote: Remote) -> None:
+    found = [
+        summary("aaaa0000", parent="b0b", child="check"),
+        summary("bbbb0000", parent="b0b", child="check", reason="step x"),
+        summary("cccc0000", child="check"),
+    ]
+    remote.stand.on(RUNS, answer({"runs": [codec.encode(run) for run in found]}))
+
+    assert remote.call("runs") == 0
+
+    assert [line.rpartition("60.0 s  ")[2] for line in remote.out.splitlines()[1:]] == [
+        "async stage check of run b0b",
+        "async stage check of run b0b: step x",
+        "async stage check",
+    ]
+
+
 def test_which_runs_is_the_daemons_affair(remote: Remote) -> None:
     remote.stand.on(RUNS, answer({"runs": []}))
 

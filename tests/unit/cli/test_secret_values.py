@@ -208,8 +208,12 @@ def test_a_secret_that_the_pipeline_does_not_know_is_a_secure_property(tmp_path:
 
 
 def test_a_secure_property_has_the_name_of_a_file() -> None:
-    with pytest.raises(UsageError, match=r"^--secret a/b, which no step asks for: no file below /config"):
-        secure_properties(["a/b"], Plan(dialect="vela", stages=()), {"a/b": "1"})
+    with pytest.raises(UsageError, match=r"^--secret a/b/c, which no step asks for: no file below /config"):
+        secure_properties(["a/b/c"], Plan(dialect="vela", stages=()), {"a/b/c": "1"})
+
+
+def test_a_secure_property_may_be_a_key_of_a_configuration_that_stages_name() -> None:
+    assert secure_properties(["a/b"], Plan(dialect="vela", stages=()), {"a/b": "1"}) == {"a/b": "1"}
 
 
 def test_what_is_asked_for_is_told_from_what_is_in_files(tmp_path: Path) -> None:

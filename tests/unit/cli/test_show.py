@@ -31,6 +31,32 @@ def test_a_run_is_shown_with_its_stages_and_steps(remote: Remote) -> None:
     ]
 
 
+def test_a_run_is_shown_with_its_async_stages_and_how_to_see_more_of_them(remote: Remote) -> None:
+    started = report("success", step_report("one"))
+    started["children"] = [
+        {"stage": "check", "id": "0000c0de", "status": "running"},
+        {"stage": "slow-scan", "id": "0000beef", "status": "failure"},
+    ]
+    remote.stand.has(RUN, plan=PLAN, report=started, status="success")
+
+    assert remote.call("show", RUN) == 0
+
+    assert remote.out.splitlines()[2:] == [
+        "build                  success",
+        "  one                  success  1.2 s",
+        "async stage check      running         runner show 0000c0de",
+        "async stage slow-scan  failure         runner show 0000beef",
+    ]
+
+
+def test_an_async_stage_is_said_to_be_one(remote: Remote) -> None:
+    remote.stand.has(RUN, plan=PLAN, report=FAILED, parent="0000beef", child="check", pipeline="shop")
+
+    assert remote.call("show", RUN) == 0
+
+    assert remote.out.splitlines()[1].startswith("async stage check of run 0000beef, pipeline shop, queue default")
+
+
 def test_a_run_that_waits_has_no_time_yet(remote: Remote) -> None:
     waits = report("pending")
     waits["run"]["seconds"] = 0.0

@@ -118,7 +118,9 @@ def test_compile_imports_git_for_facts_but_no_engine(here: Path) -> None:
     assert imported & (WORK | LOOKS | INSIDE) == {"git"}
 
 
-@pytest.mark.parametrize("command", ["runs", "show last", "cancel x", "pipelines", "properties p", "secrets p"])
+@pytest.mark.parametrize(
+    "command", ["runs", "show last", "cancel x", "pipelines", "properties p", "secrets p", "hooks list"]
+)
 def test_who_asks_a_daemon_imports_neither_what_it_works_with_nor_an_engine(here: Path, command: str) -> None:
     imported = _imported(here, *command.split(), code=3, asked={"RUNNER_DATA_DIR": str(here)})
 

@@ -336,7 +336,7 @@ def test_a_signal_cancels_the_run_politely_and_shows_its_end(remote: Remote, num
 
     assert remote.call("submit", "shop", "-f") == code
 
-    assert remote.stand.bodies(CANCEL) == [{"force": False}]
+    assert remote.stand.bodies(CANCEL) == [{"force": False, "children": False}]
     assert f"run {RUN}: cancelled in 2.0 s: cancelled\n" in remote.out
     assert remote.err == "ending the run; once more kills it\n"
 
@@ -348,7 +348,10 @@ def test_a_second_signal_kills(remote: Remote) -> None:
 
     assert remote.call("submit", "shop", "-f") == 130
 
-    assert remote.stand.bodies(CANCEL) == [{"force": False}, {"force": True}]
+    assert remote.stand.bodies(CANCEL) == [
+        {"force": False, "children": False},
+        {"force": True, "children": False},
+    ]
 
 
 def test_a_hang_up_leaves_the_run_alone(remote: Remote) -> None:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.cli.table import between, moment, span, table
+from runner.cli.table import between, descent, moment, span, table
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -48,3 +48,11 @@ def test_the_time_between_two_times_is_up_to_now_without_an_end(begin: str | Non
 
 def test_a_time_is_told_in_utc() -> None:
     assert moment("2026-01-01T13:00:00.123+02:00") == "2026-01-01 11:00:00 UTC"
+
+
+def test_an_async_stage_is_told_with_the_run_that_has_started_it_if_one_has() -> None:
+    assert [descent("check", "0badcafe"), descent("check", ""), descent("", "")] == [
+        "async stage check of run 0badcafe",
+        "async stage check",
+        "",
+    ]

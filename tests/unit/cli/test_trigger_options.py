@@ -81,9 +81,10 @@ def test_a_variable_of_the_command_line_wins_over_one_of_a_file(tmp_path: Path) 
 
 def test_properties_are_names_and_values() -> None:
     assert _call("--property", "region=eu", "--property", "a b=x=y").properties == {"region": "eu", "a b": "x=y"}
+    assert _call("--property", "tools/url=https://x").properties == {"tools/url": "https://x"}
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", "secure-properties"])
+@pytest.mark.parametrize("name", ["a/b/c", "a/..", "..", "secure-properties"])
 def test_a_property_whose_name_no_file_can_have_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=f"^--property {name}: no file below /config can have this name"):
         _call("--property", f"{name}=1")

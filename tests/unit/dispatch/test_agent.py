@@ -275,7 +275,7 @@ def test_a_cancelled_run_stops_to_wait_for_its_repository(grounds: Grounds, repo
     sha = commit(repository, ONE)
     inline = Inline(text=text_of(ONE), repository=Repository(url=str(repository.root), commit=sha))
     with grounds.serving() as daemon:
-        sources, asked, given_up = daemon.house.means.trees.sources, threading.Event(), threading.Event()
+        sources, asked, given_up = daemon.house.means.trees._here, threading.Event(), threading.Event()
         fetched = sources.fetched
 
         def slow(spec: object, *, wanted: Any = lambda: True) -> Any:  # noqa: ANN401 - as that in whose place it is

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.dispatch.orders import Order, StoredOrder, Tree, secrets_of, with_secrets
-from runner.engine.backend import Source
+from runner.dispatch.orders import Clone, Order, Place, StoredOrder, Tree, secrets_of, with_secrets
 from runner.engine.inputs import Inputs
 from runner.engine.job import Keep
+from runner.engine.specs import Placed, Source
 from runner.errors import ExitCode, InfrastructureError
 from runner.naming import Address
 from runner.pipelinectl.saved import Saved
@@ -36,18 +36,19 @@ STAGES = st.builds(
     retry=st.integers(0, 3),
 )
 PLANS = st.lists(STAGES, max_size=2).map(lambda stages: plan(*stages))
+SOURCES = st.builds(
+    SourceSpec,
+    url=TEXTS,
+    commit=st.sampled_from(["", "0badcafe", "f" * 40]),
+    ref=st.sampled_from(["", "main", "refs/pull/1/head"]),
+    history=st.booleans(),
+    submodules=st.booleans(),
+)
 TREES = st.builds(
     Tree,
-    repository=st.none()
-    | st.builds(
-        SourceSpec,
-        url=TEXTS,
-        commit=st.sampled_from(["", "0badcafe", "f" * 40]),
-        ref=st.sampled_from(["", "main", "refs/pull/1/head"]),
-        history=st.booleans(),
-        submodules=st.booleans(),
-    ),
+    repository=st.none() | SOURCES,
     directory=TEXTS,
+    beside=st.lists(st.builds(Clone, target=TEXTS, source=SOURCES), max_size=2).map(tuple),
 )
 TRIGGERS = st.builds(
     Trigger,
@@ -58,18 +59,28 @@ TRIGGERS = st.builds(
     pull_request=st.none() | st.builds(PullRequest, number=TEXTS, fork=st.booleans()),
     parameters=MAPS,
     environment=MAPS,
+    kind=TEXTS,
+    properties=MAPS,
 )
 ORDERS = st.builds(
     StoredOrder,
     plan=PLANS,
     tree=TREES,
     inputs=st.builds(
-        Inputs, properties=MAPS, secure=SECRETS, kind=TEXTS, file=TEXTS, payload=st.binary(max_size=8), trigger=TRIGGERS
+        Inputs,
+        properties=MAPS,
+        secure=SECRETS,
+        kind=TEXTS,
+        file=TEXTS,
+        payload=st.binary(max_size=8),
+        hook=TEXTS,
+        trigger=TRIGGERS,
     ),
     secrets=SECRETS,
     max_parallel=st.integers(1, 64),
     inherited=st.dictionaries(TEXTS, st.builds(Address, run=TEXTS, stage=TEXTS, round=st.integers(1, 3)), max_size=2),
     restored=st.booleans(),
+    handed=st.booleans(),
 )
 
 
@@ -87,17 +98,19 @@ def test_no_secret_stands_in_the_document(order: StoredOrder) -> None:
         assert value not in repr(order)
 
 
-@pytest.mark.parametrize("of", [StoredOrder, Tree, Inputs, SourceSpec, Address, Trigger])
+@pytest.mark.parametrize("of", [StoredOrder, Tree, Clone, Inputs, SourceSpec, Address, Trigger])
 def test_every_field_of_what_is_stored_is_in_the_round_trip(of: type) -> None:
     """A field that comes later has its default in the orders above: then it must be added there."""
     told = {
-        StoredOrder: {"plan", "tree", "inputs", "secrets", "max_parallel", "inherited", "restored"},
-        Tree: {"repository", "directory"},
-        Inputs: {"properties", "secure", "kind", "file", "payload", "trigger"},
+        StoredOrder: {"plan", "tree", "inputs", "secrets", "max_parallel", "inherited", "restored", "handed"},
+        Tree: {"repository", "directory", "beside"},
+        Clone: {"target", "source"},
+        Inputs: {"properties", "secure", "kind", "file", "payload", "hook", "trigger"},
         SourceSpec: {"url", "commit", "ref", "history", "submodules"},
         Address: {"run", "stage", "step", "round", "attempt"},
         Trigger: {
-            "facts", "ref", "commit", "repository", "pull_request", "deployment", "parameters", "environment"
+            "facts", "ref", "commit", "repository", "pull_request", "deployment", "parameters", "environment", "kind",
+            "properties",
         },
     }  # fmt: skip
 
@@ -136,14 +149,15 @@ def test_a_stored_order_is_driven_with_all_that_it_has_and_keeps_what_fails(tmp_
         inherited={"s": Address("older", "s")},
         restored=True,
     )
-    source, restored = Source(path=tmp_path), Saved(values={"x": b"1"})
+    place = Place(source=Source(path=tmp_path), beside=(Placed(path=tmp_path / "b", target="/vela/b"),))
+    restored = Saved(values={"x": b"1"})
 
-    order = stored.order(source, restored)
+    order = stored.order(place, restored)
     job = order.job("0badcafe", grace=2.5, artifacts=tmp_path / "a", saves=tmp_path / "s")
 
     assert (order.keep, order.values, order.saved, order.confidential) == (Keep.FAILED, True, True, stored.confidential)
-    assert (job.id, job.plan, job.source, job.secrets, job.inputs) == (
-        "0badcafe", stored.plan, source, stored.secrets, stored.inputs
+    assert (job.id, job.plan, job.source, job.beside, job.secrets, job.inputs) == (
+        "0badcafe", stored.plan, place.source, place.beside, stored.secrets, stored.inputs
     )  # fmt: skip
     assert (job.max_parallel, job.grace, job.keep, job.inherited, job.restored) == (
         3, 2.5, Keep.FAILED, stored.inherited, restored

@@ -175,11 +175,11 @@ def test_a_run_of_a_pipeline_that_was_forgotten_is_repeated_as_it_was(
     assert daemon.statuses(second) == {"a/x": "success", "b/x": "failure"}
 
 
-@pytest.mark.parametrize("again", [Again(properties={"a/b": "1"}), Again(secrets={"a/b": "1111"})])
+@pytest.mark.parametrize("again", [Again(properties={"a/b/c": "1"}), Again(secrets={"a/b/c": "1111"})])
 def test_a_name_that_no_file_can_have_is_refused(daemon: Daemon, again: Again) -> None:
     run = daemon.run(steps_only(step("a")))
 
-    with pytest.raises(UsageError, match="'a/b': no file below"):
+    with pytest.raises(UsageError, match="'a/b/c': no file below"):
         daemon.service.rerun(run, again)
 
 

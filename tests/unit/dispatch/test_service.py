@@ -9,6 +9,7 @@ from runner import __version__
 from runner.dispatch.requests import Definition, Facts, Inline, Submission
 from runner.errors import ConflictError, NotFoundError, RunnerError, UsageError
 from runner.naming import Address
+from runner.pipelinectl.payload import Payload
 from tests.support.daemons import Daemon, Grounds, told, words
 from tests.support.plans import hanging, plan, service, stage, step, steps_only, stubborn
 
@@ -61,6 +62,9 @@ def test_a_run_that_waits_has_a_report_too(idle: Daemon) -> None:
         lambda it: it.set_secret("none", "a", "1111"),
         lambda it: it.remove_property("none", "a"),
         lambda it: it.remove_secret("none", "a"),
+        lambda it: it.cancel("0badcafe", force=False, children=True),
+        lambda it: it.hooks("none"),
+        lambda it: it.rotate_hook("none"),
     ],
 )
 def test_what_is_not_there_is_told(idle: Daemon, ask: Callable[[object], object]) -> None:
@@ -143,6 +147,62 @@ def test_a_run_that_goes_on_is_cancelled_politely_and_then_by_force(daemon: Daem
         daemon.service.cancel(run, force=True)
 
 
+def _family(daemon: Daemon) -> tuple[str, str, str]:
+    """Return a run that goes on, an async stage that it has started, and one that this has started; they go on, too."""
+    steps = [{"name": "a", "image": "i", "commands": ["x"], "environment": {"FAKE_HANG": "1"}}]
+    stages = {"s": {"steps": steps}, "check": {"async": True, "steps": steps}}
+    run = daemon.submit(json.dumps({"version": "1", "metadata": {"clone": False}, "stages": stages}))
+    for parent, request in ((run, "0badcafe"), ("0badcafe", "0000beef")):
+        assert daemon.house.service._children.start_for_run(parent, request, Payload(stage="check")) is not None
+    for each, path in ((run, "s/a"), ("0badcafe", "check/a"), ("0000beef", "check/a")):
+        daemon.until(each, path)
+    return run, "0badcafe", "0000beef"
+
+
+def test_the_runs_that_a_run_has_started_are_in_its_report_and_tell_of_it(daemon: Daemon) -> None:
+    run, child, grandchild = _family(daemon)
+
+    assert daemon.service.report(run)["children"] == [{"stage": "check", "id": child, "status": "running"}]
+    assert daemon.service.report(grandchild)["children"] == []
+    assert [(each.id, each.parent, each.child) for each in daemon.service.runs()] == [
+        (grandchild, child, "check"),
+        (child, run, "check"),
+        (run, "", ""),
+    ]
+    daemon.service.cancel(run, force=True, children=True)
+    assert [daemon.status(daemon.ended(each)) for each in (run, child, grandchild)] == ["cancelled"] * 3
+
+
+def test_the_children_of_a_cancelled_run_go_on_and_can_be_cancelled_with_it_later(daemon: Daemon) -> None:
+    run, child, grandchild = _family(daemon)
+    daemon.service.cancel(run, force=True)
+    daemon.ended(run)
+    assert [daemon.status(each) for each in (run, child, grandchild)] == ["cancelled", "running", "running"]
+    with pytest.raises(ConflictError, match=f"run {run} has ended: cancelled"):
+        daemon.service.cancel(run, force=True)
+
+    daemon.service.cancel(run, force=True, children=True)
+
+    assert [daemon.status(daemon.ended(each)) for each in (child, grandchild)] == ["cancelled", "cancelled"]
+    with pytest.raises(ConflictError, match="and so has all that it has started"):
+        daemon.service.cancel(run, force=True, children=True)
+
+
+def test_a_child_that_is_asked_for_while_its_parent_is_cancelled_with_children_never_begins(
+    daemon: Daemon, grounds: Grounds
+) -> None:
+    run, child, _ = _family(daemon)
+    daemon.house.means.runs.ask_cancel(run, children=True)  # as the store has it, before any driver hears of it
+
+    daemon.house.service._children.start_for_run(run, "00000000", Payload(stage="check"))
+
+    assert daemon.status(daemon.ended("00000000")) == "cancelled"
+    assert not [address for address in grounds.world.starts if address.run == "00000000"]
+    assert daemon.status(child) == "running"
+    daemon.service.cancel(run, force=True, children=True)
+    daemon.ended(child)
+
+
 def test_a_run_that_waits_for_space_can_be_cancelled(grounds: Grounds) -> None:
     grounds.set(free_space=1 << 60)
     with grounds.serving() as daemon:
@@ -220,7 +280,7 @@ def test_properties_are_shown_and_of_secrets_the_names(idle: Daemon) -> None:
         lambda it: it.register("../x", Definition(repository="/a")),
         lambda it: it.register("x", Definition(repository="ext::sh -c id")),
         lambda it: it.register("x", Definition(repository="https://h/r")),
-        lambda it: it.set_property("shop", "a/b", "1"),
+        lambda it: it.set_property("shop", "a/b/c", "1"),
         lambda it: it.set_secret("shop", "", "1111"),
     ],
 )

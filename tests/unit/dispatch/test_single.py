@@ -11,10 +11,10 @@ from runner.backends.fake import FakeBackend, World, leftovers
 from runner.dispatch import single as dispatch
 from runner.dispatch.orders import Order
 from runner.dispatch.single import Local, LocalRun
-from runner.engine.backend import RunSpec, Source, SourceMode
 from runner.engine.events import Changed, Event, Notice
 from runner.engine.job import Keep
 from runner.engine.report import Report
+from runner.engine.specs import RunSpec, Source, SourceMode
 from runner.errors import EngineUnavailableError, ExitCode, InfrastructureError, JournalError
 from runner.plan.model import Plan, SecretUse
 from runner.plan.status import Status
@@ -22,7 +22,7 @@ from runner.settings import Settings
 from runner.store import instances, jsonl
 from runner.store.runs import RunFolder
 from tests.support.hooked import Fault, HookedBackend
-from tests.support.local import FakeSweep, fake_local, remnant
+from tests.support.local import FakeSweep, fake_local, remnant, showing_nothing
 from tests.support.plans import hanging, plan, stage, step, steps_only
 
 SECRET = "hunter2 is the word"
@@ -52,6 +52,10 @@ def _order(source: Path, *, plan: Plan | None = None, mode: SourceMode = SourceM
     return Order(plan=found, source=Source(path=source, mode=mode), **fields)  # type: ignore[arg-type]  # of Order
 
 
+def _run(place: Local, order: Order) -> LocalRun:
+    return LocalRun(place, order, showing_nothing)
+
+
 def _drive(run: LocalRun) -> tuple[Report, list[Event]]:
     events: list[Event] = []
     return run.drive(events.append), events
@@ -66,7 +70,7 @@ def _notices(events: list[Event]) -> list[str]:
 
 
 def test_a_run_ends_with_its_report_and_leaves_its_plan_journal_and_logs(place: Local, source: Path) -> None:
-    run = LocalRun(place, _order(source))
+    run = _run(place, _order(source))
 
     document, events = _drive(run)
 
@@ -83,7 +87,7 @@ def test_the_run_is_driven_on_the_backend_of_the_place_and_leaves_nothing_there(
 ) -> None:
     world = World(scale=0.02)
     with fake_local(tmp_path / "state", FakeBackend(world)) as place:
-        run = LocalRun(place, _order(source))
+        run = _run(place, _order(source))
         _drive(run)
 
     assert sum(world.starts.values()) == 1
@@ -91,7 +95,7 @@ def test_the_run_is_driven_on_the_backend_of_the_place_and_leaves_nothing_there(
 
 
 def test_a_run_that_is_cancelled_before_it_begins_starts_nothing(place: Local, source: Path) -> None:
-    run = LocalRun(place, _order(source))
+    run = _run(place, _order(source))
 
     before = run.cancelled
     run.cancel()
@@ -104,7 +108,7 @@ def test_a_run_that_is_cancelled_before_it_begins_starts_nothing(place: Local, s
 
 @pytest.mark.parametrize("force", [False, True])
 def test_a_run_can_be_cancelled_while_it_goes(place: Local, source: Path, *, force: bool) -> None:
-    run = LocalRun(place, _order(source, plan=steps_only(hanging("a"))))
+    run = _run(place, _order(source, plan=steps_only(hanging("a"))))
 
     def observe(event: Event) -> None:
         if isinstance(event, Changed) and event.entry.address.step and event.entry.status is Status.RUNNING:
@@ -119,7 +123,7 @@ def test_a_secret_is_masked_in_logs_by_its_value_its_lines_and_its_encodings(pla
     secret = "first line\nsecond line"
     printed = ["first line", "the second line is", "Zmlyc3QgbGluZQpzZWNvbmQgbGluZQ==", "first%20line%0Asecond%20line"]
     steps = [step(str(number), text=text) for number, text in enumerate(printed)]
-    run = LocalRun(place, _order(source, plan=steps_only(*steps), secrets={"key": secret}))
+    run = _run(place, _order(source, plan=steps_only(*steps), secrets={"key": secret}))
 
     _drive(run)
 
@@ -129,7 +133,7 @@ def test_a_secret_is_masked_in_logs_by_its_value_its_lines_and_its_encodings(pla
 
 def test_a_secret_in_a_reason_is_masked_in_journal_events_and_report(place: Local, source: Path) -> None:
     broken = step("a", fake={"FAKE_START_ERROR": f"the engine said: {SECRET}"})
-    run = LocalRun(place, _order(source, plan=plan(stage("s", broken)), secrets={"key": SECRET}))
+    run = _run(place, _order(source, plan=plan(stage("s", broken)), secrets={"key": SECRET}))
 
     document, events = _drive(run)
 
@@ -148,7 +152,7 @@ def test_a_secret_in_a_notice_is_masked(tmp_path: Path, source: Path, sweep: Fak
 
     sweep.error = InfrastructureError(f"it also said: {SECRET}")
     with fake_local(tmp_path / "state", Stubborn(World(scale=0.02))) as place:
-        _, events = _drive(LocalRun(place, _order(source, secrets={"key": SECRET})))
+        _, events = _drive(_run(place, _order(source, secrets={"key": SECRET})))
 
     assert sorted(_notices(events)) == [
         "could not remove what dead runs left: it also said: ***",
@@ -158,7 +162,7 @@ def test_a_secret_in_a_notice_is_masked(tmp_path: Path, source: Path, sweep: Fak
 
 def test_a_secret_that_is_not_utf_8_is_masked(place: Local, source: Path) -> None:
     secret = os.fsdecode(b"caf\xe9 au lait")
-    run = LocalRun(place, _order(source, secrets={"key": secret}))
+    run = _run(place, _order(source, secrets={"key": secret}))
 
     assert run.unmasked == ()
     run.logs.open("x").write(1, b"a caf\xe9 au lait\n")
@@ -166,14 +170,14 @@ def test_a_secret_that_is_not_utf_8_is_masked(place: Local, source: Path) -> Non
 
 
 def test_secrets_that_are_too_short_to_be_masked_are_named(place: Local, source: Path) -> None:
-    run = LocalRun(place, _order(source, secrets={"pin": "123", "none": "", "long": SECRET}))
+    run = _run(place, _order(source, secrets={"pin": "123", "none": "", "long": SECRET}))
 
     assert run.unmasked == ("pin",)
 
 
 def test_secrets_reach_the_steps(place: Local, source: Path) -> None:
     asking = step("a", secrets=(SecretUse(source="code", target="FAKE_EXIT"),))
-    run = LocalRun(place, _order(source, plan=steps_only(asking), secrets={"code": "7"}))
+    run = _run(place, _order(source, plan=steps_only(asking), secrets={"code": "7"}))
 
     document, _ = _drive(run)
 
@@ -182,7 +186,7 @@ def test_secrets_reach_the_steps(place: Local, source: Path) -> None:
 
 def test_origins_are_a_stage_in_all_that_is_driven_stored_and_reported(place: Local, source: Path) -> None:
     of = plan(stage("s", step("a")), origins=(step("vault"),))
-    run = LocalRun(place, _order(source, plan=of))
+    run = _run(place, _order(source, plan=of))
 
     document, _ = _drive(run)
 
@@ -194,7 +198,7 @@ def test_origins_are_a_stage_in_all_that_is_driven_stored_and_reported(place: Lo
 
 def test_an_output_that_is_to_be_masked_is_masked_in_the_logs_of_later_steps(place: Local, source: Path) -> None:
     steps = (step("a", fake={"FAKE_MASKED_OUTPUT": f"KEY={SECRET}"}), step("b", text=f"it is {SECRET}"))
-    run = LocalRun(place, _order(source, plan=plan(stage("s", *steps), outputs="/outputs")))
+    run = _run(place, _order(source, plan=plan(stage("s", *steps), outputs="/outputs")))
 
     _drive(run)
 
@@ -205,7 +209,7 @@ def test_an_output_that_is_to_be_masked_is_masked_in_the_logs_of_later_steps(pla
 
 def test_artifacts_are_kept_where_they_are_wanted(place: Local, source: Path, tmp_path: Path) -> None:
     leaving = step("a", fake={"FAKE_FILES": "out/a.xml"}, artifacts=("*.xml",))
-    run = LocalRun(place, _order(source, plan=steps_only(leaving), artifacts=tmp_path / "kept"))
+    run = _run(place, _order(source, plan=steps_only(leaving), artifacts=tmp_path / "kept"))
 
     _, events = _drive(run)
 
@@ -215,7 +219,7 @@ def test_artifacts_are_kept_where_they_are_wanted(place: Local, source: Path, tm
 
 def test_artifacts_are_kept_with_the_run_unless_they_are_wanted_elsewhere(place: Local, source: Path) -> None:
     leaving = step("a", fake={"FAKE_FILES": "out/a.xml"}, artifacts=("*.xml",))
-    run = LocalRun(place, _order(source, plan=steps_only(leaving)))
+    run = _run(place, _order(source, plan=steps_only(leaving)))
 
     _, events = _drive(run)
 
@@ -226,7 +230,7 @@ def test_artifacts_are_kept_with_the_run_unless_they_are_wanted_elsewhere(place:
 
 def test_whoever_wants_to_look_around_is_called_where_a_step_fails(place: Local, source: Path) -> None:
     seen: list[str] = []
-    run = LocalRun(place, _order(source, plan=steps_only(step("a", 3))))
+    run = _run(place, _order(source, plan=steps_only(step("a", 3))))
 
     run.drive(lambda _: None, lambda spec, _: seen.append(spec.address.path))
 
@@ -242,7 +246,7 @@ def test_what_dead_runs_left_is_removed_beside_the_run_and_told(place: Local, so
     ]
     sweep.stuck = {"stuck"}
 
-    _, events = _drive(LocalRun(place, _order(source)))
+    _, events = _drive(_run(place, _order(source)))
 
     assert sweep.there == [stuck]
     assert _notices(events) == [
@@ -254,7 +258,7 @@ def test_what_dead_runs_left_is_removed_beside_the_run_and_told(place: Local, so
 def test_a_sweep_that_the_engine_refuses_does_not_fail_the_run(place: Local, source: Path, sweep: FakeSweep) -> None:
     sweep.error = InfrastructureError("not now")
 
-    document, events = _drive(LocalRun(place, _order(source)))
+    document, events = _drive(_run(place, _order(source)))
 
     assert document["run"]["status"] == "success"
     assert _notices(events) == ["could not remove what dead runs left: not now"]
@@ -264,11 +268,11 @@ def test_an_error_of_our_own_in_the_sweep_is_not_swallowed(place: Local, source:
     sweep.error = ZeroDivisionError("ours")
 
     with pytest.raises(ZeroDivisionError, match="ours"):
-        LocalRun(place, _order(source)).drive(lambda _: None)
+        _run(place, _order(source)).drive(lambda _: None)
 
 
 def test_a_run_that_keeps_its_volumes_notes_it_before_it_begins(place: Local, source: Path) -> None:
-    run = LocalRun(place, _order(source, keep=Keep.ALWAYS))
+    run = _run(place, _order(source, keep=Keep.ALWAYS))
     assert not instances.keeps(place.instance.lock)
     kept: list[bool] = []
 
@@ -294,7 +298,7 @@ def _editing(run: LocalRun, source: Path, names: list[str]) -> list[str]:
 def test_that_the_source_was_edited_during_the_run_is_told(place: Local, source: Path) -> None:
     slow = steps_only(step("a", seconds=10))
 
-    assert _editing(LocalRun(place, _order(source, plan=slow)), source, ["file"]) == [
+    assert _editing(_run(place, _order(source, plan=slow)), source, ["file"]) == [
         "files of the source changed during the run, so steps may have seen either version: file"
     ]
 
@@ -302,7 +306,7 @@ def test_that_the_source_was_edited_during_the_run_is_told(place: Local, source:
 def test_of_many_edited_files_five_are_named(place: Local, source: Path) -> None:
     slow = steps_only(step("a", seconds=10))
 
-    (told,) = _editing(LocalRun(place, _order(source, plan=slow)), source, list("abcdefg"))
+    (told,) = _editing(_run(place, _order(source, plan=slow)), source, list("abcdefg"))
 
     assert told.endswith(": a, b, c, d, e and 2 more")
 
@@ -311,11 +315,11 @@ def test_of_many_edited_files_five_are_named(place: Local, source: Path) -> None
 def test_where_steps_do_not_stand_on_the_source_edits_are_nobodys_business(
     place: Local, source: Path, mode: SourceMode
 ) -> None:
-    assert _editing(LocalRun(place, _order(source, mode=mode)), source, ["file"]) == []
+    assert _editing(_run(place, _order(source, mode=mode)), source, ["file"]) == []
 
 
 def test_an_untouched_source_is_not_mentioned(place: Local, source: Path) -> None:
-    _, events = _drive(LocalRun(place, _order(source)))
+    _, events = _drive(_run(place, _order(source)))
 
     assert _notices(events) == []
 
@@ -357,7 +361,7 @@ def test_a_run_whose_journal_cannot_be_written_is_an_error_and_nothing_of_it_is_
     with fake_local(tmp_path / "state", FakeBackend(world)) as place:
         _fill_up(monkeypatch, lines)
         with pytest.raises(JournalError, match="No space left on device") as caught:
-            LocalRun(place, _order(source, plan=of)).drive(lambda _: None)
+            _run(place, _order(source, plan=of)).drive(lambda _: None)
 
     assert caught.value.exit_code is ExitCode.INFRASTRUCTURE
     assert leftovers(world) == ()
@@ -372,6 +376,6 @@ def test_what_cannot_be_removed_of_a_run_whose_journal_cannot_be_written_is_told
     with fake_local(tmp_path / "state", backend) as place:
         _fill_up(monkeypatch, 4)
         with pytest.raises(JournalError):
-            LocalRun(place, _order(source)).drive(events.append)
+            _run(place, _order(source)).drive(events.append)
 
     assert _notices(events) == ["not everything could be removed: no engine answers"]

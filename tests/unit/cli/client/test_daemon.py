@@ -16,6 +16,7 @@ from runner.plan.trigger import Trigger
 from tests.support.api_stand import Stand, answer, pipeline, standing, submitted, summary, text
 from tests.support.faces import RUN
 from tests.support.remote import PLAN, report
+from tests.support.services import HOOK
 
 SUBMISSION = Submission(
     inline=Inline(text="steps: []", repository=Repository(url="u", commit="c"), trigger=Trigger(ref="refs/heads/main")),
@@ -66,7 +67,23 @@ def test_the_last_run_is_the_newest(stand: Stand, daemon: Daemon) -> None:
     stand.on("GET /runs", answer({"runs": [codec.encode(summary("b"))]}))
 
     assert (daemon.named("last"), daemon.named("a")) == ("b", "a")
-    assert [asked.query for asked in stand.asked] == [{"limit": "1"}]
+    assert [asked.query for asked in stand.asked] == [{"limit": "50"}]
+
+
+def test_the_last_run_is_one_that_somebody_asked_for_rather_than_an_async_stage_of_it(
+    stand: Stand, daemon: Daemon
+) -> None:
+    runs = [summary("c", child="scan"), summary("b"), summary("a")]
+    stand.on("GET /runs", answer({"runs": [codec.encode(run) for run in runs]}))
+
+    assert daemon.named("last") == "b"
+
+
+def test_where_there_are_only_async_stages_the_last_run_is_the_newest_of_them(stand: Stand, daemon: Daemon) -> None:
+    runs = [summary("c", child="scan"), summary("b", child="scan")]
+    stand.on("GET /runs", answer({"runs": [codec.encode(run) for run in runs]}))
+
+    assert daemon.named("last") == "c"
 
 
 def test_there_is_no_last_run_before_the_first(stand: Stand, daemon: Daemon) -> None:
@@ -101,20 +118,40 @@ def test_pipelines_are_read(stand: Stand, daemon: Daemon) -> None:
     assert daemon.pipeline("team/web") == pipelines[1]
 
 
+def test_hooks_are_read_and_their_tokens_changed(stand: Stand, daemon: Daemon) -> None:
+    for request in ("GET /hooks", "GET /pipelines/org/shop/hooks"):
+        stand.on(request, answer({"hooks": [codec.encode(HOOK)]}))
+    stand.on("POST /pipelines/org/shop/hooks/rotate", answer({"token": "new"}))
+
+    assert daemon.hooks() == daemon.hooks("org/shop") == (HOOK,)
+    assert daemon.rotate_hook("org/shop", "mine") == daemon.rotate_hook("org/shop") == "new"
+    assert stand.bodies("POST /pipelines/org/shop/hooks/rotate") == [{"token": "mine"}, {"token": ""}]
+
+
 DEFINITION = Definition(repository="https://example.org/shop.git", facts=Facts(branch="main"))
 
 
 @pytest.mark.parametrize(
     ("call", "request_line", "body"),
     [
-        (lambda daemon: daemon.cancel(RUN, force=False), f"POST /runs/{RUN}/cancel", {"force": False}),
-        (lambda daemon: daemon.cancel(RUN, force=True), f"POST /runs/{RUN}/cancel", {"force": True}),
+        (
+            lambda daemon: daemon.cancel(RUN, force=False),
+            f"POST /runs/{RUN}/cancel",
+            {"force": False, "children": False},
+        ),
+        (
+            lambda daemon: daemon.cancel(RUN, force=True, children=True),
+            f"POST /runs/{RUN}/cancel",
+            {"force": True, "children": True},
+        ),
         (lambda daemon: daemon.register("a/b", DEFINITION), "PUT /pipelines/a/b", codec.encode(DEFINITION)),
         (lambda daemon: daemon.forget("a/b"), "DELETE /pipelines/a/b", None),
         (lambda daemon: daemon.set_property("p", "k", "v\n"), "PUT /pipelines/p/properties/k", {"value": "v\n"}),
         (lambda daemon: daemon.remove_property("p", "k?"), "DELETE /pipelines/p/properties/k?", None),
         (lambda daemon: daemon.set_secret("p", "k", "s"), "PUT /pipelines/p/secrets/k", {"value": "s"}),
         (lambda daemon: daemon.remove_secret("p", "k"), "DELETE /pipelines/p/secrets/k", None),
+        (lambda daemon: daemon.set_parameter("p", "k", "v"), "PUT /pipelines/p/hooks/parameters/k", {"value": "v"}),
+        (lambda daemon: daemon.remove_parameter("p", "k"), "DELETE /pipelines/p/hooks/parameters/k", None),
     ],
 )
 def test_what_is_to_be_changed_is_asked_for(

@@ -12,9 +12,9 @@ from runner.cli.client.events import Subscription
 from runner.dispatch.feed import Item
 from runner.engine.events import Notice
 from runner.errors import DaemonUnavailableError, InfrastructureError, NotFoundError
-from tests.support.api_stand import ALIVE, CUT, END, Stand, broken, event, events, failure, standing
+from tests.support.api_stand import ALIVE, CUT, END, Stand, broken, end, event, events, failure, standing
 from tests.support.faces import RUN
-from tests.support.remote import STORY
+from tests.support.remote import PLAN, STORY, report
 
 EVENTS = f"GET /runs/{RUN}/events"
 GONE, BACK = Notice("the daemon has gone; it is waited for up to 60 s"), Notice("the daemon is back")
@@ -23,6 +23,7 @@ GONE, BACK = Notice("the daemon has gone; it is waited for up to 60 s"), Notice(
 @pytest.fixture
 def stand(tmp_path: Path) -> Iterator[Stand]:
     with standing(tmp_path / "runner.sock") as found:
+        found.has(RUN, plan=PLAN, report=report("failure"))
         yield found
 
 
@@ -47,7 +48,7 @@ def test_items_are_given_up_to_the_end(stand: Stand, tmp_path: Path) -> None:
     subscription = _subscription(tmp_path)
 
     assert list(subscription.items()) == list(STORY)
-    assert subscription.ended
+    assert subscription.report == report("failure")
 
 
 def test_items_come_when_they_happen(stand: Stand, tmp_path: Path) -> None:
@@ -68,6 +69,26 @@ def test_wherever_a_stream_breaks_it_goes_on_without_a_loss(stand: Stand, tmp_pa
     stand.on(EVENTS, events(*STORY[:4], *([cut] if cut else []), *end), events(*STORY, END))
 
     assert list(_subscription(tmp_path).items()) == [*STORY[:4], GONE, BACK, *STORY[4:]]
+
+
+@pytest.mark.parametrize("told", [1, 11, 20, -2, -1])
+def test_an_end_that_breaks_is_no_end(stand: Stand, tmp_path: Path, told: int) -> None:
+    stand.on(EVENTS, events(*STORY, end(report("success"))[:told], CUT), events(*STORY, END))
+    subscription = _subscription(tmp_path)
+
+    items = list(subscription.items())
+
+    assert [item for item in items if item not in (GONE, BACK)] == list(STORY)
+    assert subscription.report == report("success" if told == -1 else "failure")
+
+
+def test_an_end_without_a_report_is_of_another_daemon(stand: Stand, tmp_path: Path) -> None:
+    stand.on(EVENTS, events(*STORY, b"event: end\ndata: {}\n\n"))
+
+    with pytest.raises(InfrastructureError, match="an end without a report") as raised:
+        list(_subscription(tmp_path).items())
+
+    assert "are its version" in raised.value.hint
 
 
 def test_a_daemon_that_dies_again_and_again_is_heard_all_the_same(stand: Stand, tmp_path: Path) -> None:
@@ -130,7 +151,7 @@ def test_a_stop_before_the_beginning_is_the_end(stand: Stand, tmp_path: Path) ->
     subscription.stop()
 
     assert list(subscription.items()) == []
-    assert not subscription.ended
+    assert subscription.report is None
 
 
 def test_it_is_known_when_there_is_no_daemon(stand: Stand, tmp_path: Path) -> None:

@@ -59,6 +59,16 @@ def test_a_run_looks_as_if_exec_had_run_it(remote: Remote) -> None:
     assert remote.err == ""
 
 
+@pytest.mark.parametrize("arguments", [(), ("build",), ("--output", "json")], ids=" ".join)
+def test_a_daemon_that_goes_when_it_has_told_the_end_is_not_missed(remote: Remote, arguments: tuple[str, ...]) -> None:
+    _has(remote, events(*STORY, END, (remote.data / "runner.sock").unlink), status="failure")
+
+    assert remote.call("logs", "-f", RUN, *arguments) == 1
+
+    assert [str(asked) for asked in remote.stand.asked][-1] == EVENTS
+    assert remote.err.count("note: ") == 0
+
+
 @pytest.mark.parametrize(
     ("status", "code"), [("success", 0), ("failure", 1), ("error", 3), ("timeout", 5), ("cancelled", 130), ("lost", 3)]
 )

@@ -45,7 +45,10 @@ def test_a_wish_is_told_to_the_daemon(stand: Stand, canceller: Canceller) -> Non
     stand.until(CANCEL, 2)
     canceller.close()
 
-    assert stand.bodies(CANCEL) == [{"force": False}, {"force": True}]
+    assert stand.bodies(CANCEL) == [
+        {"force": False, "children": False},
+        {"force": True, "children": False},
+    ]
 
 
 def test_whoever_asks_does_not_wait(stand: Stand, canceller: Canceller) -> None:
@@ -67,7 +70,7 @@ def test_a_daemon_that_is_away_is_told_when_it_is_back(tmp_path: Path, canceller
         stand.until(CANCEL)
         canceller.close()
 
-    assert stand.bodies(CANCEL) == [{"force": True}]
+    assert stand.bodies(CANCEL) == [{"force": True, "children": False}]
 
 
 def test_without_a_daemon_it_can_end_all_the_same(canceller: Canceller) -> None:
