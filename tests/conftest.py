@@ -1,4 +1,4 @@
-"""Cases that are marked ``sampled`` run in turns: see ``tests.support.sampling``."""
+"""Marks of tests. Cases that are ``sampled`` run in turns: see ``tests.support.sampling``."""
 
 import os
 import random
@@ -18,7 +18,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Make the marks known."""
+    config.addinivalue_line("markers", "alone: it measures the machine, or minds what others have on the engine")
     config.addinivalue_line("markers", f"{MARK}: one of many cases, of which each run takes a third (--all: each)")
 
 

@@ -14,10 +14,11 @@ from runner.dispatch.orders import Order, StoredOrder
 from runner.dispatch.trees import Trees
 from runner.engine.backend import Backend
 from runner.engine.children import Child
-from runner.engine.events import Changed, Observer
+from runner.engine.events import Changed, Notice, Observer
 from runner.engine.job import Keep, Task
 from runner.engine.report import ChildReport
 from runner.engine.run import default_parallel
+from runner.engine.specs import RunSpec
 from runner.engine.state import RunState
 from runner.errors import InfrastructureError, RunnerError, UnwantedError
 from runner.naming import Instance
@@ -102,13 +103,26 @@ class Member:
         )
 
     def _conclude(self, outcome: Status, reason: str, observer: Observer) -> None:
-        journal = self._folder.journal
-        writer = journal.take()
-        for entry in endings(RunState(self.id, self.plan, journal.read()), outcome, reason):
-            writer.append(entry)
-            observer(Changed(entry))
+        """Write the end of one that its driver has left; where not even that can be, it is told."""
         self.status = outcome
+        if self._drive is not None:
+            self._remove(observer)
+        journal = self._folder.journal
+        try:
+            writer = journal.take()
+            for entry in endings(RunState(self.id, self.plan, journal.read()), outcome, reason):
+                writer.append(entry)
+                observer(Changed(entry))
+        except RunnerError as error:
+            observer(Notice(f"the end of run {self.id} cannot be written: {error.explained}"))
         self.logs.close()
+
+    def _remove(self, observer: Observer) -> None:
+        spec = RunSpec(id=self.id, home=self.plan.home, workdir=self.plan.workdir)
+        try:
+            self._family.means.backend.close_run(spec, keep=False)
+        except InfrastructureError as error:
+            observer(Notice(f"not everything of run {self.id} could be removed: {error.message}"))
 
 
 Showing = Callable[[Member], AbstractContextManager[Observer]]

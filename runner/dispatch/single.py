@@ -103,12 +103,16 @@ class LocalRun(Drive):
         source = self._wish.source
         watch = _Watch(source.path, self._wish.export) if source and source.mode is SourceMode.LAYER else None
         sweeping = Task("sweep", lambda: self._sweep(tell))
+        document: Report | None = None
         try:
             document = super().drive(observer, on_failure)
         except JournalError:
             self._remove(tell)
             raise
         finally:
+            if document is None:
+                self.family.cancel()
+                self.family.wait()
             sweeping.finish()
         if watch is not None and (text := watch.edited()):
             tell(text)

@@ -237,6 +237,7 @@ class Driver:
 
     def _services(self) -> list[Service]:
         """Return the services that have not ended in an earlier life."""
+
         def ended(service: Service) -> bool:
             return self._ledger.standing(Address(self._job.id, SERVICES, service.name)).status.ended
 

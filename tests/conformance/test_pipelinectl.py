@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from docker import APIClient
 
-from runner.engine.backend import Source
+from runner.engine.specs import Source
 from tests.support.attempts import BUSYBOX, DEBIAN
 from tests.support.pipelinectl import Case, Outcome, lay_out, outcomes, read
 from tests.support.pipelinectl_stand import ROOT, USER, Stand, Step, image_of, stand_with

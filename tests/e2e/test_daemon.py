@@ -6,6 +6,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from docker import APIClient
 
 from runner.naming import LABEL_ROLE, LABEL_RUN
@@ -113,6 +114,7 @@ def test_a_container_goes_on_while_the_daemon_is_upgraded(place: Place) -> None:
     _clean(place)
 
 
+@pytest.mark.alone
 def test_daemons_and_exec_on_one_engine_never_touch_what_is_not_theirs(place: Place) -> None:
     place.write(SLOW)
     first, second = _daemon(place, "a"), _daemon(place, "b")

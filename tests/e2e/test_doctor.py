@@ -5,8 +5,12 @@ import os
 import socket
 import subprocess
 
+import pytest
+
 from runner.errors import ExitCode
 from tests.support.cli import Finished, Place
+
+pytestmark = pytest.mark.alone
 
 NEEDED = ("engine", "init", "log drivers", "sandbox image", "source", "workspaces")
 TOLD = ("users", "clock", "restarts", "limits", "engine's disk", "reclaimable", "subnets", "access", "walls", "rights")

@@ -5,8 +5,12 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from runner.errors import ExitCode
 from tests.support.cli import PATIENCE, Place, Running
+
+pytestmark = pytest.mark.alone
 
 COUNT = 1_000_000
 WIDE = ["seq", "-f", "%099.0f", str(COUNT)]

@@ -5,8 +5,12 @@ import signal
 import socket
 import subprocess
 
+import pytest
+
 from runner.errors import ExitCode
 from tests.support.cli import Place, Running, place_in
+
+pytestmark = pytest.mark.alone
 
 LONG = """\
 version: "1"

@@ -9,7 +9,7 @@ import pytest
 from runner import naming
 from runner.backends.docker import artifacts
 from runner.backends.docker.helper import ROLE, Helpers
-from runner.engine.backend import SourceMode
+from runner.engine.specs import SourceMode
 from runner.errors import UnwantedError, WorkspaceError
 from runner.plan.model import Workspace
 from tests.support.workspaces import WORKDIR, Bench, bench

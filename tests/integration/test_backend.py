@@ -3,7 +3,7 @@ import pytest
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Sweep
-from runner.engine.backend import RunSpec
+from runner.engine.specs import RunSpec
 from runner.naming import Instance, new_run_id
 from runner.settings import DockerSettings
 

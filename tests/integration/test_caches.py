@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from runner.backends.docker.sweep import Sweep
-from runner.engine.backend import Release, Signal
+from runner.engine.backend import Signal
+from runner.engine.specs import Release
 from runner.naming import Address
 from runner.plan.model import Cache, Step
 from tests.support.attempts import wait_for

@@ -8,7 +8,8 @@ import pytest
 from runner import naming
 from runner.backends.docker.hostconfig import Own
 from runner.backends.docker.inspection import inspect, remove
-from runner.engine.backend import Ending, Phase, Release, Signal
+from runner.engine.backend import Ending, Phase, Signal
+from runner.engine.specs import Release
 from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address
 from tests.support.attempts import BUSYBOX, Recorder, Stand, build_images, wait_for

@@ -17,10 +17,11 @@ from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.client import Engine
 from runner.backends.docker.patient import PatientBackend
 from runner.backends.docker.sweep import Sweep
-from runner.engine.backend import Ending, Phase, Release, RunSpec, StageSpec, StepSpec
+from runner.engine.backend import Ending, Phase
 from runner.engine.job import Job, Task
 from runner.engine.journal import Memory
 from runner.engine.run import Driver
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.engine.state import RunState, Standing
 from runner.naming import Address, Instance, new_run_id
 from runner.plan.model import OnLost, Plan, Service, Step
@@ -284,6 +285,7 @@ def test_what_an_engine_ended_while_nobody_drove_is_lost_and_what_a_person_kille
     assert place.left() == []
 
 
+@pytest.mark.alone
 def test_under_an_engine_that_restores_its_containers_steps_go_on_and_the_log_says_what_it_lacks(
     restoring: Place,
 ) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from runner.backends.docker import gate
-from runner.engine.backend import Ending, Phase, Release, Signal
+from runner.engine.backend import Ending, Phase, Signal
+from runner.engine.specs import Release
 from runner.errors import InfrastructureError
 from tests.support.attempts import BUSYBOX, DEBIAN, Recorder, Stand, build_images, wait_for
 

@@ -43,6 +43,7 @@ def _built() -> None:
     output_of(BUILD_IMAGES)
 
 
+@pytest.mark.alone
 def test_images_that_are_there_are_found_in_half_a_second_and_stay() -> None:
     before = [image_id(reference) for reference in REFERENCES]
     seconds = []

@@ -13,7 +13,7 @@ from docker.errors import APIError
 from runner import naming
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.sweep import Sweep
-from runner.engine.backend import Release, RunSpec, Source, StageSpec, StepSpec
+from runner.engine.specs import Release, RunSpec, Source, StageSpec, StepSpec
 from runner.errors import InfrastructureError, WorkspaceError
 from runner.naming import Address, new_run_id
 from runner.plan.model import Workspace

@@ -11,7 +11,7 @@ import pytest
 
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.outputs import LIMITS
-from runner.engine.backend import Release, RunSpec, Source, SourceMode, StageSpec, StepSpec
+from runner.engine.specs import Release, RunSpec, Source, SourceMode, StageSpec, StepSpec
 from runner.errors import InfrastructureError
 from runner.naming import Address, new_run_id, volume
 from runner.plan.model import Workspace

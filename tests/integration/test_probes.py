@@ -9,7 +9,8 @@ import pytest
 from runner import naming
 from runner.backends.docker import probes
 from runner.backends.docker.client import Engine
-from runner.engine.backend import Readiness, Release, StepSpec
+from runner.engine.backend import Readiness
+from runner.engine.specs import Release, StepSpec
 from runner.naming import SERVICES, Address
 from runner.plan.model import Ready
 from tests.support.attempts import wait_for

@@ -10,8 +10,9 @@ from runner.backends.docker import mounts
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.boxes import ROLE
 from runner.backends.docker.sweep import Sweep
-from runner.engine.backend import Ending, RunSpec
+from runner.engine.backend import Ending
 from runner.engine.job import Task
+from runner.engine.specs import RunSpec
 from runner.errors import InfrastructureError
 from runner.naming import Address, new_run_id, shim_volume
 from runner.pipelinectl import bundle

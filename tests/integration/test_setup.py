@@ -12,6 +12,8 @@ import pytest
 from tests.support.private_engine import ENSURE_DOCKER, PrivateEngine, private_engine, run
 from tests.support.scripts import SCRIPTS
 
+pytestmark = pytest.mark.alone
+
 NOBODY = 65534
 ENSURE_PACKAGES = SCRIPTS / "ensure-packages"
 

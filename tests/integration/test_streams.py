@@ -48,6 +48,7 @@ def cut(stand: Stand, recorder: Recorder) -> None:
         attempt.connection.shut()
 
 
+@pytest.mark.alone
 def test_a_hundred_megabytes_arrive_whole_fast_and_without_memory(stand: Stand) -> None:
     block = f"{LINE}\n" * 10_000
     spec = stand.step(f"yes {LINE} | head -n 10000 >/tmp/block", "for i in $(seq 100); do cat /tmp/block; done")

@@ -11,7 +11,7 @@ import pytest
 
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.values import LIMITS
-from runner.engine.backend import RunSpec, StageSpec
+from runner.engine.specs import RunSpec, StageSpec
 from runner.errors import InfrastructureError
 from runner.naming import ORIGINS, SERVICES, Address, new_run_id, volume
 from runner.pipelinectl.values import Store

@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from runner.engine.backend import SourceMode
+from runner.engine.specs import SourceMode
 from runner.naming import ORIGINS
 from runner.plan.model import Workspace
 from tests.support.workspaces import WAYS, WORKDIR, Bench, bench, workspaces

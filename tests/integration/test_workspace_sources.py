@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.engine.backend import SourceMode
+from runner.engine.specs import SourceMode
 from runner.errors import WorkspaceError
 from tests.support.workspaces import DEBIAN, SANDBOX, WAYS, WORKDIR, bench, photos
 

@@ -18,7 +18,7 @@ ENVIRONMENT = {"RUNNER_GIT_PROTOCOLS": "file,https"}
 
 _INVALID = 2
 _CHILD = "child:"
-_LISTED = re.compile(r"(?:note: )?async stage (?P<name>[^ :]+): run [0-9a-f]{8}\b.*")
+_LISTED = re.compile(r"(?:note: )?async stage (?P<name>[^ :]+): .*\b[0-9a-f]{8}\b.*")
 _STAMP = re.compile(r"(?P<time>\S+Z) (?P<line>.*)")
 _ENDED = re.compile(r"(?:child:)?run (?P<run>[0-9a-f]{8}): \w+ in .*")
 
