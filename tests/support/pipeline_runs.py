@@ -17,10 +17,10 @@ ENVIRONMENT = {"RUNNER_GIT_PROTOCOLS": "file,https"}
 """The repositories of a case are addresses of files."""
 
 _INVALID = 2
-_CHILD = "child:"
+_CHILD = re.compile(r"child(#\d+)?:")
 _LISTED = re.compile(r"(?:note: )?async stage (?P<name>[^ :]+): .*\b[0-9a-f]{8}\b.*")
 _STAMP = re.compile(r"(?P<time>\S+Z) (?P<line>.*)")
-_ENDED = re.compile(r"(?:child:)?run (?P<run>[0-9a-f]{8}): \w+ in .*")
+_ENDED = re.compile(r"(?:child(?:#\d+)?:)?run (?P<run>[0-9a-f]{8}): \w+ in .*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +152,7 @@ def _printed(lines: Iterable[str]) -> dict[str, list[str]]:
     """Return what the steps of a run have printed, by ``stage/step``; those of its async stages do not count."""
     found: dict[str, list[str]] = {}
     for path, separator, line in (line.partition(" | ") for line in lines):
-        if separator and not path.startswith(_CHILD):
+        if separator and not _CHILD.match(path):
             found.setdefault(path, []).append(line)
     return found
 
