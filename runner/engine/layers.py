@@ -3,7 +3,7 @@
 from runner.engine.specs import StageSpec
 from runner.engine.start import depends
 from runner.engine.state import RunState
-from runner.naming import Address
+from runner.naming import ORIGINS, Address
 from runner.plan import graph
 from runner.plan.model import Workspace
 
@@ -27,8 +27,11 @@ def layers_of(state: RunState, stage: str) -> tuple[Address, ...]:
     """Return the last rounds of all stages that a stage needs, through others too, lowest layer first.
 
     The order is topological, ties by the order of the file. A stage that never had a workspace, because no step of it
-    ran or because it wants none, has no layer. That of a stage which another run has done is a layer of that run.
+    ran or because it wants none, has no layer. That of a stage which another run has done is a layer of that run. A
+    stage that wants a fresh tree sees only what the steps have left that fetch secrets.
     """
+    if state.plan.stage(stage).workspace is Workspace.FRESH:
+        return _opened(state, {ORIGINS})
     needs = {other.name: other.needs for other in state.plan.stages}
     return _opened(state, set(graph.transitive_needs(needs, stage)))
 

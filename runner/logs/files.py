@@ -93,6 +93,11 @@ class StepLog:
             self._append(stream, redactor.feed(data[kept:] if kept else data))
             self._refuse(redactor)
 
+    @property
+    def ends_a_line(self) -> bool:
+        """Whether a line has come to its end of which the file has only a part by now."""
+        return any(redactor.ends_a_line for redactor in self._redactors.values())
+
     def anew(self) -> None:
         """Take what follows as the output from its first byte on: what an earlier process kept is not kept twice."""
         with self._lock:

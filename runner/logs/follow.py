@@ -150,7 +150,8 @@ class Follower:
     def poll(self, *, partial: bool = False) -> Iterator[Block]:
         """Yield all lines that are there, in order of arrival over all logs; raises OSError when a file is gone.
 
-        A last line without its end comes when its log is closed, or at once with ``partial``.
+        A last line without its end comes when its log is closed, or at once with ``partial``; but not one that has its
+        end, which may still become part of a secret.
         """
         self._seen = self._book.changes.version
         self._take()
@@ -163,7 +164,8 @@ class Follower:
             if run.cursor.name in closed and run.cursor.position == ends[run.cursor.name]:
                 yield from run.cursor.rest()  # before the lines of what may have begun when this had ended
         for name, log in self._growing.items():
-            yield from self._ending(log, self._cursors[name], flush=partial or name in closed)
+            flush = name in closed or (partial and not log.ends_a_line)
+            yield from self._ending(log, self._cursors[name], flush=flush)
         for name in closed:
             del self._growing[name]
             self._cursors[name].close()

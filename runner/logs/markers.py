@@ -33,6 +33,11 @@ class Redactor:
         self._pieces = 0
         self.refused = False
 
+    @property
+    def ends_a_line(self) -> bool:
+        """Whether the end of a line is among what is held back: it is there, and nobody can see it yet."""
+        return b"\n" in self._held or self._masker.ends_a_line
+
     def feed(self, data: bytes) -> bytes:
         """Return what can be shown by now, as ``Masker.feed``; a value is held back until its line ends."""
         if self._held:

@@ -66,6 +66,11 @@ class Masker:
         self._mask = mask
         self._held = b""
 
+    @property
+    def ends_a_line(self) -> bool:
+        """Whether the end of a line is among what is held back."""
+        return b"\n" in self._held
+
     def feed(self, data: bytes) -> bytes:
         """Return what can be shown by now.
 

@@ -171,6 +171,7 @@ class Workspace(StrEnum):
     """What the steps of a stage share."""
 
     OWN = "own"  # a layer of its own over those of the stages it needs
+    FRESH = "fresh"  # a layer of its own over the source, whatever other stages have left
     SHARED = "shared"  # one for all stages that say so, as Vela has it
     NONE = "none"
 

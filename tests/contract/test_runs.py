@@ -558,6 +558,42 @@ def test_what_waits_runs_pauses_or_is_kept_or_stood_on_is_never_forgotten(runs: 
     assert runs.forget(beyond=0) == ("stood",)
 
 
+@pytest.mark.parametrize("going", [Status.PENDING, Status.RUNNING, Status.PAUSED])
+def test_a_child_whose_parent_goes_on_is_not_forgotten(runs: Runs, enter: Enter, going: Status) -> None:
+    """By its children the parent knows which requests it has met: without them it would start them again."""
+    runs.add(_new("p"))
+    if going is not Status.PENDING:
+        enter("p", *dict.fromkeys((Status.RUNNING, going)))
+    for name, parent in (("a", "p"), ("b", "p"), ("stranger", ""), ("orphan", "gone")):
+        runs.add(_new(name, parent=parent, child="check" if parent else ""))
+        enter(name, Status.SUCCESS)
+
+    assert runs.forget(beyond=0) == ("stranger", "orphan")
+    assert [child.id for child in runs.children("p")] == ["a", "b"]
+
+    enter("p", Status.SUCCESS)
+    assert runs.forget(beyond=0) == ("p", "a", "b")
+
+
+def test_a_rerun_of_a_child_stays_with_it_while_the_parent_goes_on(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("p"))
+    runs.add(_new("a", parent="p", child="check"))
+    runs.add(_new("again", parent="p", child="check", origin="a"))
+    for name in ("a", "again"):
+        enter(name, Status.FAILURE)
+
+    assert runs.forget(beyond=0) == ()
+
+
+def test_a_child_that_has_ended_is_forgotten_while_one_of_its_own_goes_on(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("a", parent="gone", child="check"))
+    runs.add(_new("deeper", parent="a", child="deeper"))
+    enter("a", Status.SUCCESS)
+
+    assert runs.forget(beyond=0) == ("a",)
+    assert runs.get("deeper").parent == "a"
+
+
 def test_a_status_that_is_no_word_of_ours_is_damage(runs: Runs, database: Database) -> None:
     runs.add(_new("a"))
     with database.writing() as connection:

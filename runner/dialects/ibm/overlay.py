@@ -15,11 +15,11 @@ from runner.dialects.ibm.drafts import (
     no_script,
     with_edge,
 )
-from runner.dialects.ibm.tasks import ASYNC, OWN_STEPS, RUN, TASK_PIPELINES, Task, TaskPipeline, task_names
+from runner.dialects.ibm.tasks import ASYNC, OWN_STEPS, RUN, TASK_PIPELINES, Task, TaskPipeline, owner_of, task_names
 from runner.dialects.ibm.work import Around, Work
 from runner.dialects.ibm.written import WrittenStep, WrittenTask
 from runner.plan.graph import Named
-from runner.plan.model import Pruned, Stage
+from runner.plan.model import Pruned, Stage, Workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class _Overlay:
             why = "it does not run at the end"
             findings.warning(written.named.place, f"the task {quoted(name)} is none of the end", "move it to 'tasks'")
         elif name not in task_names():
-            near, owner = findings.nearest(name, task_names()), self._owner(name)
+            near, owner = findings.nearest(name, task_names()), owner_of(name)
             hint = f"did you mean {near!r}?" if near else "it is ignored; a further one of a task has 'from'"
             hint = f"it is a step of {owner!r}" if owner else hint
             findings.warning(written.named.place, f"no pipeline has a task {quoted(name)}", hint)
@@ -157,14 +157,10 @@ class _Overlay:
         self._prune(written.named.name, name, "the task has no such step")
         if step.off:
             return
-        near, owner = findings.nearest(name, task.steps), self._owner(name)
+        near, owner = findings.nearest(name, task.steps), owner_of(name)
         hint = f"did you mean {near!r}?" if near else f"it has {', '.join(task.steps or OWN_STEPS)}"
         hint = f"it is one of {owner!r}" if owner else hint
         findings.warning(step.named.place, f"task {quoted(written.named.name)} has no step {quoted(name)}", hint)
-
-    def _owner(self, step: str) -> str:
-        """Return the task of the pipeline that has a step of exactly that name; empty when none has."""
-        return next((task.name for task in self._pipeline.every() if step in task.steps and step != RUN), "")
 
     def _work(self, step: WrittenStep, why: str) -> Work:
         skip = why or step.work.skip or why_not(step.condition, self._variables, self._context.findings)
@@ -211,4 +207,5 @@ def _stage(member: _Member, around: Around, pipeline: TaskPipeline) -> Stage:
         steps=tuple(steps),
         timeout=member.written.timeout,
         services=around.needed(member.works.values()),
+        workspace=Workspace.OWN if last else Workspace.FRESH,  # in v11 only the steps of one task share files
     )

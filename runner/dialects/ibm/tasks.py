@@ -110,3 +110,9 @@ TASK_PIPELINES: Final = {pipeline.kind: pipeline for pipeline in (_CI, _CD, _PR,
 def task_names() -> tuple[str, ...]:
     """Return every name that a task of a pipeline has in files."""
     return (ASYNC, *(name for pipeline in TASK_PIPELINES.values() for name in pipeline.names()))
+
+
+def owner_of(step: str) -> str:
+    """Return the task that has a step of exactly that name, in whichever pipeline; empty when none has."""
+    tasks = (task for pipeline in TASK_PIPELINES.values() for task in pipeline.every())
+    return next((task.name for task in tasks if step in task.steps and step != RUN), "")

@@ -155,6 +155,40 @@ def test_the_variables_say_which_run_and_stage_it_is() -> None:
     }
 
 
+def test_a_parameter_wins_over_a_secure_property_where_all_look() -> None:
+    trigger = Trigger(parameters={"key": "of the trigger"})
+    inputs = Inputs(properties={"key": "plain"}, secure={"key": "k3y"}, trigger=trigger)
+
+    files = {str(path): content for path, content in inputs.config().items()}
+
+    assert files == {"key": b"of the trigger", "secure-properties/key": b"k3y"}
+
+
+def test_a_parameter_wins_over_what_the_runner_would_answer() -> None:
+    inputs = Inputs(kind="ci", trigger=replace(_PUSH, parameters={"branch": "mine", "trigger-payload.json": "forged"}))
+
+    assert inputs.config()[PurePosixPath("branch")] == b"mine"
+    assert replace(inputs, payload=b"{}").config()[PurePosixPath(PAYLOAD)] == b"{}"
+
+
+@pytest.mark.parametrize("kind", ["ci", "pr", "cd", "cc"])
+def test_a_pipeline_of_a_kind_has_the_variables_that_scripts_of_ibm_read(kind: str) -> None:
+    found = Inputs(kind=kind, trigger=_PUSH).variables("r", "s", "/workspace/app", "/workspace/app/shop")
+
+    assert (found["COMMONS_PATH"], found["STAGE_WORKSPACE"]) == ("/opt/commons", "/workspace/app")
+    unknown = (
+        *("IAM_ACCESS_TOKEN", "INCIDENT_ISSUES_URL", "INVENTORY_URL", "PIPELINE_RUN_URL", "PR_HTML_URL", "PR_URL"),
+        *("TOOLCHAIN_DATA_PATH", "TRIGGER_PAYLOAD"),
+    )
+    assert [found[name] for name in unknown] == [""] * len(unknown)
+
+
+def test_without_a_kind_these_variables_are_those_of_whoever_sets_them() -> None:
+    found = Inputs(trigger=_PUSH).variables("r", "s", "/w", "/w")
+
+    assert not {"COMMONS_PATH", "STAGE_WORKSPACE", "PR_URL", "TRIGGER_PAYLOAD"} & found.keys()
+
+
 @pytest.mark.parametrize(
     ("inputs", "debug"),
     [
@@ -223,7 +257,7 @@ def test_a_configuration_that_nobody_has_given_is_an_error_with_what_to_give() -
 
 @pytest.mark.parametrize("properties", [{}, {"which": ""}])
 def test_a_property_that_is_to_name_it_and_does_not_is_an_error(properties: dict[str, str]) -> None:
-    with pytest.raises(UsageError, match="stage s takes a name from property which, and there is none"):
+    with pytest.raises(UsageError, match="takes the name of its configuration from property which, and there is none"):
         Inputs(properties=properties).config_of(stage("s", config=("$which",)))
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from runner.engine.journal import Entry
 from runner.engine.layers import all_layers, layers_of, side_by_side
 from runner.engine.state import RunState
-from runner.naming import Address
+from runner.naming import ORIGINS, Address
 from runner.plan.model import Plan, Workspace
 from runner.plan.status import Status
 from tests.support.engine import RUN, at
@@ -90,3 +90,24 @@ def test_a_stage_that_was_taken_over_has_the_layer_of_the_other_run_in_its_place
     assert layers_of(state, "top") == (other, at("right"), replace(other, stage="left"))
     assert all_layers(state) == layers_of(state, "top")
     assert side_by_side(state, layers_of(state, "top")) == ((at("right"), replace(other, stage="left")),)
+
+
+def test_a_stage_that_wants_a_fresh_tree_sees_nothing_of_those_that_it_needs_and_is_a_layer_itself() -> None:
+    fresh = plan(
+        stage("top", step("s"), needs=("left",)),
+        replace(stage("left", step("s"), needs=("base",)), workspace=Workspace.FRESH),
+        stage("base", step("s")),
+    )
+    state = _state(fresh, [at("top/s"), at("left/s"), at("base/s")])
+
+    assert layers_of(state, "left") == ()
+    assert layers_of(state, "top") == (at("base"), at("left"))
+
+
+def test_what_fetches_secrets_is_below_a_fresh_tree_too() -> None:
+    fresh = plan(
+        stage(ORIGINS, step("s")),
+        replace(stage("build", step("s"), needs=(ORIGINS,)), workspace=Workspace.FRESH),
+    )
+
+    assert layers_of(_state(fresh, [at(f"{ORIGINS}/s"), at("build/s")]), "build") == (at(ORIGINS),)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import Phase
 from runner.engine.inputs import Inputs
 from runner.engine.specs import Release, StepSpec
@@ -401,3 +401,16 @@ def test_a_stage_with_a_configuration_of_its_own_sees_that_and_the_others_that_o
     assert {address: sorted(map(str, files)) for address, files in backend.world.configs.items()} == {
         at("own/a"): ["app", "environment-properties/app", "key", "url"]
     }
+
+
+def test_a_configuration_that_is_not_there_is_an_error_of_the_stage_and_no_end_of_its_driver() -> None:
+    """As a run has whose stored order was made before anybody looked (``Inputs.check``)."""
+    world = World(scale=SCALE)
+    of = plan(stage("own", step("a"), config=("tools",)), stage("after", step("b"), needs=("own",)))
+
+    result = drive(of, world=world)
+
+    assert (result.run.status, result.status("own/a")) == (Status.ERROR, Status.ERROR)
+    assert "stage own wants the configuration 'tools', and nobody has given it" in result.reason("own")
+    assert at("own/a") not in world.starts
+    assert leftovers(world) == ()

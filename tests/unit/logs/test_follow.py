@@ -99,6 +99,18 @@ def test_an_incomplete_line_is_given_at_once_when_asked_for(book: LogBook) -> No
     assert shown(follower.poll(partial=True)) == []
 
 
+def test_a_line_that_is_held_back_with_its_end_is_not_shown_in_two(book: LogBook) -> None:
+    book.hide("e\nxample-of-two-lines")
+    log = book.open("build")
+    follower = Follower(book)
+    log.write(1, b"the whole line\n")
+
+    assert shown(follower.poll(partial=True)) == []
+
+    log.write(1, b"and the next\n")
+    assert shown(follower.poll(partial=True)) == [("build", 1, b"the whole line\nand the next\n")]
+
+
 def test_lines_of_two_streams_are_not_glued_together(book: LogBook) -> None:
     log = book.open("build")
     log.write(Stream.STDOUT, b"out: begun, ")

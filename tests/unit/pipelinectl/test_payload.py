@@ -21,9 +21,11 @@ from runner.pipelinectl.payload import (
 )
 from runner.pipelinectl.values import Store, values_of
 
-TEXTS = st.text(st.sampled_from('aZ09_-./ é€😀"\\\n\0\udcff'), max_size=6)
-MAPS = st.dictionaries(TEXTS, TEXTS, max_size=3)
-THINGS = st.dictionaries(TEXTS, MAPS, max_size=2)
+SIGNS = 'aZ09_-./ é€😀"\\\n\udcff'
+TEXTS = st.text(st.sampled_from(SIGNS), max_size=6)
+KEYS = st.text(st.sampled_from(SIGNS + "\0"), max_size=6)
+MAPS = st.dictionaries(KEYS, TEXTS, max_size=3)
+THINGS = st.dictionaries(KEYS, MAPS, max_size=2)
 PAYLOADS = st.builds(
     Payload,
     stage=st.from_regex(r"[a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?", fullmatch=True),
@@ -128,6 +130,14 @@ def test_text_beyond_ascii_takes_no_more_room_than_it_had() -> None:
         (_content(pipeline={"type": {}}), "pipeline.type is no text"),
         (_content(configuration={"url": 1}), "configuration.url is no text"),
         (_content(parent=7), "parent is no text"),
+        (_content(stage="sc\0an"), "stage holds a NUL character"),
+        (_content(env={"k": "a\0b"}), "env.k holds a NUL character"),
+        (_content(marked=["\0"]), "marked holds a NUL character"),
+        (_content(repositories={"lib": {"commit": "a\0b"}}), "repositories.lib.commit holds a NUL character"),
+        (_content(artifacts={"img": {"digest": "\0"}}), "artifacts.img.digest holds a NUL character"),
+        (_content(pipeline={"name": "\0"}), "pipeline.name holds a NUL character"),
+        (_content(configuration={"path": "x\0"}), "configuration.path holds a NUL character"),
+        (_content(parent="\0"), "parent holds a NUL character"),
     ],
 )
 def test_what_is_no_payload_is_refused_with_where(content: bytes, wrong: str) -> None:

@@ -320,3 +320,60 @@ def test_async_stages_get_the_images_pulls_and_workspaces_that_are_wanted_too() 
         PullPolicy.NEVER,
         Workspace.SHARED,
     )
+
+
+def _fan() -> Plan:
+    """Return a plan of a kind in which most stages stand beside each other."""
+    return Plan(
+        dialect="ibm",
+        kind="ci",
+        stages=(
+            Stage(name="setup", steps=(_step("run-stage"),)),
+            Stage(name="scan", steps=(_step("run-stage"),), needs=("setup",)),
+            Stage(name="test", steps=(_step("run-stage"),), needs=("setup", "detect")),
+            Stage(name="detect", steps=(_step("run-stage"),), needs=("setup",)),
+            Stage(name="finish", steps=(_step("run-stage"),), needs=("setup", "scan", "test", "detect")),
+        ),
+    )
+
+
+def _runs(plan: Plan) -> dict[str, tuple[str, ...]]:
+    return {stage.name: stage.needs for stage in plan.stages}
+
+
+def test_chosen_stages_of_a_pipeline_of_a_kind_run_one_after_the_other() -> None:
+    plan = _adjust(_fan(), stages=("scan", "detect", "finish"))
+
+    assert _runs(plan) == {"scan": (), "detect": ("scan",), "finish": ("scan", "detect")}
+
+
+def test_a_chosen_stage_that_has_to_run_after_another_does_wherever_it_stands() -> None:
+    plan = _adjust(_fan(), stages=("test", "scan", "detect"))
+
+    assert _runs(plan) == {"scan": (), "test": ("detect",), "detect": ("scan",)}
+
+
+def test_stages_that_come_by_need_stand_in_the_same_row() -> None:
+    plan = _adjust(_fan(), stages=("scan", "test"), needs=True)
+
+    assert _runs(plan) == {
+        "setup": (),
+        "scan": ("setup",),
+        "test": ("setup", "detect"),
+        "detect": ("setup", "scan"),
+    }
+
+
+@pytest.mark.parametrize("choice", [{}, {"steps": ("run-stage",)}, {"skipped": ("scan/other",)}])
+def test_without_chosen_stages_the_graph_of_a_pipeline_of_a_kind_stays(choice: dict[str, Any]) -> None:
+    of = _fan()
+    first = replace(of.stages[1], steps=(*of.stages[1].steps, _step("other")))
+    of = replace(of, stages=(of.stages[0], first, *of.stages[2:]))
+
+    assert _runs(_adjust(of, **choice)) == _runs(of)
+
+
+def test_chosen_stages_of_other_pipelines_stay_beside_each_other() -> None:
+    plan = _adjust(replace(_fan(), dialect="vela", kind=""), stages=("scan", "detect", "setup"))
+
+    assert _runs(plan) == {"setup": (), "scan": ("setup",), "detect": ("setup",)}

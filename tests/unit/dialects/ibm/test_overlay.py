@@ -335,6 +335,47 @@ def test_a_further_one_of_what_there_is_not_is_refused_in_ibms_words(origin: str
     )
 
 
+def test_a_further_one_that_says_nothing_of_its_steps_does_what_its_task_does() -> None:
+    plan = plan_of("""
+        version: '2'
+        tasks:
+          code-build: {steps: [{name: setup, script: s}, {name: unit-test, script: one, image: node}]}
+          code-build-two: {from: code-build}
+    """)
+
+    first, second = plan.stage("code-build"), plan.stage("code-build-two")
+    assert [(step.name, step.script, step.image) for step in second.steps] == [
+        ("setup", "s", BASE_IMAGE),
+        ("unit-test", "one", "node"),
+    ]
+    assert [step.script for step in first.steps] == ["s", "one"]
+    assert needs(plan) == {"code-build": (), "code-build-two": ()}
+
+
+def test_a_copy_of_a_task_keeps_a_condition_of_its_own() -> None:
+    plan = plan_of("""
+        version: '2'
+        tasks:
+          code-build: {steps: [{name: unit-test, script: one}]}
+          code-build-two: {from: code-build, when: 'false'}
+    """)
+
+    assert [step.skip != "" for step in plan.stage("code-build-two").steps] == [True]
+    assert [step.skip for step in plan.stage("code-build").steps] == [""]
+
+
+def test_a_further_one_of_a_task_that_the_file_says_nothing_of_does_nothing() -> None:
+    plan = plan_of("""
+        version: '2'
+        tasks:
+          code-build-two: {from: code-build}
+          code-checks: {steps: [{name: static-scan, script: x}]}
+    """)
+
+    assert needs(plan) == {"code-checks": ()}
+    assert "gives no script for its steps" in why_pruned(plan)["code-build-two"]
+
+
 ASYNC = """
     version: '2'
     tasks:
@@ -428,6 +469,20 @@ def test_run_after_on_a_step_means_nothing(value: str) -> None:
 @pytest.mark.parametrize("keys", ["displayName: Test it", "runtimeClassName: x86-xlarge"])
 def test_what_is_about_ibms_pages_and_machines_is_taken_in_silence(keys: str) -> None:
     assert _warnings(keys) == []
+
+
+@pytest.mark.parametrize("machine", ["huge", "x86-xlrge", "''"])
+def test_a_machine_that_ibm_does_not_have_is_refused_as_there(machine: str) -> None:
+    (finding,) = findings_of(f"""
+        version: '2'
+        tasks:
+          code-build:
+            runtimeClassName: {machine}
+            steps: [{{name: unit-test, script: x}}]
+    """)
+
+    assert f"'runtimeClassName' of task 'code-build' is {machine.strip(chr(39))!r}" in finding
+    assert "it must be one of small, medium, large, x86-large" in finding
 
 
 def test_of_two_steps_with_one_name_the_later_one_counts() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from runner.dialects.ibm.pipelines import KINDS
-from runner.dialects.ibm.tasks import ASYNC, OWN_STEPS, TASK_PIPELINES, task_names
+from runner.dialects.ibm.tasks import ASYNC, OWN_STEPS, TASK_PIPELINES, owner_of, task_names
 from runner.plan import graph
 
 
@@ -62,3 +62,11 @@ def test_the_last_task_is_found_in_every_spelling(kind: str, name: str, task: st
 def test_a_task_of_another_kind_is_not_found_but_known() -> None:
     assert TASK_PIPELINES["pr"].task("code-build") is None
     assert {"code-build", "pr-code-checks", "cd-deploy", "cc-repo-scan", ASYNC} <= set(task_names())
+
+
+@pytest.mark.parametrize(
+    ("step", "task"),
+    [("deploy", "deploy-checks"), ("build-artifact", "code-build"), ("run-stage", ""), ("start", ""), ("zzz", "")],
+)
+def test_a_step_is_that_of_one_task_unless_many_have_it(step: str, task: str) -> None:
+    assert owner_of(step) == task

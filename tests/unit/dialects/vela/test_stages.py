@@ -151,7 +151,7 @@ def test_a_workspace_is_one_of_three(word: str) -> None:
 def test_another_workspace_is_an_error() -> None:
     (told,) = findings_of(f"version: 1\nstages: {{a: {{workspace: mine, {STEP}}}}}")
 
-    assert told == "in.yml:2:25: 'workspace' of stage 'a' is 'mine' (it must be one of own, shared, none)"
+    assert told == "in.yml:2:25: 'workspace' of stage 'a' is 'mine' (it must be one of own, fresh, shared, none)"
 
 
 @pytest.mark.parametrize("word", ["fail", "rerun"])
