@@ -84,7 +84,7 @@ class StageDriver:
             status, reason = Status.ERROR, error.explained  # others would stand on what is not there
         write_off(self._context, self._stage, address, reason or f"the stage ended as {status}")
         if not tried_again(status, address.round, self._stage.retry):
-            self._context.values.stage_ended(self._stage.name, status)
+            self._context.values.stage_ended(self._stage.name, status, forgave=self._forgave(address))
         self._ledger.record(address, status, reason=reason)
 
     def _run_steps(self, address: Address) -> None:
@@ -195,6 +195,12 @@ class StageDriver:
         for conflict in conflicts:
             text = f"{conflict.earlier} and {conflict.later} both changed {conflict.path}: {conflict.later}'s is seen"
             self._ledger.tell(Notice(text, address))
+
+    def _forgave(self, address: Address) -> bool:
+        """Whether a step has failed in a pipeline of IBM's, in which scripts are told of that in any case."""
+        steps = [self._ledger.step(address, step.name) for step in self._stage.steps]
+        failed = any(self._ledger.standing(step).status is Status.FAILURE for step in steps)
+        return bool(self._context.job.plan.kind) and failed
 
     def _outcome(self, address: Address) -> tuple[Status, str]:
         if self._ended is not None:

@@ -71,17 +71,18 @@ class Values:
         save = partial(self._backend.save_files, self._run, most=MOST_SAVED, wanted=_always)
         saves.write(stage, store.contents, left, save if store.sizes else None)
 
-    def stage_ended(self, stage: str, status: Status) -> None:
+    def stage_ended(self, stage: str, status: Status, *, forgave: bool = False) -> None:
         """Let later steps see how a stage has ended, in the words of IBM's stage results.
 
         ``get_data result STAGE`` and, where it has failed, ``get_env one-pipeline-status`` (pages "Using the Stage
-        Results API", "CI pipeline"). A stage that was cancelled has no result.
+        Results API", "CI pipeline"); the latter also where it ``forgave`` a step that has failed. A stage that was
+        cancelled has no result.
         """
         word = _WORDS.get(status)
         if word is None or stage == ORIGINS:
             return
         files = {_result(stage): layout.text(word)}
-        if status in _FAILED:
+        if status in _FAILED or forgave:
             files |= _A_STAGE_FAILED
         try:
             self._backend.put_values(self._run, files)

@@ -1,6 +1,7 @@
 """Whose failure keeps what from beginning, and what a failure means to the run: faults, blocks, and what is allowed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -175,6 +176,19 @@ def test_an_allowed_failure_is_a_failure_in_the_values_as_any_other(world: World
 
     assert (backend.store["d.result,scan"], backend.store["d.result,t"]) == (b"failure\n", b"success\n")
     assert backend.store["p.one-pipeline-status"] == b"1\n"
+
+
+@pytest.mark.parametrize(("kind", "told"), [("ci", b"1\n"), ("", None)])
+def test_scripts_of_ibms_pipelines_are_told_of_a_step_whose_failure_was_forgiven(
+    world: World, kind: str, told: bytes | None
+) -> None:
+    backend = Keeping(world)
+    forgiven = step("a", 1, proceed=True)
+
+    drive(replace(plan(stage("build", forgiven)), kind=kind), backend=backend)
+
+    assert backend.store["d.result,build"] == b"success\n"
+    assert backend.store.get("p.one-pipeline-status") == told
 
 
 @pytest.mark.parametrize("fake", [{"FAKE_START_ERROR": "no such user"}, {"FAKE_VANISH": "9"}])
