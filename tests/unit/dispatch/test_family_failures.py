@@ -18,7 +18,7 @@ from runner.plan.status import Status
 from runner.store import jsonl
 from runner.store.runs import RunFolder
 from tests.support.children import apart, triggering
-from tests.support.hooked import DEADLINE, Call, HookedBackend
+from tests.support.hooked import Call, HookedBackend
 from tests.support.local import FakeSweep, fake_local, showing_nothing
 from tests.support.plans import hanging, plan, stage, step
 
