@@ -282,6 +282,7 @@ class LocalAgent:
         try:
             place, exact = self._means.trees.take(run, live.order.tree, lambda: live.wanted)
             restored = Saves(folder.saved).read(Address(run)) if live.order.restored else Saved()
+            order = live.order.order(place, restored, record.started)
         except UnwantedError:
             self._end(live, run, Status.CANCELLED, "it was cancelled" + ("" if begun else " before it began"))
             return
@@ -292,7 +293,7 @@ class LocalAgent:
             live.order = replace(live.order, tree=exact)
             self._means.runs.reorder(run, live.order.document())
         drive = Drive(
-            live.order.order(place, restored, record.started),
+            order,
             folder=folder,
             diary=live.diary,
             journal=self._means.journal(run),

@@ -110,5 +110,8 @@ class Detached:
             except OSError as error:
                 return f"its process does not listen: {error.strerror}"
             ready, _, _ = select.select([answers], [], [], _SECONDS)
-            answer = answers.read().decode("utf-8", "replace") if ready else ""
-        return answer or f"its process has not answered within {_SECONDS:g} s"
+            if not ready:
+                process.kill()  # it counts as one that has failed: it must not begin after all
+                return f"its process has not answered within {_SECONDS:g} s"
+            answer = answers.read().decode("utf-8", "replace")
+        return answer or "its process has ended before it began"

@@ -29,8 +29,8 @@ def main() -> None:
     The answer on stdout is ``KEPT``, or why it cannot begin.
     """
     message = json.load(sys.stdin)
-    order = StoredOrder.read(message["ordered"], message["hidden"])
     try:
+        order = StoredOrder.read(message["ordered"], message["hidden"])
         with local(Settings.read()) as place:
             family = Family(means_of(place, Keep(message["keep"])), _unseen)
             signal.signal(signal.SIGTERM, lambda *_: family.cancel())

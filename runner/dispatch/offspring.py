@@ -89,7 +89,7 @@ def completed(payload: Payload, order: StoredOrder, parent: str) -> Payload:
 
 def _inputs(order: StoredOrder, payload: Payload, parameters: Mapping[str, str]) -> Inputs:
     """Return what an async stage is given: the properties of its parent, and the parameters of the hook."""
-    debug = {DEBUG: "1"} if payload.debug else {}
+    debug = {DEBUG: "1" if payload.debug else "0"} if payload.debug or DEBUG in order.inputs.properties else {}
     return replace(
         order.inputs,
         properties={**order.inputs.properties, **debug},

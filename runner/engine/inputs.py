@@ -24,10 +24,11 @@ DEBUG: Final = "pipeline-debug"
 _API_KEY, _OLDER_API_KEY = "ibmcloud-api-key", "api-key"
 _KINDS: Final = {"pull_request": "pr", "deployment": "cd"}
 """The kinds of pipelines that an event starts; any other starts ``ci``."""
-_COMMONS: Final = "/opt/commons"
+_PLACES: Final = {"COMMONS_PATH": "/opt/commons", "TOOLCHAIN_DATA_PATH": "/toolchain/toolchain.json"}
+"""Where IBM's service has something that is not there here, unless somebody mounts it (``--volume``)."""
 _UNKNOWN: Final = (
     *("IAM_ACCESS_TOKEN", "INCIDENT_ISSUES_URL", "INVENTORY_URL", "PIPELINE_RUN_URL", "PR_HTML_URL", "PR_URL"),
-    *("TOOLCHAIN_DATA_PATH", "TRIGGER_PAYLOAD"),
+    "TRIGGER_PAYLOAD",
 )
 """Variables of a pipeline of a kind that nothing here has a value for."""
 _REPOSITORY: Final = "app-repo"
@@ -146,7 +147,7 @@ class Inputs:
             "TRIGGER_PAYLOAD_PATH": f"{layout.CONFIG}/{PAYLOAD}" if self.payload else "",
             "TRIGGER_TYPE": "generic" if self.hook else "scm" if self.payload else "manual",
             "WORKSPACE": home,
-            **(dict.fromkeys(_UNKNOWN, "") | {"COMMONS_PATH": _COMMONS, "STAGE_WORKSPACE": home} if self.kind else {}),
+            **({**dict.fromkeys(_UNKNOWN, ""), **_PLACES, "STAGE_WORKSPACE": home} if self.kind else {}),
         }
 
     @property

@@ -176,9 +176,10 @@ def test_a_pipeline_of_a_kind_has_the_variables_that_scripts_of_ibm_read(kind: s
     found = Inputs(kind=kind, trigger=_PUSH).variables("r", "s", "/workspace/app", "/workspace/app/shop")
 
     assert (found["COMMONS_PATH"], found["STAGE_WORKSPACE"]) == ("/opt/commons", "/workspace/app")
+    assert found["TOOLCHAIN_DATA_PATH"] == "/toolchain/toolchain.json"
     unknown = (
         *("IAM_ACCESS_TOKEN", "INCIDENT_ISSUES_URL", "INVENTORY_URL", "PIPELINE_RUN_URL", "PR_HTML_URL", "PR_URL"),
-        *("TOOLCHAIN_DATA_PATH", "TRIGGER_PAYLOAD"),
+        "TRIGGER_PAYLOAD",
     )
     assert [found[name] for name in unknown] == [""] * len(unknown)
 
@@ -186,7 +187,7 @@ def test_a_pipeline_of_a_kind_has_the_variables_that_scripts_of_ibm_read(kind: s
 def test_without_a_kind_these_variables_are_those_of_whoever_sets_them() -> None:
     found = Inputs(trigger=_PUSH).variables("r", "s", "/w", "/w")
 
-    assert not {"COMMONS_PATH", "STAGE_WORKSPACE", "PR_URL", "TRIGGER_PAYLOAD"} & found.keys()
+    assert not {"COMMONS_PATH", "STAGE_WORKSPACE", "TOOLCHAIN_DATA_PATH", "PR_URL", "TRIGGER_PAYLOAD"} & found.keys()
 
 
 @pytest.mark.parametrize(

@@ -211,6 +211,7 @@ def test_a_workspace_is_that_of_every_stage_that_has_one() -> None:
     assert {stage.name: stage.workspace for stage in plan.stages} == {
         "own": Workspace.SHARED,
         "shared": Workspace.SHARED,
+        "fresh": Workspace.SHARED,
         "none": Workspace.NONE,
     }
 
