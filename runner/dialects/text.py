@@ -1,23 +1,16 @@
 """From the text of a pipeline and the reason for a run to a plan: the one way, whoever asks."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
 from runner.dialects.detect import Dialect, detect
-from runner.dialects.ibm import compiler as ibm
 from runner.dialects.source import Findings, Node, load
-from runner.dialects.vela import compiler as vela
 from runner.errors import Finding, InvalidPipelineError, Place, Severity
 from runner.plan.model import Plan
 from runner.plan.trigger import Trigger
 
 _ACTION: Final = b"{{"
 """How an action of Go's text/template begins; in YAML that can be read it only stands in quotes."""
-_COMPILERS: Final[Mapping[Dialect, Callable[[Node, Trigger | None, Findings], Plan]]] = {
-    Dialect.VELA: vela.compile_pipeline,
-    Dialect.IBM: ibm.compile_pipeline,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +36,24 @@ def examine(content: bytes, file: str, trigger: Trigger | None, *, dialect: str 
     except InvalidPipelineError as error:
         return Examined(findings=_template(content, file) or error.findings)
     try:
-        found_out = detect(root, findings, dialect)
-        plan = _COMPILERS[found_out](root, trigger, findings)
+        plan = _compile(detect(root, findings, dialect), root, trigger, findings)
     except InvalidPipelineError as error:
         return Examined(findings=error.findings)
     found = tuple(sorted(findings.items))
     return Examined(findings=found, plan=replace(plan, warnings=tuple(map(str, found))))
+
+
+def _compile(dialect: Dialect, root: Node, trigger: Trigger | None, findings: Findings) -> Plan:
+    """Compile a loaded document; nobody waits for the compiler of another dialect."""
+    match dialect:
+        case Dialect.IBM:
+            from runner.dialects.ibm.compiler import compile_pipeline as of_ibm  # noqa: PLC0415 - see above
+
+            return of_ibm(root, trigger, findings)
+        case _:
+            from runner.dialects.vela.compiler import compile_pipeline as of_vela  # noqa: PLC0415 - see above
+
+            return of_vela(root, trigger, findings)
 
 
 def _template(content: bytes, file: str) -> tuple[Finding, ...]:
