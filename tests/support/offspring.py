@@ -140,8 +140,10 @@ class Yard:
 
     def printed(self, run: str, stage: str, step: str) -> list[str]:
         """Return what a step has printed, less the traces of its commands."""
-        text = b"".join(self.client.log(run, stage, step)).decode()
-        return [line for line in text.splitlines() if not line.startswith(_TRACE)]
+        # With prefixes: as it is, the end of a line of stderr that is held back can come after one of stdout.
+        lead, text = f"{stage}/{step} | ", b"".join(self.client.log(run, stage)).decode()
+        lines = [line.removeprefix(lead) for line in text.splitlines() if line.startswith(lead)]
+        return [line for line in lines if not line.startswith(_TRACE)]
 
     def seen(self, run: str, stage: str, step: str) -> dict[str, str]:
         """Return what a step has told with lines of ``name = value``."""
