@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from runner.dispatch.requests import Facts
 from tests.support.cli import PATIENCE
 from tests.support.family_pipeline import CHILD, COLOURS, PARAMETERS, PARENT, PROPERTIES, SECRET, found_family, move_on
 from tests.support.offspring import Yard, say, side_by_side, told, until
+
+pytestmark = pytest.mark.alone  # beside others one of three children was an error once, and none of fifteen times alone
 
 LEFT = """\
 version: "1"
@@ -65,7 +69,7 @@ def test_children_of_exec_see_the_same_and_so_do_their_reruns(yard: Yard, tmp_pa
     assert done.code == 1, done.err
     assert done.document["run"]["status"] == "success"
     children = [each["id"] for each in done.document["children"]]
-    assert [each["status"] for each in done.document["children"]] == ["failure"] * 3
+    assert [each["status"] for each in done.document["children"]] == ["failure"] * 3, done.err
     seen = [told(done.printed(f"{child}:check/look")) for child in ("child", "child#2", "child#3")]
     assert told(place.run("logs", children[1], "check/look").out.splitlines()) == seen[1]
     parent = told(done.printed("build/hand"))
