@@ -6,7 +6,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -40,7 +39,6 @@ from runner.store.sealing import Vault
 from runner.store.sql.database import Database, sqlite_url
 from runner.store.sql.hooks import Hooks as StoredHooks
 from runner.store.sql.pipelines import Pipelines
-from runner.workspace.git.sources import Sources
 
 _LEAVE: Final = signal.SIGHUP
 _END: Final = (signal.SIGTERM, signal.SIGINT)
@@ -112,10 +110,7 @@ class House:
             database=database,
             vault=vault,
             backend=backend,
-            trees=Trees(
-                Sources(daemon.mirrors, settings.git),
-                here=Sources(daemon.mirrors, replace(settings.git, protocols=("file",))),
-            ),
+            trees=Trees.of(daemon.mirrors, settings.git),
             folders=folders,
             grace=settings.grace,
             keep_failed=daemon.keep_failed,

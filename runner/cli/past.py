@@ -44,7 +44,7 @@ def rerun(
     from runner.cli.exec_options import Ends  # noqa: PLC0415 - as above
     from runner.cli.execution import execute  # noqa: PLC0415 - as above
     from runner.dispatch.orders import with_secrets  # noqa: PLC0415 - as above
-    from runner.dispatch.single import trees_of  # noqa: PLC0415 - as above
+    from runner.dispatch.trees import Trees  # noqa: PLC0415 - as above
     from runner.engine.job import Keep  # noqa: PLC0415 - as above
     from runner.pipelinectl.saved import Saved  # noqa: PLC0415 - as above
 
@@ -54,7 +54,8 @@ def rerun(
     stored.inputs.check(stored.plan)
     if stored.tree.directory:
         look.say(f"{stored.tree.directory} is taken as it is now: the run worked on no commit of a repository")
-    trees = trees_of(Settings.read())
+    settings = Settings.read()
+    trees = Trees.of(settings.mirrors, settings.git)
     place, exact = trees.take(past.id, stored.tree)
     try:
         order = replace(

@@ -10,6 +10,7 @@ from runner.cli.past import find
 from runner.cli.remote_options import RunId, no_events
 from runner.cli.table import descent, moment, span, table
 from runner.dispatch.requests import Summary
+from runner.plan.status import Status
 
 if TYPE_CHECKING:
     from runner.dispatch.past import Past
@@ -49,6 +50,7 @@ def _past_head(past: "Past", document: "Report") -> Iterator[str]:
         descent(kin.child, kin.parent),
         kin.origin and f"a rerun of {kin.origin}",
         "run by exec",
+        past.over and not Status(document["run"]["status"]).ended and "whose process is gone: it goes on no more",
     )
     yield ", ".join(fact for fact in facts if fact)
 

@@ -48,6 +48,16 @@ class Key:
     instead: str = "remove it"
 
 
+def text(name: str, about: str, *, words: tuple[str, ...] = (), pattern: str = "", required: bool = False) -> Key:
+    """Return the key of a single value."""
+    return Key(name=name, form=Form.TEXT, about=about, words=words, pattern=pattern, required=required)
+
+
+def flag(name: str, about: str) -> Key:
+    """Return the key of a boolean."""
+    return Key(name=name, form=Form.FLAG, about=about)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """A kind of map: ``name`` is what it is called, as in "a step".

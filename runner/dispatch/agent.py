@@ -18,7 +18,7 @@ from runner.dispatch.learned import Learned
 from runner.dispatch.orders import StoredOrder
 from runner.dispatch.trees import Trees
 from runner.engine.backend import Backend
-from runner.engine.children import Children
+from runner.engine.children import Children, Requests
 from runner.engine.events import Changed, Event, Notice, Observer
 from runner.engine.specs import RunSpec
 from runner.engine.state import RunState
@@ -31,7 +31,7 @@ from runner.store.runs import RunFolder
 from runner.store.sealing import Vault
 from runner.store.sql.database import Database
 from runner.store.sql.journal import SqlJournal
-from runner.store.sql.runs import RunRecord, Runs
+from runner.store.sql.runs import NewRun, RunRecord, Runs
 from runner.store.sql.tables import Cancel
 
 
@@ -57,6 +57,10 @@ class Means:
         """Return the journal of a run."""
         return SqlJournal(self.database, run, self.clock)
 
+    def new_run(self, run: str, order: StoredOrder) -> NewRun:
+        """Return an order as a run to be added, its secrets sealed; whose it is, is for the caller to say."""
+        return NewRun(id=run, ordered=order.document(), sealed=self.vault.seal(order.hidden(), _purpose(run)))
+
     def let_go(self, run: str) -> None:
         """Give up what only a rerun of a run or a look into it would need."""
         self.trees.give_back(run)
@@ -76,12 +80,12 @@ class Means:
         """
         found = self.runs.order_of(run)
         try:
-            return StoredOrder.read(found.ordered, self.vault.reveal(found.sealed, purpose(run)))
+            return StoredOrder.read(found.ordered, self.vault.reveal(found.sealed, _purpose(run)))
         except InfrastructureError as error:
             raise OrderError(f"run {run}: {error.message}", hint=error.hint) from error
 
 
-def purpose(run: str) -> str:
+def _purpose(run: str) -> str:
     """Return what a vault seals the secrets of a run for."""
     return f"run:{run}"
 
@@ -322,10 +326,17 @@ class LocalAgent:
         self._conclude(run, live.order.plan, outcome, live.diary.redact(reason), live.observe)
 
     def _conclude(self, run: str, plan: Plan, outcome: Status, reason: str, tell: Observer = lambda _: None) -> None:
-        """Write the end of a run that cannot be driven: of what an earlier life has begun nothing stays."""
+        """Write the end of a run that cannot be driven: of what an earlier life has begun nothing stays.
+
+        But what its steps have asked for until then is started.
+        """
         journal = self._means.journal(run)
         writer, entries = journal.take(), journal.read()
-        self._means.backend.close_run(RunSpec(id=run, home=plan.home, workdir=plan.workdir), keep=False)
+        spec = RunSpec(id=run, home=plan.home, workdir=plan.workdir)
+        if plan.async_stages and RunState(run, plan, entries).begun():
+            self._means.backend.open_run(spec)  # without its source: nothing of it is to run
+            Requests(run, self._means.backend, tell, self._children(run)).finish()
+        self._means.backend.close_run(spec, keep=False)
         self._means.runs.release(run)
         self._means.let_go(run)
         for entry in endings(RunState(run, plan, entries), outcome, reason):

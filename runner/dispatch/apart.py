@@ -10,13 +10,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Final
+from contextlib import suppress
+from functools import partial
+from typing import IO, Final
 
 from runner.dispatch.family import ChildrenOf
 from runner.dispatch.orders import StoredOrder
 from runner.dispatch.past import Past
 from runner.engine.children import Child
-from runner.engine.job import Keep
+from runner.engine.job import Keep, Task
 from runner.engine.report import ChildReport
 from runner.errors import UsageError
 from runner.plan.status import Status
@@ -103,15 +105,16 @@ class Detached:
         self._processes.append(process)
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a process was asked for pipes and has none")
-        with process.stdin as pipe, process.stdout as answers:
-            try:
-                pipe.write(message)
-                pipe.close()
-            except OSError as error:
-                return f"its process does not listen: {error.strerror}"
+        Task("order of an async stage", partial(_send, process.stdin, message))  # a process may never read it
+        with process.stdout as answers:
             ready, _, _ = select.select([answers], [], [], _SECONDS)
             if not ready:
                 process.kill()  # it counts as one that has failed: it must not begin after all
                 return f"its process has not answered within {_SECONDS:g} s"
             answer = answers.read().decode("utf-8", "replace")
         return answer or "its process has ended before it began"
+
+
+def _send(pipe: IO[bytes], message: bytes) -> None:
+    with suppress(BrokenPipeError), pipe:  # whoever does not listen gives no answer either, which is told
+        pipe.write(message)

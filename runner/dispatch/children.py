@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runner.dispatch.agent import Means, purpose
+from runner.dispatch.agent import Means
 from runner.dispatch.hooks import Hooks
 from runner.dispatch.offspring import completed, offspring
 from runner.dispatch.orders import StoredOrder
@@ -16,7 +16,6 @@ from runner.engine.report import ChildReport
 from runner.errors import ConflictError, NotFoundError
 from runner.naming import new_run_id
 from runner.pipelinectl.payload import Payload, Request
-from runner.store.sql.runs import NewRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +87,8 @@ class Children:
 
     def _start(self, run: str, around: _Around, payload: Payload) -> Child:
         order = offspring(around.order, payload, self._parameters(around.pipeline))
-        new = NewRun(
-            id=run,
-            ordered=order.document(),
-            sealed=self._means.vault.seal(order.hidden(), purpose(run)),
+        new = replace(
+            self._means.new_run(run, order),
             pipeline=around.pipeline,
             queue=around.queue,
             priority=around.priority,

@@ -70,9 +70,10 @@ class Member:
             place, exact = trees.take(self.id, self._order.tree, lambda: not self._cancelled)
             self._order = replace(self._order, tree=exact)
             self._folder.keep_order(self._order.document())
-            order = replace(self._order.order(place, Saved()), keep=self._family.means.keep, saved=False)
+            order = self._order.order(place, Saved())
+            order = replace(order, keep=self._family.means.keep, saved=False, values=False)
             with self._lock:
-                self._drive = self._driver(replace(order, values=False))
+                self._drive = self._driver(order)
                 if self._cancelled:
                     self._drive.cancel(force=self._forced)
             self.status = Status(self._drive.drive(observer)["run"]["status"])

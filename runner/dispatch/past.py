@@ -41,6 +41,11 @@ class Past:
         return self._folder.kinship
 
     @property
+    def over(self) -> bool:
+        """Whether its process lives no more, so that it goes on no longer, whatever it had come to."""
+        return self._folder.over
+
+    @property
     def plan(self) -> Plan:
         """What it was to do.
 
@@ -72,7 +77,7 @@ class Past:
             ConflictError: it has not ended.
             InfrastructureError: it cannot be read.
         """
-        if not self._folder.over:
+        if not self.over:
             raise ConflictError(f"run {self.id} has not ended", hint="`runner cancel` ends it")
         try:
             return StoredOrder.read_open(self._folder.order.read_text(encoding="utf-8", errors="surrogatepass"))
@@ -86,7 +91,7 @@ class Past:
             ConflictError: it has ended, or its process drives the run that has started it, too.
         """
         process, parent = self._folder.process, self._store.find(self.kinship.parent)
-        if self._folder.over or process is None:
+        if self.over or process is None:
             raise ConflictError(f"run {self.id} has ended")
         if parent is not None and parent.process == process:
             raise ConflictError(

@@ -26,7 +26,6 @@ from runner.plan.status import Status
 from runner.settings import Settings
 from runner.store import instances
 from runner.store.runs import Kinship, RunStore
-from runner.workspace.git.sources import Sources
 from runner.workspace.watch import Fingerprint
 
 _NAMED = 5
@@ -148,16 +147,10 @@ def means_of(place: Local, keep: Keep) -> Means:
         store=RunStore(place.settings.state),
         instance=place.instance,
         backend=place.backend,
-        trees=trees_of(place.settings),
+        trees=Trees.of(place.settings.mirrors, place.settings.git),
         grace=place.settings.grace,
         keep=keep,
     )
-
-
-def trees_of(settings: Settings) -> Trees:
-    """Return what the runs of this machine's user work on; of its directories only one that a run was told to."""
-    here = replace(settings.git, protocols=("file",))
-    return Trees(Sources(settings.mirrors, settings.git), Sources(settings.mirrors, here))
 
 
 class _Watch:

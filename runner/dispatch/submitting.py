@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from runner.dispatch.agent import Means, purpose
+from runner.dispatch.agent import Means
 from runner.dispatch.keeping import Keeping
 from runner.dispatch.orders import StoredOrder, Tree, secrets_of, with_secrets
 from runner.dispatch.registered import Registered, check_name, check_queue
@@ -111,10 +111,8 @@ class Submitting:
         return run
 
     def _new(self, run: str, record: RunRecord, order: StoredOrder) -> NewRun:
-        return NewRun(
-            id=run,
-            ordered=order.document(),
-            sealed=self._means.vault.seal(order.hidden(), purpose(run)),
+        return replace(
+            self._means.new_run(run, order),
             pipeline=record.pipeline,
             queue=record.queue,
             priority=record.priority,
@@ -228,12 +226,8 @@ class Submitting:
         if not plan.stages:
             return Submitted(id="", subject=about, notes=(*plan.warnings, *_pruned(plan), "nothing to run"))
         check_queue(found.queue, self._settings.queues)
-        order = self._order(submission, found, plan)
-        run = new_run_id()
-        new = NewRun(
-            id=run,
-            ordered=order.document(),
-            sealed=self._means.vault.seal(order.hidden(), purpose(run)),
+        new = replace(
+            self._means.new_run(new_run_id(), self._order(submission, found, plan)),
             pipeline=submission.pipeline,
             queue=found.queue,
             priority=submission.priority,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runner.dispatch.orders import Clone, Place, Tree
 from runner.engine.specs import Placed, Source
+from runner.settings import GitSettings
 from runner.workspace.git.sources import Sources
 from runner.workspace.git.spec import SourceSpec
 
@@ -25,6 +26,16 @@ class Trees:
     ``sources`` fetches repositories, ``here`` those whose address is a path of this machine: only the directory of a
     run is one (``Tree``).
     """
+
+    @classmethod
+    def of(cls, mirrors: Path, settings: GitSettings) -> "Trees":
+        """Return those that are kept below ``mirrors``.
+
+        Raises:
+            UsageError: the settings name logins that cannot be read.
+        """
+        here = replace(settings, protocols=("file",))
+        return cls(Sources(mirrors, settings), Sources(mirrors, here))
 
     def __init__(self, sources: Sources, here: Sources) -> None:
         self.sources = sources

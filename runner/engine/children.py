@@ -1,15 +1,15 @@
 """Async stages: what steps ask for through ``trigger-task`` is taken up, each request once, and starts a run."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from runner.clock import Deadline
 from runner.engine.backend import Backend
-from runner.engine.events import Notice
+from runner.engine.events import Notice, Observer
 from runner.engine.job import Task
-from runner.engine.ledger import Ledger
 from runner.engine.report import ChildReport
 from runner.errors import (
     EngineTimeoutError,
@@ -59,10 +59,10 @@ class Children(Protocol):
 class Requests:
     """Takes up the requests of a run while it is driven; the file is the truth, whoever has read it before."""
 
-    def __init__(self, run: str, backend: Backend, ledger: Ledger, children: Children) -> None:
+    def __init__(self, run: str, backend: Backend, tell: Observer, children: Children) -> None:
         self._run = run
         self._backend = backend
-        self._ledger = ledger
+        self._tell = tell
         self._children = children
         self._open: list[Request] = []
         self._taken: set[str] = set()
@@ -97,17 +97,17 @@ class Requests:
                 raise JournalError(f"an async stage cannot be started: {trouble.message}", hint=trouble.hint)
             if patience.passed:
                 break  # nobody can read them, and another driver could not either
-            threading.Event().wait(_PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
         self._list()
 
     def _list(self) -> None:
         try:
             children = self._children.all()
         except InfrastructureError as error:
-            self._ledger.tell(Notice(f"async stages cannot be listed: {error.explained}"))
+            self._tell(Notice(f"async stages cannot be listed: {error.explained}"))
             return
         for child in children:
-            self._ledger.tell(Notice(f"async stage {child['stage']}: {child['status']} (runner show {child['id']})"))
+            self._tell(Notice(f"async stage {child['stage']}: {child['status']} (runner show {child['id']})"))
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):
@@ -125,7 +125,7 @@ class Requests:
                 trouble = self._take(request) or trouble
         if trouble is not None and trouble.message != self._told:
             self._told = trouble.message
-            self._ledger.tell(Notice(f"async stages wait: {trouble.explained}"))
+            self._tell(Notice(f"async stages wait: {trouble.explained}"))
         return trouble
 
     def _note(self, found: Mapping[str, bytes]) -> None:
@@ -137,18 +137,18 @@ class Requests:
                 try:
                     fresh.append(read_request(name, content))
                 except UsageError as error:
-                    self._ledger.tell(Notice(f"a request for an async stage cannot be read: {error.message}"))
+                    self._tell(Notice(f"a request for an async stage cannot be read: {error.message}"))
         self._open += sorted(fresh, key=lambda request: request.at)
 
     def _take(self, request: Request) -> InfrastructureError | None:
         try:
             child = self._children.start(request)
         except UsageError as error:
-            self._ledger.tell(Notice(f"a request for an async stage cannot be met: {error.message}"))
+            self._tell(Notice(f"a request for an async stage cannot be met: {error.message}"))
         except InfrastructureError as error:
             return error
         else:
             if child is not None:
-                self._ledger.tell(Notice(f"async stage {child.stage} begins as run {child.id}"))
+                self._tell(Notice(f"async stage {child.stage} begins as run {child.id}"))
         self._open.remove(request)
         return None

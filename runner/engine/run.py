@@ -84,7 +84,7 @@ class Driver:
             on_failure=on_failure,
         )
         declared = bool(job.plan.async_stages)
-        self._requests = Requests(job.id, backend, self._ledger, children) if children and declared else None
+        self._requests = Requests(job.id, backend, self._ledger.tell, children) if children and declared else None
         self._messages = Messages()
         self._beside = Beside(self._context, lambda address: self._messages.put(Woken(address)))
         self._live: dict[str, tuple[StageDriver, Task]] = {}

@@ -5,7 +5,7 @@ Vela ignores keys that it does not know, so that our own may stand beside its in
 
 from typing import Final
 
-from runner.dialects.definitions import Form, Key, Kind, Standing
+from runner.dialects.definitions import Form, Key, Kind, Standing, flag, text
 from runner.plan.model import OnLost, PullPolicy, Workspace
 
 _DURATION: Final = r"^([0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?)$"
@@ -13,14 +13,6 @@ _COUNT: Final = r"^([0-9]|10)$"
 _EXPAND: Final = "no template is fetched or rendered here: write its steps out, as `vela validate pipeline` prints them"
 _WORKSPACES, _ON_LOST = tuple(word.value for word in Workspace), tuple(word.value for word in OnLost)
 _PULLS: Final = (*(policy.value for policy in PullPolicy), "true", "false")
-
-
-def _text(name: str, about: str, *, words: tuple[str, ...] = (), pattern: str = "", required: bool = False) -> Key:
-    return Key(name=name, form=Form.TEXT, about=about, words=words, pattern=pattern, required=required)
-
-
-def _flag(name: str, about: str) -> Key:
-    return Key(name=name, form=Form.FLAG, about=about)
 
 
 def _texts(name: str, about: str) -> Key:
@@ -50,15 +42,15 @@ def _later(name: str, about: str, instead: str = "remove it") -> Key:
 
 _ENVIRONMENT: Final = Key(name="environment", form=Form.VARIABLES, about="Variables: a map, or a list of NAME=VALUE.")
 _ENTRYPOINT: Final = _texts("entrypoint", "Replaces the image's own entrypoint where there are no commands.")
-_PULL: Final = _text("pull", "When the image is pulled.", words=_PULLS)
-_USER: Final = _text("user", "The user, as Docker takes it: name, uid, or uid:gid.")
-_TIMEOUT: Final = _text("timeout", "How long it may take: seconds, or 90s, 5m, 1h30m.", pattern=_DURATION)
-_RETRY: Final = _text("retry", "How often to try again after a failure: 0 to 10.", pattern=_COUNT)
-_PRIVILEGED: Final = _flag("privileged", "Ask for a privileged container; the operator must allow the image.")
+_PULL: Final = text("pull", "When the image is pulled.", words=_PULLS)
+_USER: Final = text("user", "The user, as Docker takes it: name, uid, or uid:gid.")
+_TIMEOUT: Final = text("timeout", "How long it may take: seconds, or 90s, 5m, 1h30m.", pattern=_DURATION)
+_RETRY: Final = text("retry", "How often to try again after a failure: 0 to 10.", pattern=_COUNT)
+_PRIVILEGED: Final = flag("privileged", "Ask for a privileged container; the operator must allow the image.")
 _PARAMETERS: Final = Key(name="parameters", form=Form.VALUES, about="Given to the container as PARAMETER_<NAME>.")
 
-_OPERATOR: Final = _text("operator", "How the rules combine.", words=("and", "or"))
-_MATCHER: Final = _text("matcher", "How patterns are read.", words=("filepath", "regexp", "regex"))
+_OPERATOR: Final = text("operator", "How the rules combine.", words=("and", "or"))
+_MATCHER: Final = text("matcher", "How patterns are read.", words=("filepath", "regexp", "regex"))
 RULE_KEYS: Final = (
     _texts("branch", "The branch; of a pull request, the one that it goes to."),
     _texts("comment", "The text of a comment."),
@@ -71,7 +63,7 @@ RULE_KEYS: Final = (
     _texts("target", "The target of a deployment."),
     _texts("label", "A label of the pull request."),
     _texts("instance", "The address of the Vela server."),
-    _text("eval", "An expression over the variables of the step."),
+    text("eval", "An expression over the variables of the step."),
 )
 RULES: Final = Kind(name="rules", keys=(*RULE_KEYS, _OPERATOR, _MATCHER))
 RULESET: Final = Kind(
@@ -79,7 +71,7 @@ RULESET: Final = Kind(
     keys=(
         _map("if", "Runs only if these rules match.", RULES),
         _map("unless", "Runs only if these rules do not match.", RULES),
-        _flag("continue", "A failure does not fail the run."),
+        flag("continue", "A failure does not fail the run."),
         *RULES.keys,
     ),
 )
@@ -88,31 +80,31 @@ _RULESET: Final = _map("ruleset", "When it runs; rules stand in 'if', 'unless', 
 ULIMIT: Final = Kind(
     name="ulimit",
     keys=(
-        _text("name", "Docker's name of the limit, such as nofile.", required=True),
-        _text("soft", "What holds at first.", pattern="^-?[0-9]+$", required=True),
-        _text("hard", "How far a process may raise it; else as soft.", pattern="^-?[0-9]+$"),
+        text("name", "Docker's name of the limit, such as nofile.", required=True),
+        text("soft", "What holds at first.", pattern="^-?[0-9]+$", required=True),
+        text("hard", "How far a process may raise it; else as soft.", pattern="^-?[0-9]+$"),
     ),
 )
 VOLUME: Final = Kind(
     name="volume",
     keys=(
-        _text("source", "A path of the host.", required=True),
-        _text("destination", "Where the container sees it; else at the same path."),
-        _text("access_mode", "ro, or rw.", words=("ro", "rw")),
+        text("source", "A path of the host.", required=True),
+        text("destination", "Where the container sees it; else at the same path."),
+        text("access_mode", "ro, or rw.", words=("ro", "rw")),
     ),
 )
 LIMITS: Final = Kind(
     name="limits",
     keys=(
-        _text("cpus", "Processors, such as 1.5.", pattern=r"^[0-9]+(\.[0-9]+)?$"),
-        _text("memory", "Bytes, or 512k, 64m, 2g.", pattern="^[0-9]+([bkmgBKMG]|[kmgKMG][iI]?[bB])?$"),
-        _text("pids", "Processes.", pattern="^[0-9]+$"),
+        text("cpus", "Processors, such as 1.5.", pattern=r"^[0-9]+(\.[0-9]+)?$"),
+        text("memory", "Bytes, or 512k, 64m, 2g.", pattern="^[0-9]+([bkmgBKMG]|[kmgKMG][iI]?[bB])?$"),
+        text("pids", "Processes.", pattern="^[0-9]+$"),
     ),
 )
 CACHE: Final = Kind(
     name="cache",
     keys=(
-        _text("key", "What tells one cache from another.", required=True),
+        text("key", "What tells one cache from another.", required=True),
         _texts("paths", "Directories that live between runs: absolute, or below the working directory."),
     ),
 )
@@ -120,8 +112,8 @@ ARTIFACTS: Final = Kind(name="artifacts", keys=(_texts("paths", "Patterns of fil
 STEP_SECRET: Final = Kind(
     name="secret of a step",
     keys=(
-        _text("source", "The name of a declared secret.", required=True),
-        _text("target", "The variable that receives it.", required=True),
+        text("source", "The name of a declared secret.", required=True),
+        text("target", "The variable that receives it.", required=True),
     ),
 )
 _ULIMITS: Final = _entries("ulimits", "Limits of processes: name=soft[:hard], or maps.", ULIMIT)
@@ -130,8 +122,8 @@ _SECRETS: Final = _entries("secrets", "Secrets that it gets: names, or maps with
 STEP: Final = Kind(
     name="step",
     keys=(
-        _text("name", "What it is called; each needs a name of its own.", required=True),
-        _text("image", "The image that it runs in.", required=True),
+        text("name", "What it is called; each needs a name of its own.", required=True),
+        text("image", "The image that it runs in.", required=True),
         _texts("commands", "What it runs, one after the other, in one shell."),
         _ENTRYPOINT,
         _ENVIRONMENT,
@@ -139,7 +131,7 @@ STEP: Final = Kind(
         _SECRETS,
         _PULL,
         _RULESET,
-        _flag("detach", "Start it, and go on without waiting for it."),
+        flag("detach", "Start it, and go on without waiting for it."),
         _USER,
         _PRIVILEGED,
         _ULIMITS,
@@ -147,9 +139,9 @@ STEP: Final = Kind(
         _map("artifacts", "Files to copy out when it has ended.", ARTIFACTS),
         _TIMEOUT,
         _RETRY,
-        _text("working_dir", "Where it begins: absolute, or below the usual working directory."),
+        text("working_dir", "Where it begins: absolute, or below the usual working directory."),
         _map("limits", "What it may use.", LIMITS),
-        _text("shell", "The shell that runs the commands, such as bash; else /bin/sh."),
+        text("shell", "The shell that runs the commands, such as bash; else /bin/sh."),
         _list("cache", "Directories that live between runs.", CACHE),
         _later("template", "Expands a template in place", _EXPAND),
         _server("report_as", "A commit status of its own"),
@@ -161,17 +153,17 @@ STEP: Final = Kind(
 STAGE: Final = Kind(
     name="stage",
     keys=(
-        _text("name", "Overrides the name that is its key."),
+        text("name", "Overrides the name that is its key."),
         _texts("needs", "Stages that it waits for, and whose files it sees."),
-        _flag("independent", "Goes on whatever fails elsewhere."),
+        flag("independent", "Goes on whatever fails elsewhere."),
         _ENVIRONMENT,
         Key(name="steps", form=Form.LIST, about="What it does, one after the other.", kind=STEP, required=True),
         _RULESET,
         _TIMEOUT,
         _RETRY,
-        _text("workspace", "What its steps share.", words=_WORKSPACES),
-        _text("on_lost", "What becomes of a step whose end nobody saw: it fails, or is run again.", words=_ON_LOST),
-        _flag("async", "A step starts it by `trigger-task NAME`, any number of times: a run of its own."),
+        text("workspace", "What its steps share.", words=_WORKSPACES),
+        text("on_lost", "What becomes of a step whose end nobody saw: it fails, or is run again.", words=_ON_LOST),
+        flag("async", "A step starts it by `trigger-task NAME`, any number of times: a run of its own."),
         *(_later(name, "For executions") for name in ("fork", "fork_limit", "join", "evaluate")),
     ),
 )
@@ -179,16 +171,16 @@ READY: Final = Kind(
     name="ready",
     one_of=("command", "port"),
     keys=(
-        _text("command", "Is run in it by a shell until it succeeds."),
-        _text("port", "Is tried until it accepts a connection.", pattern="^[0-9]{1,5}$"),
+        text("command", "Is run in it by a shell until it succeeds."),
+        text("port", "Is tried until it accepts a connection.", pattern="^[0-9]{1,5}$"),
         _TIMEOUT,
     ),
 )
 SERVICE: Final = Kind(
     name="service",
     keys=(
-        _text("name", "What it is called, and reached by.", required=True),
-        _text("image", "The image that it runs.", required=True),
+        text("name", "What it is called, and reached by.", required=True),
+        text("image", "The image that it runs.", required=True),
         _ENTRYPOINT,
         _ENVIRONMENT,
         _PULL,
@@ -203,8 +195,8 @@ SERVICE: Final = Kind(
 ORIGIN: Final = Kind(
     name="origin",
     keys=(
-        _text("name", "What the plugin is called.", required=True),
-        _text("image", "The image of the plugin.", required=True),
+        text("name", "What the plugin is called.", required=True),
+        text("image", "The image of the plugin.", required=True),
         _ENVIRONMENT,
         _PARAMETERS,
         _SECRETS,
@@ -216,11 +208,11 @@ ORIGIN: Final = Kind(
 SECRET: Final = Kind(
     name="secret",
     keys=(
-        _text("name", "The name that steps use."),
-        _text("key", "Where a store of secrets keeps it."),
-        _text("engine", "Which store.", words=("native", "vault")),
-        _text("type", "Whose it is.", words=("repo", "org", "shared")),
-        _text("pull", "When the store is asked.", words=("build_start", "step_start")),
+        text("name", "The name that steps use."),
+        text("key", "Where a store of secrets keeps it."),
+        text("engine", "Which store.", words=("native", "vault")),
+        text("type", "Whose it is.", words=("repo", "org", "shared")),
+        text("pull", "When the store is asked.", words=("build_start", "step_start")),
         _map("origin", "A plugin that fetches secrets into files before anything else runs.", ORIGIN),
     ),
 )
@@ -237,12 +229,12 @@ METADATA: Final = Kind(
 DEPLOYMENT_PARAMETER: Final = Kind(
     name="deployment parameter",
     keys=(
-        _text("description", "What it is for."),
-        _text("type", "integer, number, boolean or string."),
-        _flag("required", "Must be given."),
+        text("description", "What it is for."),
+        text("type", "integer, number, boolean or string."),
+        flag("required", "Must be given."),
         _texts("options", "The only values."),
-        _text("min", "The least number.", pattern="^-?[0-9]+$"),
-        _text("max", "The greatest number.", pattern="^-?[0-9]+$"),
+        text("min", "The least number.", pattern="^-?[0-9]+$"),
+        text("max", "The greatest number.", pattern="^-?[0-9]+$"),
     ),
 )
 DEPLOYMENT: Final = Kind(
@@ -258,8 +250,8 @@ PIPELINE: Final = Kind(
     open=True,
     one_of=("steps", "stages"),
     keys=(
-        _text("version", "The version of the format: '1'.", required=True),
-        _text("name", "What the pipeline is called."),
+        text("version", "The version of the format: '1'.", required=True),
+        text("name", "What the pipeline is called."),
         _map("metadata", "How the pipeline is read.", METADATA),
         _ENVIRONMENT,
         _list("secrets", "Secrets that steps can ask for.", SECRET),

@@ -16,12 +16,14 @@ from runner.clock import Deadline
 from runner.dispatch.feed import Item, Lines
 from runner.dispatch.registered import Registered
 from runner.dispatch.requests import Again, Definition, Inline, Repository, Submission
+from runner.engine import children
 from runner.engine.events import Changed, Printing
 from runner.engine.job import Task
 from runner.errors import InfrastructureError, UsageError
 from runner.naming import Address
 from runner.plan.model import Plan
 from runner.settings import DEFAULT_QUEUE, GitSettings
+from tests.support.children import apart, triggering
 from tests.support.daemons import Daemon, Grounds, commit, text_of, told, words
 from tests.support.hooked import DEADLINE, Fault
 from tests.support.plans import hanging, plan, service, stage, step, steps_only
@@ -269,6 +271,26 @@ def test_a_run_in_flight_whose_repository_has_gone_leaves_nothing_behind(
         assert (daemon.status(run), daemon.service.summary(run).kept_until) == ("error", None)
         assert not leftovers(grounds.world)
         assert not daemon.house.means.trees._leases
+
+
+def test_what_a_step_has_asked_for_is_started_also_if_its_run_cannot_be_driven_on(
+    grounds: Grounds, repository: GitRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "_LOOK_SECONDS", 5.0)  # this life does not hear of it in time
+    repository.commit("file")
+    of = plan(stage("s", triggering("a", "check"), step("b", seconds=600)), async_stages=(apart("check"),))
+    inline = Inline(text=text_of(of), repository=Repository(url=str(repository.root)))
+    with grounds.serving() as daemon:
+        run = daemon.service.submit(Submission(inline=inline), local=False).id
+        daemon.until(run, "s/b")
+    _remove(grounds.data / "mirrors")
+    _remove(repository.root)
+
+    with grounds.serving() as daemon:
+        daemon.ended(run)
+
+        assert daemon.status(run) == "error"
+        assert [each["stage"] for each in daemon.service.report(run)["children"]] == ["check"]
 
 
 def test_a_cancelled_run_stops_to_wait_for_its_repository(grounds: Grounds, repository: GitRepository) -> None:

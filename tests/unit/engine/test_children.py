@@ -56,7 +56,7 @@ class Case:
         self.nursery = nursery or Nursery()
         self.events: list[Event] = []
         ledger = Ledger(RUN, SCAN, Memory(), ManualClock(), self.events.append)
-        self.requests = Requests(RUN, self.desk, ledger, self.nursery)
+        self.requests = Requests(RUN, self.desk, ledger.tell, self.nursery)
 
     @property
     def told(self) -> list[str]:
