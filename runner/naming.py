@@ -161,6 +161,12 @@ def shim_labels(instance: Instance, digest: str) -> dict[str, str]:
     return {**_owner_labels(instance), LABEL_ROLE: SHIM, LABEL_SHIM: digest}
 
 
+def returns(attempt: Address) -> str:
+    """Return what stands for an attempt among the returns of its run, and of a rerun that takes it over: 80 bits."""
+    name = f"{attempt.stage}\0{attempt.step}\0{attempt.attempts}".encode("utf-8", "surrogatepass")
+    return base64.b32encode(hashlib.sha256(name).digest()[:10]).decode().lower()
+
+
 def log(address: Address) -> str:
     """Return the file name, without extension, of the log of one attempt."""
     parts = (_slug(address.stage), _slug(address.step), address.attempts, _digest(address.stage, address.step))

@@ -34,7 +34,7 @@ from runner.errors import (
     WorkspaceError,
 )
 from runner.plan import codec
-from runner.plan.codec import Json
+from runner.plan.model import Json
 
 RETRY_SECONDS: Final = 5
 

@@ -235,6 +235,15 @@ class Backend(Protocol):
             InfrastructureError: they cannot be written.
         """
 
+    def returns(self, run: str) -> Mapping[str, bytes]:
+        """Return what the steps of an open run have returned (``layout.RETURNS``) up to now: files by name.
+
+        Cheap while nothing has changed (~1 ms), so that it may be asked before and after each step, from any thread.
+
+        Raises:
+            InfrastructureError: they are too large, or cannot be read.
+        """
+
     def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
         """Return what steps of an open run have asked for through ``trigger-task``: the files of ``REQUESTS``, by name.
 

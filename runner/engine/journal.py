@@ -36,7 +36,8 @@ class Entry:
     """An address enters a status. ``running`` and ``pending`` are intents, everything else a fact.
 
     ``at`` counts seconds from the start of the run. ``exit_code`` is that of a step's process, if it had one;
-    ``reason`` says why, in words, wherever the status alone does not.
+    ``reason`` says why, in words, wherever the status alone does not. ``branches`` says that a fork is done as
+    such: from now on so many branches take its place (``plan.forks``).
     """
 
     address: Address
@@ -44,6 +45,7 @@ class Entry:
     at: float
     exit_code: int | None = None
     reason: str = ""
+    branches: int | None = None
 
 
 class Writer(Protocol):

@@ -53,8 +53,8 @@ class RunSpec:
 
     ``values`` are the first files of the store, ``config`` those of the configuration, by their paths; what they are is
     said in ``pipelinectl.layout``. Steps see no configuration where there is none. ``left`` are the first files of the
-    outputs, and ``files`` is an archive of ``Backend.save_files``, of more first files of the store: what an earlier
-    run has left for this one. A run that is opened again keeps what it has by then.
+    outputs, ``returned`` those of the returns, and ``files`` is an archive of ``Backend.save_files``, of more first
+    files of the store: what an earlier run has left for this one. A run that is opened again keeps what it has by then.
     """
 
     id: str
@@ -66,12 +66,24 @@ class RunSpec:
     values: Mapping[str, bytes] = field(default_factory=dict)
     config: Mapping[PurePosixPath, bytes] = field(default_factory=dict, repr=False)
     left: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    returned: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     files: Path | None = None
 
     @property
     def address(self) -> Address:
         """The address of the run."""
         return Address(self.id)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """What one branch of a fork has changed, as a stage behind the fork sees it: below ``path``, from the workdir.
+
+    ``layers`` are the final rounds of the branch's stages, lowest first.
+    """
+
+    path: str
+    layers: tuple[Address, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +97,9 @@ class StageSpec:
 
     With the workspace ``SHARED`` the stage works in the one tree of the run that all such stages share, over the
     source and ``layers``, of which only a layer below all stages counts then; with ``NONE`` its steps see no tree.
+
+    ``gathered`` is put into its own layer before its first step, so that those who stand on it see it, too: of what the
+    branches have changed below the workdir, all that is there, not what they have deleted.
     """
 
     address: Address
@@ -93,6 +108,7 @@ class StageSpec:
     users: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     workspace: Workspace = Workspace.OWN
+    gathered: tuple[Gathered, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

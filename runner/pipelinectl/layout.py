@@ -39,6 +39,22 @@ engine never reads them; it hears of them by ``::add-mask::``.
 **Configuration**: ``CONFIG`` holds a file for each property and parameter of the run, without a newline; secure ones
 stand in ``secure-properties`` as well, the others in ``environment-properties``. It is memory, too, and read-only.
 
+**Returns** of an attempt lie in a directory of their own, ``RETURNS``, named and put in place as files of the store,
+with the attempt's name (``naming.returns``) as the key:
+
+=====  ============================================================  ==========================================
+kind   what                                                          content
+=====  ============================================================  ==========================================
+m      the primary return (``set_return``)                           a line ``text`` or ``json``, then the value
+o      a named return, by its name (``set_env``, ``set_envc``)       text
+g      a global, by its name (``set_global``)                        as a primary return
+l      a link, by its name (``set_link``)                            text
+w      what the attempt asks for (``skip``, ``stop``, ``pause``)     a line with that word, then the message
+=====  ============================================================  ==========================================
+
+Steps are told the attempt's name by ``STEP``, by ``EVALUATES`` that they are one that decides about its stage, and by
+``MAPPED`` that named returns are wanted.
+
 **Requests** of ``trigger-task`` are files of a directory of their own, ``REQUESTS``, put in place as those of the store
 are; each is what ``serialize`` prints, and its name ``<id>.<stage>``: the id of the run that it asks for, eight
 hexadecimal digits, and an async stage. Nobody changes or removes one. After it a byte is added to ``BELL``, so that its
@@ -64,10 +80,14 @@ STATE = "/run/runner"
 """Where they see the volume of the run's values."""
 
 VALUES = f"{STATE}/values"
+RETURNS = f"{STATE}/returns"
 REQUESTS = f"{STATE}/requests"
 BELL = f"{STATE}/bell"
 SECRETS = "/run/runner-secrets"
 CONFIG = "/config"
+
+STEP, EVALUATES, MAPPED = "RUNNER_STEP", "RUNNER_EVALUATES", "RUNNER_MAPPED"
+"""The variables that a step is told these by: the first always, the others as ``1`` or not at all."""
 
 OURS = (HOME, STATE, SECRETS)
 """Where a step can mount nothing of its own."""
@@ -96,6 +116,11 @@ class Kind(StrEnum):
     CALL = "n"
     KEY = "k"
     ASYNC = "y"
+    PRIMARY = "m"
+    NAMED = "o"
+    GLOBAL = "g"
+    LINK = "l"
+    WISH = "w"
 
 
 TEXTS = (Kind.VALUE, Kind.CONSTANT, Kind.KNOWN, Kind.DATA)

@@ -1,9 +1,9 @@
 """The JSON form of a plan: one document for ``runner compile --output json``, golden files, journal and store.
 
 Its keys are the fields of ``plan.model``, with Vela's words for three that Python or clarity renames. It is canonical:
-fields stand in the order of the model, mappings are sorted, and a key is absent only where rules or facts leave one
-empty, or a field that is ``RARE`` has its default. Async stages stand after the others, and have ``async``. It
-round-trips.
+fields stand in the order of the model, mappings are sorted (``DATA`` stands as it is), and a key is absent only where
+rules or facts leave one empty, or a field that is ``RARE`` has its default. Async stages stand after the others, and
+have ``async``. It round-trips.
 """
 
 import json
@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from enum import StrEnum
 from types import NoneType, UnionType
-from typing import TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+from typing import TypeVar, get_args, get_origin, get_type_hints
 
 from runner.errors import InfrastructureError
-from runner.plan.model import Facts, Limits, Plan, Rules, Ruleset
+from runner.plan.model import Facts, Json, Limits, Plan, Rules, Ruleset
 
 VERSION = 2
 # Most rules and facts are absent from most plans.
@@ -22,8 +22,6 @@ _SPARSE = (Facts, Limits, Rules, Ruleset)
 _KEYS = {"if_": "if", "async_": "async", "proceed": "continue"}
 
 _T = TypeVar("_T")
-
-Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
 
 class _BadDocumentError(Exception):
@@ -75,7 +73,7 @@ def dumps(plan: Plan) -> str:
 def _fields_of(value: object) -> dict[str, Json]:
     present = {field: getattr(value, field.name) for field in _fields(type(value))}
     return {
-        _key(field.name): _encode(part)
+        _key(field.name): part if "data" in field.metadata else _encode(part)
         for field, part in present.items()
         if not (_optional(type(value), field) and part == _default(field))
     }
@@ -153,12 +151,16 @@ def _decode_optional(kind: object, value: object, path: str) -> object:
 
 def _decode_object(kind: type[_T], value: dict[str, object], path: str) -> _T:
     kinds = get_type_hints(kind)
+    data = {field.name for field in _fields(kind) if "data" in field.metadata}
     keys = {_key(name): name for name in kinds}
     missing = {_key(field.name) for field in _fields(kind) if not _optional(kind, field)} - value.keys()
     for key in sorted(missing | (value.keys() - keys.keys())):
         raise _BadDocumentError(f"{path or 'it'} has {'no' if key in missing else 'the unknown'} key {key!r}")
     return kind(
-        **{keys[key]: _decode(kinds[keys[key]], part, f"{path}.{key}".lstrip(".")) for key, part in value.items()}
+        **{
+            keys[key]: part if keys[key] in data else _decode(kinds[keys[key]], part, f"{path}.{key}".lstrip("."))
+            for key, part in value.items()
+        }
     )
 
 

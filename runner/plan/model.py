@@ -6,11 +6,16 @@ Everything here is frozen and has a JSON form (``plan.codec``) that round-trips.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 RARE: Final = MappingProxyType({"rare": True})
 """Marks a field that the JSON form leaves out where it has its default."""
+DATA: Final = MappingProxyType({"rare": True, "data": True})
+"""Marks such a field that is JSON data, as it stands."""
+
+Json: TypeAlias = str | int | float | bool | list["Json"] | dict[str, "Json"] | None
 
 
 class PullPolicy(StrEnum):
@@ -139,6 +144,10 @@ class Step:
     ``shell`` runs the commands, ``/bin/sh`` if empty. ``working_dir`` is where they begin: the plan's workdir if
     empty, under it if relative. ``artifacts`` are patterns of files to copy out. With ``late`` a ``${NAME}`` in image,
     entrypoint, user or environment is replaced right before the start (``plan.substitution``).
+
+    In a plan that is ``mapped`` what the step returns is found as ``id`` of ``pipeline``, and the texts of its image
+    and its environment are references (``plan.mapping``). With ``evaluates`` it is one of those, before all others,
+    that decide whether its stage runs, is skipped or stops.
     """
 
     name: str
@@ -165,6 +174,9 @@ class Step:
     script: str = field(default="", metadata=RARE)
     skip: str = field(default="", metadata=RARE)
     told: Mapping[str, "Told"] = field(default_factory=dict, metadata=RARE)
+    pipeline: str = field(default="", metadata=RARE)
+    id: str = field(default="", metadata=RARE)
+    evaluates: bool = field(default=False, metadata=RARE)
 
 
 class Workspace(StrEnum):
@@ -188,6 +200,29 @@ class BlockedBy(StrEnum):
 
     NOTHING = "nothing"  # those rules decide, as Vela has it
     RUN = "run"  # that of any stage, as in Tekton and so in IBM's pipelines
+    NEEDS = "needs"  # that of a stage that it needs, which must be a success or skipped, as in Metalus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fork:
+    """That a stage runs once for each value of a list, and with it the ``stages`` that stand on it up to its join.
+
+    ``values`` are the list, or a reference to it (``plan.mapping``). At most ``limit`` branches run at a time, 0 for
+    as many as there are.
+    """
+
+    values: Json = field(metadata=DATA)
+    stages: tuple[str, ...] = ()
+    limit: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Branch:
+    """That a stage is the one for a value of a fork: of which, which of its values, how many there may be at a time."""
+
+    fork: str
+    index: int
+    limit: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +234,13 @@ class Stage:
     ``fault`` is why it fails before it has begun. ``config`` names what is seen under ``layout.CONFIG`` in this stage
     only: the properties ``NAME/KEY``, as ``KEY``; ``$PROP`` is the name that the property has. ``services`` are those
     that only this stage, and others that name them, need.
+
+    What a plan that is ``mapped`` says of it: ``globals`` are its values by name, ``links`` short names of references,
+    which those that need it see as well, ``parameters`` what is preset for each of its pipelines. With ``fork`` it is
+    replaced by its branches when the values are known (``plan.forks``). Such a branch, and what stands on it, is
+    ``within`` it, outer branches first; ``template`` is the name that it has in the file. To a stage outside a fork
+    ``joined`` says which branches take the place of a stage that it needed, in their order; if there is none it still
+    stands on what is ``below`` the fork.
 
     ``timeout`` (seconds) and ``retry`` are those of the stage as a whole; each retry begins with an empty layer.
     ``ruleset`` counts as if it stood on every step as well, and a ``status`` rule in it takes the place of the one that
@@ -220,6 +262,19 @@ class Stage:
     fault: str = field(default="", metadata=RARE)
     config: tuple[str, ...] = field(default=(), metadata=RARE)
     services: tuple[str, ...] = field(default=(), metadata=RARE)
+    globals: Mapping[str, Json] = field(default_factory=dict, metadata=DATA)
+    links: Mapping[str, Json] = field(default_factory=dict, metadata=DATA)
+    parameters: Mapping[str, Mapping[str, Json]] = field(default_factory=dict, metadata=DATA)
+    fork: Fork | None = field(default=None, metadata=RARE)
+    within: tuple[Branch, ...] = field(default=(), metadata=RARE)
+    template: str = field(default="", metadata=RARE)
+    joined: Mapping[str, tuple[str, ...]] = field(default_factory=dict, metadata=RARE)
+    below: tuple[str, ...] = field(default=(), metadata=RARE)
+
+    @property
+    def id(self) -> str:
+        """The name that the stage has in the file: that of a branch without its index."""
+        return self.template or self.name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -279,6 +334,7 @@ class Plan:
     ``told`` says which variables are filled right before each step. ``async_stages`` are those that steps may start,
     ``undefined`` those that this kind of pipeline has and its file lacks: each has a ``fault``, and belongs to a run
     only if it is asked for by name. ``kind`` is that of IBM's pipelines (``ci``, ``cd``, ``pr``, ``cc``).
+    In a plan that is ``mapped`` references are resolved, and what each step returns is kept.
     """
 
     dialect: str
@@ -297,6 +353,7 @@ class Plan:
     async_stages: tuple[Stage, ...] = field(default=(), metadata=RARE)
     undefined: tuple[Stage, ...] = field(default=(), metadata=RARE)
     kind: str = field(default="", metadata=RARE)
+    mapped: bool = field(default=False, metadata=RARE)
 
     @property
     def needed_services(self) -> tuple[Service, ...]:
@@ -307,7 +364,8 @@ class Plan:
 
     def stage(self, name: str) -> Stage:
         """Return the stage of that name; KeyError when there is none."""
-        for stage in self.stages:
-            if stage.name == name:
-                return stage
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Stage]:
+        return {stage.name: stage for stage in self.stages}

@@ -13,7 +13,7 @@ from runner import __version__
 from runner.cli.client.answers import error_of
 from runner.cli.client.endpoint import Endpoint
 from runner.errors import DaemonUnavailableError, UsageError
-from runner.plan.codec import Json
+from runner.plan.model import Json
 
 PREFIX: Final = "/api/v1"
 

@@ -8,8 +8,7 @@ from runner.cli.client.endpoint import Endpoint
 from runner.dispatch.requests import Again, Definition, Hook, HookToken, Pipeline, Submission, Submitted, Summary
 from runner.errors import InfrastructureError, NotFoundError
 from runner.plan import codec
-from runner.plan.codec import Json
-from runner.plan.model import Plan
+from runner.plan.model import Json, Plan
 
 if TYPE_CHECKING:
     from runner.engine.report import Report
