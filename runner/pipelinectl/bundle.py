@@ -44,8 +44,14 @@ COMMANDS = (
     "collect-evidence",
     "set-commit-status",
     "check-evidence-for-reuse",
+    "set_return",
+    "set_global",
+    "set_link",
 )
-"""The names beside ``pipelinectl`` under which a step finds the shim; the shim's ``aliases`` are the same."""
+"""The names beside ``pipelinectl`` under which a step finds the shim; the shim's ``aliases`` are the same.
+
+Not those that scripts have commands of their own for: ``skip``, ``stop``, ``pause``.
+"""
 
 _PROGRAM = "pipelinectl"
 

@@ -63,7 +63,7 @@ size says whether there is anything new.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote_to_bytes
@@ -140,6 +140,15 @@ def entry(kind: Kind, key: str, part: str | None = None, content: bytes = b"") -
     names = {encoded(raw(name)): raw(name) for name in (key, part) if name is not None}
     hashed = {f"{Kind.KEY}.{name}": plain for name, plain in names.items() if _HASHED.fullmatch(name)}
     return {**hashed, file_name(kind, key, part): content}
+
+
+def of_keys(files: Mapping[str, bytes], keys: Collection[str]) -> dict[str, bytes]:
+    """Return the files of these keys, which are plain, with those that tell what hashed names stand for."""
+    return {
+        name: content
+        for name, content in files.items()
+        if name.startswith(f"{Kind.KEY}.") or name[2:].partition(",")[0] in keys
+    }
 
 
 def encoded(key: bytes) -> str:

@@ -3,7 +3,8 @@
 So are those at the end of the run, since they must outlive whoever is about to remove the run when he dies.
 
 A folder holds one archive for each round of a stage, ``<stage>-<round>.tar``: the files of the store (``layout``) under
-``values/``, and what steps had left in the directory of outputs under ``outputs/``. What the store holds of the large
+``values/``, what steps had left in the directory of outputs under ``outputs/``, and what they had returned under
+``returns/``. What the store holds of the large
 kinds is in an archive of its own beside it, ``<stage>-<round>.files.tar``, under the names of the store, where there
 is any of it. The first is written last and put in place by rename, so that what is there is whole. At the end of the
 run only the sizes of large files are saved, under ``sizes/``.
@@ -24,17 +25,18 @@ from runner.errors import ConflictError, InfrastructureError
 from runner.naming import Address, file_name
 from runner.pipelinectl.values import Store
 
-_VALUES, _OUTPUTS, _SIZES = "values/", "outputs/", "sizes/"
+_VALUES, _OUTPUTS, _RETURNS, _SIZES = "values/", "outputs/", "returns/", "sizes/"
 _REFUSED: Final = "refused"
 """The member that stands in place of all others where the values could not be saved, and says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Saved:
-    """What a run begins with: files of the store, of the outputs, and the archive of large files, if there are any."""
+    """What a run begins with: files of the store, the outputs and the returns, and the archive of large files."""
 
     values: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     left: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    returned: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     files: Path | None = None
 
 
@@ -48,20 +50,13 @@ class Saves:
         """Whether the values at the start of this round of a stage are there, or it is said why not."""
         return self._path(stage).exists()
 
-    def write(
-        self,
-        stage: Address,
-        values: Mapping[str, bytes],
-        left: Mapping[str, bytes],
-        files: Callable[[Path], None] | None = None,
-    ) -> None:
-        """Save values and outputs, and what ``files`` writes to the new archive that it is given.
+    def write(self, stage: Address, saved: Saved, files: Callable[[Path], None] | None = None) -> None:
+        """Save what there is, and what ``files`` writes to the new archive that it is given.
 
         Raises:
             InfrastructureError: they cannot be written.
         """
-        members = {_VALUES + name: data for name, data in values.items()}
-        members |= {_OUTPUTS + name: data for name, data in left.items()}
+        members = {**_above(_VALUES, saved.values), **_above(_OUTPUTS, saved.left), **_above(_RETURNS, saved.returned)}
         with self._writing():
             if files is not None:
                 aside = self._aside(stage)
@@ -80,7 +75,7 @@ class Saves:
             self._write(stage, {_REFUSED: reason.encode("utf-8", "surrogateescape")})
 
     def read(self, stage: Address) -> Saved:
-        """Return what has been saved.
+        """Return what has been saved; of the returns all that the run has come to.
 
         Raises:
             ConflictError: nothing was; the message says why.
@@ -99,8 +94,12 @@ class Saves:
             message = f"the values of run {stage.run} at the start of stage {stage.stage} were not kept: {reason}"
             raise ConflictError(message, hint="rerun it from another stage, or as a whole")
         files = self._files(stage)
+        ended = self.read_end(Address(stage.run)) or Store()
         return Saved(
-            values=_below(_VALUES, members), left=_below(_OUTPUTS, members), files=files if files.exists() else None
+            values=_below(_VALUES, members),
+            left=_below(_OUTPUTS, members),
+            returned={**_below(_RETURNS, members), **ended.returned},
+            files=files if files.exists() else None,
         )
 
     def write_end(self, run: Address, store: Store) -> None:
@@ -109,8 +108,8 @@ class Saves:
         Raises:
             InfrastructureError: it cannot be written.
         """
-        members = {_VALUES + name: data for name, data in store.contents.items()}
-        members |= {_SIZES + name: b"%d" % size for name, size in store.sizes.items()}
+        sizes = {name: b"%d" % size for name, size in store.sizes.items()}
+        members = {**_above(_VALUES, store.contents), **_above(_RETURNS, store.returned), **_above(_SIZES, sizes)}
         with self._writing():
             self._write(run, members)
 
@@ -127,7 +126,7 @@ class Saves:
         except (OSError, tarfile.TarError) as error:
             raise InfrastructureError(f"{self._path(run)} cannot be read: {error}") from error
         sizes = {name: int(data) for name, data in _below(_SIZES, members).items()}
-        return Store(contents=_below(_VALUES, members), sizes=sizes)
+        return Store(contents=_below(_VALUES, members), sizes=sizes, returned=_below(_RETURNS, members))
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -179,6 +178,10 @@ def _members(path: Path) -> dict[str, bytes]:
             if content is not None:
                 found[member.name] = content.read()
     return found
+
+
+def _above(prefix: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {prefix + name: data for name, data in files.items()}
 
 
 def _below(prefix: str, members: Mapping[str, bytes]) -> dict[str, bytes]:

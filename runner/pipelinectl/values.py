@@ -5,9 +5,10 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from runner.pipelinectl.layout import Kind, decoded
+from runner.pipelinectl.returns import returned
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -16,11 +17,22 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 class Store:
     """A store (``layout``) as it was read: the content of its files by name, and the bytes of those not read.
 
-    These are of the kinds ``f`` and ``t``, which can be as large as a disk.
+    These are of the kinds ``f`` and ``t``, which can be as large as a disk. ``returned`` are the files of the returns
+    beside it.
     """
 
     contents: Mapping[str, bytes] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
+    returned: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class Returns(TypedDict):
+    """What an attempt has returned: ``primary`` is None where it has not."""
+
+    primary: Json
+    named: dict[str, str]
+    globals: dict[str, Json]
+    links: dict[str, str]
 
 
 class Values(TypedDict):
@@ -28,7 +40,7 @@ class Values(TypedDict):
 
     What is no UTF-8 is shown as U+FFFD, and a number that no float holds as text. ``env`` holds what ``set_env`` and
     ``set_envc`` have left, ``constants`` the keys of the latter, ``exported`` those that ``export_env`` has marked. Of
-    files there are only the sizes, in bytes.
+    files there are only the sizes, in bytes. ``returns`` are those of attempts by ``naming.returns``.
     """
 
     env: dict[str, str]
@@ -42,6 +54,7 @@ class Values(TypedDict):
     assets: list[Json]
     evidence: list[Json]
     collected: list[Json]
+    returns: NotRequired[dict[str, Returns]]
 
 
 def values_of(store: Store, redact: Callable[[str], str] = str) -> Values:
@@ -63,6 +76,7 @@ def values_of(store: Store, redact: Callable[[str], str] = str) -> Values:
         "assets": found.entries(Kind.ASSET, _entry),
         "evidence": found.entries(Kind.EVIDENCE, _entry),
         "collected": found.entries(Kind.CALL, _document),
+        "returns": found.returns(),
     }
 
 
@@ -106,6 +120,17 @@ class _Reading:
                 except (ValueError, RecursionError):
                     continue
         return found
+
+    def returns(self) -> dict[str, Returns]:
+        return {
+            key: {
+                "primary": self._clean(each.primary),
+                "named": {self._clean_text(name): self._clean_text(text) for name, text in each.named.items()},
+                "globals": {self._clean_text(name): self._clean(value) for name, value in each.globals.items()},
+                "links": {self._clean_text(name): self._clean_text(text) for name, text in each.links.items()},
+            }
+            for key, each in returned(self._store.returned).items()
+        }
 
     def _of(self, kind: Kind) -> Iterator[tuple[tuple[str, str | None], bytes]]:
         for name, content in sorted(self._store.contents.items()):

@@ -44,11 +44,12 @@ class Shim:
     values: Path = field(init=False)
     secrets: Path = field(init=False)
     requests: Path = field(init=False)
+    returns: Path = field(init=False)
     config: Path = field(init=False)
     work: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        for folder in ("values", "secrets", "requests", "config", "work"):
+        for folder in ("values", "secrets", "requests", "returns", "config", "work"):
             path = self.root / folder
             path.mkdir()
             path.chmod(0o777)
@@ -93,6 +94,10 @@ class Shim:
         """Return the files of the values by their names."""
         return {path.name: path.read_bytes() for path in self.values.iterdir()}
 
+    def left_returns(self) -> dict[str, bytes]:
+        """Return the files of the returns by their names."""
+        return {path.name: path.read_bytes() for path in self.returns.iterdir()}
+
     def kept_secrets(self) -> dict[str, bytes]:
         """Return the files of the secrets by their names."""
         return {path.name: path.read_bytes() for path in self.secrets.iterdir()}
@@ -107,6 +112,7 @@ class Shim:
             "RUNNER_SECRETS": str(self.secrets),
             "RUNNER_REQUESTS": str(self.requests),
             "RUNNER_BELL": str(self.bell),
+            "RUNNER_RETURNS": str(self.returns),
             "CONFIG_DIR": str(self.config),
             "SECRET_CONFIG_DIR": str(self.config / "secure-properties"),
         }

@@ -60,7 +60,8 @@ def test_the_digest_is_short_and_hexadecimal() -> None:
 def test_the_shim_itself_knows_the_same_commands(shim: Shim) -> None:
     listed = re.findall(rb"^  (\S+)  ", shim.call("pipelinectl", "help").out, re.MULTILINE)
 
-    assert [name.decode() for name in listed] == [*bundle.COMMANDS, "serialize", "deserialize", "version", "help"]
+    sole = ["skip", "stop", "pause", "serialize", "deserialize", "version", "help"]
+    assert [name.decode() for name in listed] == [*bundle.COMMANDS, *sole]
 
 
 def test_the_shim_says_which_layout_of_values_it_keeps(shim: Shim) -> None:

@@ -21,9 +21,11 @@ def saves(tmp_path: Path) -> Saves:
 def test_what_was_saved_is_read_as_it_was(saves: Saves) -> None:
     values, left = {"e.a": b"x\n\0\xff", "x.a": b""}, {".env": b"A=1\n"}
 
-    saves.write(STAGE, values, left)
+    saved = Saved(values=values, left=left, returned={"m.abc": b"text\nx\n"})
 
-    assert saves.read(STAGE) == Saved(values=values, left=left)
+    saves.write(STAGE, saved)
+
+    assert saves.read(STAGE) == saved
 
 
 @given(
@@ -32,9 +34,9 @@ def test_what_was_saved_is_read_as_it_was(saves: Saves) -> None:
 def test_any_store_is_read_as_it_was(tmp_path_factory: pytest.TempPathFactory, values: dict[str, bytes]) -> None:
     saves = Saves(tmp_path_factory.mktemp("saved"))
 
-    saves.write(STAGE, values, values)
+    saves.write(STAGE, Saved(values=values, left=values, returned=values))
 
-    assert saves.read(STAGE) == Saved(values=values, left=values)
+    assert saves.read(STAGE) == Saved(values=values, left=values, returned=values)
 
 
 def test_a_new_run_begins_with_nothing_but_what_every_run_has() -> None:
@@ -45,7 +47,7 @@ def test_each_round_of_each_stage_is_saved_by_itself(saves: Saves) -> None:
     stages = [STAGE, Address("0badcafe", "build", round=2), Address("0badcafe", "a/b"), Address("0badcafe", "build-1")]
     for number, stage in enumerate(stages):
         assert not saves.has(stage)
-        saves.write(stage, {"e.a": b"%d" % number}, {})
+        saves.write(stage, Saved(values={"e.a": b"%d" % number}))
 
     assert [saves.read(stage).values["e.a"] for stage in stages] == [b"0", b"1", b"2", b"3"]
 
@@ -55,7 +57,7 @@ def test_large_files_lie_in_an_archive_beside(saves: Saves) -> None:
         assert not saves.has(STAGE)
         target.write_bytes(b"an archive")
 
-    saves.write(STAGE, {}, {}, files)
+    saves.write(STAGE, Saved(), files)
 
     found = saves.read(STAGE).files
     assert found is not None
@@ -68,7 +70,7 @@ def test_nothing_is_there_when_the_large_files_could_not_be_saved(saves: Saves, 
         raise InfrastructureError("the engine went away")
 
     with pytest.raises(InfrastructureError):
-        saves.write(STAGE, {"e.a": b"1\n"}, {}, files)
+        saves.write(STAGE, Saved(values={"e.a": b"1\n"}), files)
     assert not saves.has(STAGE)
 
     saves.refuse(STAGE, "the engine went away")
@@ -90,7 +92,7 @@ def test_what_could_not_be_saved_is_a_conflict_that_says_why(saves: Saves) -> No
 
 @pytest.mark.parametrize("content", [b"", b"no archive at all"])
 def test_a_damaged_archive_is_an_error_of_ours(saves: Saves, tmp_path: Path, content: bytes) -> None:
-    saves.write(STAGE, {}, {})
+    saves.write(STAGE, Saved())
     (tmp_path / "saved" / "build-1.tar").write_bytes(content)
 
     with pytest.raises(InfrastructureError, match=r"build-1\.tar cannot be read"):
@@ -102,20 +104,20 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     saves = Saves(tmp_path / "file" / "saved")
 
     with pytest.raises(InfrastructureError, match="saved"):
-        saves.write(STAGE, {}, {})
+        saves.write(STAGE, Saved())
     with pytest.raises(InfrastructureError, match="saved"):
         saves.refuse(STAGE, "why")
 
 
 def test_people_can_look_into_it_with_tar(saves: Saves, tmp_path: Path) -> None:
-    saves.write(STAGE, {"e.a": b"1\n"}, {".env": b"A=1\n"})
+    saves.write(STAGE, Saved(values={"e.a": b"1\n"}, left={".env": b"A=1\n"}, returned={"w.x": b"skip\n"}))
 
     with tarfile.open(tmp_path / "saved" / "build-1.tar") as archive:
-        assert archive.getnames() == ["values/e.a", "outputs/.env"]
+        assert archive.getnames() == ["values/e.a", "outputs/.env", "returns/w.x"]
 
 
 def test_what_is_there_at_the_end_is_read_as_it_was(saves: Saves, tmp_path: Path) -> None:
-    store = Store(contents={"e.a": b"x\n\0\xff"}, sizes={"f.report": 1 << 40})
+    store = Store(contents={"e.a": b"x\n\0\xff"}, sizes={"f.report": 1 << 40}, returned={"m.x": b"text\n\n"})
     assert saves.read_end(Address("0badcafe")) is None
 
     saves.write_end(Address("0badcafe"), store)
