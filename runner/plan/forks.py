@@ -4,6 +4,7 @@ The branches of ``each`` are ``each[0]``, ``each[1]``, in the order of the value
 another are ``inner[0][0]``, and so on. Whatever stands outside a fork and needs something in it needs all its branches.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -66,12 +67,19 @@ def _inside(stage: Stage, forked: Stage, index: int, inside: set[str]) -> Stage:
 
 
 def _outside(stage: Stage, forked: Stage, count: int, inside: set[str], plan: Plan) -> Stage:
-    needed = [need for need in stage.needs if need in inside]
+    def spread(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(each for name in names for each in (_branches(name, count) if name in inside else (name,)))
+
+    needed = inside.intersection(stage.needs)
     if not needed:
         return stage
-    joined = {plan.stage(need).id: tuple(branch(need, index) for index in range(count)) for need in needed}
-    needs = [
-        name for need in stage.needs for name in ([branch(need, i) for i in range(count)] if need in inside else [need])
-    ]
-    below = stage.below if count else (*stage.below, *forked.needs)
-    return replace(stage, needs=tuple(needs), joined={**stage.joined, **joined}, below=below)
+    # A stage may stand there already for what it is a branch of.
+    known = {name for names in stage.joined.values() for name in names}
+    joined = {name: spread(names) for name, names in stage.joined.items()}
+    joined |= {plan.stage(need).id: _branches(need, count) for need in stage.needs if need in needed - known}
+    below = stage.below if count else tuple(dict.fromkeys((*stage.below, *forked.below, *forked.needs)))
+    return replace(stage, needs=spread(stage.needs), joined=joined, below=below)
+
+
+def _branches(name: str, count: int) -> tuple[str, ...]:
+    return tuple(branch(name, index) for index in range(count))

@@ -4,6 +4,7 @@ A graph is a mapping from each stage, in the order of the file, to the stages th
 """
 
 import graphlib
+import heapq
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,12 +83,14 @@ def order(graph: Graph) -> tuple[str, ...]:
         sorter.prepare()
     except graphlib.CycleError as error:
         raise ValueError(f"there is a cycle: {' -> '.join(reversed(error.args[1]))}") from error
-    rank = {name: index for index, name in enumerate(graph)}
-    ready: list[str] = []
+    names = tuple(graph)
+    rank = {name: index for index, name in enumerate(names)}
+    ready: list[int] = []
     ordered: list[str] = []
     while sorter.is_active():
-        ready = sorted((*ready, *sorter.get_ready()), key=rank.__getitem__)
-        ordered.append(ready.pop(0))
+        for name in sorter.get_ready():
+            heapq.heappush(ready, rank[name])
+        ordered.append(names[heapq.heappop(ready)])
         sorter.done(ordered[-1])
     return tuple(ordered)
 
