@@ -54,4 +54,4 @@ def _comes_again(context: Context, step: Step, address: Address, stop: Stop | No
     """Whether a further attempt of a failed step will come, or a further round of its stage."""
     if stop is None and context.ledger.ask(lambda state: state.comes_again(address, step)):
         return True
-    return not step.ruleset.proceed and address.round <= context.job.plan.stage(address.stage).retry
+    return not step.ruleset.proceed and address.round <= context.ledger.plan.stage(address.stage).retry

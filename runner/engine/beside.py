@@ -13,6 +13,7 @@ from runner.engine.start import fetch_at_start, release_of, start_of
 from runner.engine.step import Launch, fail, forgo, launch, listen, settle
 from runner.errors import InfrastructureError
 from runner.naming import SERVICES, Address
+from runner.plan.mapping import MappingError
 from runner.plan.model import Service, Step
 from runner.plan.status import Status
 
@@ -57,6 +58,10 @@ class Beside:
         """
         try:
             start = start_of(self._context, step, address)
+        except MappingError as error:
+            wrong = InfrastructureError(error.message, hint=error.hint)
+            fail(self._context, address, wrong)
+            raise wrong from error
         except InfrastructureError as error:
             fail(self._context, address, error)
             raise

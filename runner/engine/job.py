@@ -13,6 +13,7 @@ from runner.engine.backend import Backend, Output
 from runner.engine.inputs import Inputs
 from runner.engine.ledger import Ledger
 from runner.engine.outputs import Outputs
+from runner.engine.scopes import Scopes
 from runner.engine.specs import Placed, Release, RunSpec, Source, StepSpec
 from runner.engine.values import Values
 from runner.naming import Address
@@ -61,6 +62,8 @@ class Job:
     directory that receives the values of the run as they are at the start of each round of a stage, so that another run
     may begin there.
 
+    A run that is ``resumable`` keeps its volumes when it is paused.
+
     Of a rerun ``inherited`` are the stages that are not run again, with the layers that stand for them
     (``engine.rerun``), and ``restored`` the values that it begins with. ``began`` is when an earlier driver began it.
     """
@@ -78,6 +81,7 @@ class Job:
     artifacts: Path | None = None
     values: bool = False
     saves: Path | None = None
+    resumable: bool = False
     inherited: Mapping[str, Address] = field(default_factory=dict)
     restored: Saved = field(default_factory=Saved)
     began: datetime | None = None
@@ -85,6 +89,10 @@ class Job:
     def __post_init__(self) -> None:
         if self.plan.origins:
             raise ValueError("the plan of a job must be unfolded, else its secrets are never fetched")
+
+    def keeps(self, outcome: Status) -> bool:
+        """Whether the volumes stay after the run has ended like this, or was paused."""
+        return self.keep.after(outcome) or (outcome is Status.PAUSED and self.resumable)
 
     @property
     def spec(self) -> RunSpec:
@@ -101,6 +109,7 @@ class Job:
             values={**self.inputs.store(plan.home, plan.workdir), **self.restored.values, **declared},
             config=self.inputs.config(),
             left=self.restored.left,
+            returned=self.restored.returned,
             files=self.restored.files,
         )
 
@@ -116,6 +125,7 @@ class Context:
     clock: Clock
     outputs: Outputs
     values: Values
+    scopes: Scopes
     on_failure: LookAround | None = None
 
 

@@ -60,7 +60,15 @@ class Ledger:
         self._redact = redact
         self._lock = threading.RLock()
 
-    def record(self, address: Address, status: Status, *, exit_code: int | None = None, reason: str = "") -> None:
+    def record(
+        self,
+        address: Address,
+        status: Status,
+        *,
+        exit_code: int | None = None,
+        reason: str = "",
+        branches: int | None = None,
+    ) -> None:
         """Write that an address enters a status; whoever else wants something of the ledger waits meanwhile.
 
         Raises:
@@ -70,7 +78,8 @@ class Ledger:
         """
         with self._lock:
             at = self._clock.monotonic() - self._zero
-            entry = Entry(address=address, status=status, at=at, exit_code=exit_code, reason=self._redact(reason))
+            why = self._redact(reason)
+            entry = Entry(address=address, status=status, at=at, exit_code=exit_code, reason=why, branches=branches)
             self._write(entry)
             self._state.apply(entry)
             self._observer(Changed(entry))
@@ -129,6 +138,11 @@ class Ledger:
         """Return what ``question`` finds out about a state that does not change meanwhile."""
         with self._lock:
             return question(self._state)
+
+    @property
+    def plan(self) -> Plan:
+        """The plan as it is now, with the branches of the forks whose values are known."""
+        return self.ask(lambda state: state.plan)
 
     def standing(self, address: Address) -> Standing:
         """Return how an address stands."""

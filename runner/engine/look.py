@@ -7,11 +7,13 @@ from runner.engine.journal import Journal, Memory
 from runner.engine.layers import stage_spec
 from runner.engine.ledger import Ledger
 from runner.engine.outputs import Outputs
+from runner.engine.scopes import Scopes
 from runner.engine.start import release_of, start_of
 from runner.engine.state import RunState
 from runner.engine.values import Values
 from runner.errors import ConflictError
 from runner.naming import Address
+from runner.plan.mapping import MappingError
 from runner.plan.model import Step
 from runner.plan.status import Status
 
@@ -39,11 +41,15 @@ def look_around_in(  # noqa: PLR0913 - a run, and what it is seen with
         clock=SystemClock(),
         outputs=Outputs(backend, logs.hide, ledger.tell),
         values=Values(backend, job.id, ledger.tell),
+        scopes=Scopes(backend, job.id, ledger),
     )
     try:
         backend.open_run(job.spec)
         backend.open_stage(ledger.ask(lambda state: stage_spec(state, stage)), lambda _: None)
-        start = start_of(context, _step(job, address), address)
+        try:
+            start = start_of(context, _step(ledger, address), address)
+        except MappingError as error:
+            raise ConflictError(error.message, hint=error.hint) from error
         backend.shell(start.spec, release_of(context, start), terminal)
     finally:
         backend.close_stage(stage, needed=False)
@@ -70,5 +76,5 @@ def _attempt(state: RunState, stage: Address, step: str) -> Address:
     return next(failed, found[-1])
 
 
-def _step(job: Job, address: Address) -> Step:
-    return next(step for step in job.plan.stage(address.stage).steps if step.name == address.step)
+def _step(ledger: Ledger, address: Address) -> Step:
+    return next(step for step in ledger.plan.stage(address.stage).steps if step.name == address.step)

@@ -1,12 +1,14 @@
 """What a run came to, as one document: ``exec --output json`` prints it. Programs rely on its names."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NotRequired, TypedDict
 
+from runner import naming
 from runner.engine.state import RunState, Standing
 from runner.naming import Address
-from runner.pipelinectl.values import Values
+from runner.pipelinectl.values import Returns, Values
 from runner.plan.model import Stage
+from runner.plan.status import Status
 
 
 class RunReport(TypedDict):
@@ -22,7 +24,8 @@ class RunReport(TypedDict):
 class StepReport(TypedDict):
     """A step's last attempt.
 
-    ``started`` counts seconds from the start of the run; both times are None if it never ran.
+    ``started`` counts seconds from the start of the run; both times are None if it never ran. ``returns`` is there when
+    the run has come to its end, or is paused, and the step has returned something.
     """
 
     name: str
@@ -32,6 +35,7 @@ class StepReport(TypedDict):
     reason: str
     started: float | None
     seconds: float | None
+    returns: NotRequired[Returns]
 
 
 class StageReport(TypedDict):
@@ -64,6 +68,8 @@ class Report(TypedDict):
 def report(state: RunState, values: Values, children: Sequence[ChildReport] = ()) -> Report:
     """Return the document of a run as it stands, with what its steps have left and the runs that it has started."""
     whole = state.standing(Address(state.run))
+    values = values.copy()
+    returns = values.pop("returns", {})
     return {
         "run": {
             "id": state.run,
@@ -72,26 +78,28 @@ def report(state: RunState, values: Values, children: Sequence[ChildReport] = ()
             "seconds": _rounded(whole.seconds) or 0.0,
             "reason": whole.reason,
         },
-        "stages": [_stage(state, stage) for stage in state.plan.stages],
+        "stages": [_stage(state, stage, returns) for stage in state.plan.stages],
         "children": list(children),
         "values": values,
     }
 
 
-def _stage(state: RunState, stage: Stage) -> StageReport:
+def _stage(state: RunState, stage: Stage, returns: Mapping[str, Returns]) -> StageReport:
     address = state.stage(stage.name)
     standing = state.standing(address)
+    if standing.status is Status.PENDING and state.standing(Address(state.run)).status is Status.PAUSED:
+        standing = Standing(status=Status.NOT_RUN, reason="it waits until the run is resumed")
     steps = [(step.name, state.step(address, step.name)) for step in stage.steps]
     return {
         "name": stage.name,
         "status": standing.status,
         "reason": standing.reason,
-        "steps": [_step(name, at, state.standing(at)) for name, at in steps],
+        "steps": [_step(name, at, state.standing(at), returns.get(naming.returns(at))) for name, at in steps],
     }
 
 
-def _step(name: str, address: Address, standing: Standing) -> StepReport:
-    return {
+def _step(name: str, address: Address, standing: Standing, returns: Returns | None) -> StepReport:
+    report: StepReport = {
         "name": name,
         "status": standing.status,
         "exit_code": standing.exit_code,
@@ -100,6 +108,7 @@ def _step(name: str, address: Address, standing: Standing) -> StepReport:
         "started": _rounded(standing.started),
         "seconds": _rounded(standing.seconds),
     }
+    return report if returns is None else {**report, "returns": returns}
 
 
 def _rounded(seconds: float | None) -> float | None:

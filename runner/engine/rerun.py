@@ -9,11 +9,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from runner import naming
 from runner.engine.journal import Entry
 from runner.engine.state import RunState
 from runner.engine.values import restarted
 from runner.errors import ConflictError
 from runner.naming import ORIGINS, Address
+from runner.pipelinectl import layout
 from runner.pipelinectl.saved import Saved
 from runner.plan import graph, rules
 from runner.plan.model import Plan, Stage, Workspace
@@ -50,7 +52,8 @@ class Inheritance:
 
         Those of stages that are run again are not known any more.
         """
-        return replace(saved, values=restarted(saved.values, self.taken, self.again))
+        kept = layout.of_keys(saved.returned, {naming.returns(entry.address) for entry in self._entries})
+        return replace(saved, values=restarted(saved.values, self.taken, self.again), returned=kept)
 
 
 def inherit(state: RunState, stage: str, earlier: Mapping[str, Address]) -> Inheritance:
@@ -76,7 +79,7 @@ def inherit(state: RunState, stage: str, earlier: Mapping[str, Address]) -> Inhe
         taken={each.name: state.standing(state.stage(each.name)).status for each in taken},
         again=tuple(each.name for each in state.plan.stages if each.name in again),
         layers=layers,
-        _entries=tuple(entry for each in taken for entry in _entries_of(state, each)),
+        _entries=(*_forks(state, again), *(entry for each in taken for entry in _entries_of(state, each))),
     )
 
 
@@ -115,8 +118,10 @@ def _again(state: RunState, chosen: str) -> Collection[str]:
 
 
 def _left_out(state: RunState, stage: Stage) -> bool:
-    """Whether a step was skipped that would have run, if nothing had failed elsewhere."""
+    """Whether a step was skipped that would have run, if nothing had failed elsewhere, and no step had asked for it."""
     at = state.stage(stage.name)
+    if state.standing(at).status is Status.SKIPPED and state.standing(at).reason:
+        return False
     return any(
         state.standing(state.step(at, step.name)).status is Status.SKIPPED
         and not rules.asks_environment(step.ruleset, stage.ruleset)
@@ -135,6 +140,13 @@ def _layer(state: RunState, stage: Stage, earlier: Mapping[str, Address]) -> Add
             hint="rerun it as a whole",
         )
     return layer
+
+
+def _forks(state: RunState, again: Collection[str]) -> Iterator[Entry]:
+    """Yield that forks were expanded, in that order, but those that stand on something that is run again."""
+    for fork, count in state.branches.items():
+        if not set(state.forked[fork].needs) & set(again):
+            yield Entry(address=Address(state.run, fork), status=Status.SUCCESS, at=0.0, branches=count)
 
 
 def _entries_of(state: RunState, stage: Stage) -> Iterable[Entry]:

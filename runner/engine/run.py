@@ -1,9 +1,7 @@
 """One run: everything made ready, stages driven as their needs end, everything removed."""
 
 import os
-from collections.abc import Callable, Container, Iterable
-from functools import partial
-from operator import is_
+from collections.abc import Callable
 from pathlib import Path
 
 from runner import naming
@@ -21,14 +19,17 @@ from runner.engine.ledger import Ledger
 from runner.engine.messages import Messages, Prepared, StageEnded, Woken
 from runner.engine.outputs import Outputs
 from runner.engine.readiness import await_services
-from runner.engine.stage import StageDriver, write_off
-from runner.engine.state import RunState, Standing
+from runner.engine.schedule import Schedule
+from runner.engine.scopes import Scopes
+from runner.engine.stage import StageDriver
+from runner.engine.state import Standing
 from runner.engine.values import Values
 from runner.errors import AbandonedError, InfrastructureError, JournalError, UnwantedError
 from runner.naming import ORIGINS, SERVICES, Address
 from runner.pipelinectl.saved import Saves
 from runner.pipelinectl.values import Store
-from runner.plan.model import BlockedBy, Service, Stage
+from runner.plan import forks
+from runner.plan.model import Service, Stage
 from runner.plan.status import Status
 
 
@@ -81,6 +82,7 @@ class Driver:
                 saves=None if job.saves is None else Saves(job.saves),
                 outputs=bool(job.plan.outputs),
             ),
+            scopes=Scopes(backend, job.id, self._ledger),
             on_failure=on_failure,
         )
         declared = bool(job.plan.async_stages)
@@ -88,12 +90,15 @@ class Driver:
         self._messages = Messages()
         self._beside = Beside(self._context, lambda address: self._messages.put(Woken(address)))
         self._live: dict[str, tuple[StageDriver, Task]] = {}
+        self._schedule = Schedule(self._context, self._live, self._stopped)
         self._cancelled: Stop | None = None
         self._aborted: Stop | None = None
         self._forced = False
         self._assembled = False
         self.kept = False
         """Whether the volumes of the run have stayed, when it has ended."""
+        self.paused = False
+        """Whether it has not ended, but waits to be resumed."""
         self.store = Store()
         """What the steps have left, if the job asks for it, as it could be read before everything was removed."""
 
@@ -107,7 +112,7 @@ class Driver:
             self._beside.hurry()
 
     def drive(self) -> Standing:
-        """Do what is left of the run, and return how it ended.
+        """Do what is left of the run, and return how it ended, or that it is paused.
 
         Raises:
             SupersededError: another driver has taken over.
@@ -117,8 +122,8 @@ class Driver:
         """
         address = Address(self._job.id)
         status = self._ledger.standing(address).status
-        if status.ended:
-            self.kept = self._job.keep.after(status)
+        if status.ended or status is Status.PAUSED:
+            self.kept, self.paused = self._job.keeps(status), status is Status.PAUSED
             return self._ledger.standing(address)
         try:
             if status is not Status.RUNNING:
@@ -134,7 +139,7 @@ class Driver:
         return self._ledger.standing(address)
 
     def _run(self) -> tuple[Status, str]:
-        done = all(map(self._done, self._job.plan.stages))
+        done = all(map(self._schedule.done, self._schedule.stages))
         try:
             outcome = self._worked()
         except AbandonedError:
@@ -146,9 +151,12 @@ class Driver:
             self._close(Status.ERROR)
             raise
         if self._assembled and self._job.values:
-            self.store = self._context.values.read(wanted=lambda: not self._forced, done=done)
+            last = outcome[0] is not Status.PAUSED
+            self.store = self._context.values.read(wanted=lambda: not self._forced, done=done, last=last)
         self._close(outcome[0])
-        self._write_off(Status.NOT_RUN, outcome[1])
+        self.paused = outcome[0] is Status.PAUSED
+        if not self.paused:
+            self._schedule.write_off(Status.NOT_RUN, outcome[1])
         self._write_off_beside()
         return outcome
 
@@ -167,25 +175,26 @@ class Driver:
         return outcome
 
     def _work(self) -> tuple[Status, str]:
-        stages = self._job.plan.stages
         self._cancelled = assemble(self._context, self._messages)
         self._assembled = True
         if self._requests is not None:
             self._requests.begin()
         if self._cancelled is None:
-            self._schedule(stage for stage in stages if stage.name == ORIGINS)
+            self._progress(lambda stage: stage.name == ORIGINS)
         if self._cancelled is None and self._fetched():
             self._start_beside()
             self._cancelled = self._await_services()
         if self._cancelled is None:
-            self._schedule(stages)
+            self._progress()
         else:
             self._wind_up()
+        outcome = self._ledger.ask(lambda state: state.run_outcome())
+        if self._cancelled is None and outcome is Status.PAUSED:
+            return outcome, self._ledger.ask(lambda state: state.run_reason(outcome))
         self._beside.end()
         if self._cancelled is not None:
-            self._write_off(Status.CANCELLED, self._cancelled.reason)
+            self._schedule.write_off(Status.CANCELLED, self._cancelled.reason)
             return Status.CANCELLED, self._cancelled.reason
-        outcome = self._ledger.ask(lambda state: state.run_outcome())
         if self._job.export is not None and outcome is not Status.ERROR:
             try:
                 self._export(self._job.export)
@@ -200,8 +209,8 @@ class Driver:
 
     def _fetched(self) -> bool:
         """Whether the secrets are there, if some had to be fetched."""
-        origins = [stage for stage in self._job.plan.stages if stage.name == ORIGINS]
-        return all(self._status(stage) is Status.SUCCESS for stage in origins)
+        origins = [stage for stage in self._schedule.stages if stage.name == ORIGINS]
+        return all(self._schedule.status(stage) is Status.SUCCESS for stage in origins)
 
     def _start_beside(self) -> None:
         """Start the services, and take up again the detached steps of stages that had ended in an earlier life.
@@ -216,9 +225,13 @@ class Driver:
                 self._beside.take_up(address)
 
     def _await_services(self) -> Stop | None:
-        """Wait until the services can be used; once a stage has begun, an earlier life has done so."""
-        stages = [self._ledger.stage(stage.name) for stage in self._job.plan.stages if stage.name != ORIGINS]
+        """Wait until the services can be used; once a stage has begun, an earlier life has done so.
+
+        After a pause they are new.
+        """
+        stages = [self._ledger.stage(stage.name) for stage in self._schedule.stages if stage.name != ORIGINS]
         begun = any(self._ledger.standing(stage).started is not None for stage in stages)
+        begun = begun and not self._ledger.ask(lambda state: state.resumed)
         return None if begun else await_services(self._context, self._services(), self._messages)
 
     def _wind_up(self) -> None:
@@ -226,14 +239,14 @@ class Driver:
         for address in self._ledger.ask(lambda state: state.unfinished()):
             if address.step and (address.stage == SERVICES or self._detached(address)):
                 self._beside.take_up(address)
-        for stage in self._job.plan.stages:
-            if self._status(stage) is Status.RUNNING:
+        for stage in self._schedule.stages:
+            if self._schedule.status(stage) is Status.RUNNING:
                 self._start(stage)
         while self._live:
             self._handle()
 
     def _detached(self, address: Address) -> bool:
-        return any(step.detach for step in self._job.plan.stage(address.stage).steps if step.name == address.step)
+        return any(step.detach for step in self._ledger.plan.stage(address.stage).steps if step.name == address.step)
 
     def _services(self) -> list[Service]:
         """Return the services that have not ended in an earlier life."""
@@ -243,51 +256,20 @@ class Driver:
 
         return [service for service in self._job.plan.needed_services if not ended(service)]
 
-    def _schedule(self, stages: Iterable[Stage]) -> None:
+    def _progress(self, which: Callable[[Stage], bool] = lambda _: True) -> None:
         """Start stages as the stages they need end, however they end, until none of them is left."""
-        names = {stage.name for stage in stages}
         while True:
             self._abort_on_error()
-            self._rule_out()
-            for stage in self._ready(names):
+            self._schedule.rule_out()
+            free = self._job.max_parallel - len(self._live)
+            for stage in filter(which, self._schedule.startable(free)):
                 self._start(stage)
             if not self._live:
                 return
             self._handle()
 
-    def _rule_out(self) -> None:
-        """Write an ending for stages that will not begin: by a fault of their own, or because another has failed."""
-        waiting = [stage for stage in self._job.plan.stages if stage.name not in self._live and not self._done(stage)]
-        for stage in waiting:
-            if stage.fault:
-                address = self._ledger.stage(stage.name)
-                write_off(self._context, stage, address, stage.fault)
-                self._context.values.stage_ended(stage.name, Status.FAILURE)
-                self._ledger.record(address, Status.FAILURE, reason=stage.fault)
-        for stage in waiting:
-            if stage.fault or stage.blocked_by is BlockedBy.NOTHING or self._status(stage) is Status.RUNNING:
-                continue
-            if failed := self._ledger.ask(partial(RunState.failed, stage=stage)):
-                self._write_off(Status.NOT_RUN, f"stage {failed} has failed", partial(is_, stage))
-
-    def _ready(self, names: Container[str]) -> list[Stage]:
-        def waiting(stage: Stage) -> bool:
-            return stage.name in names and stage.name not in self._live and not self._done(stage)
-
-        free = self._job.max_parallel - len(self._live)
-        plan = self._job.plan
-        ready = [s for s in plan.stages if waiting(s) and all(self._done(plan.stage(need)) for need in s.needs)]
-        # What an earlier life began goes first: its containers run already.
-        ready.sort(key=lambda stage: self._status(stage) is not Status.RUNNING)
-        return ready[:free]
-
-    def _status(self, stage: Stage) -> Status:
-        return self._ledger.standing(self._ledger.stage(stage.name)).status
-
-    def _done(self, stage: Stage) -> bool:
-        """Whether no further round of a stage will come, be it because it was told to stop between two of them."""
-        stopped = self._cancelled is not None or (self._aborted is not None and not stage.independent)
-        return self._ledger.ask(lambda state: state.stage_done(stage)) or (stopped and self._status(stage).ended)
+    def _stopped(self, stage: Stage) -> bool:
+        return self._cancelled is not None or (self._aborted is not None and not stage.independent)
 
     def _start(self, stage: Stage) -> None:
         driver = StageDriver(self._context, stage, self._beside)
@@ -302,7 +284,7 @@ class Driver:
                 self._cancelled = self._cancelled or stop
                 for driver, _ in self._live.values():
                     driver.stop(stop)
-                self._write_off(Status.CANCELLED, stop.reason)
+                self._schedule.write_off(Status.CANCELLED, stop.reason)
             case StageEnded(stage):
                 _, task = self._live.pop(stage)
                 task.finish()
@@ -312,39 +294,33 @@ class Driver:
                 pass  # a download that nobody waits for any more
 
     def _abort_on_error(self) -> None:
-        """End the other stages when one has ended by an error, independent ones excepted.
+        """End the other stages when one has ended by an error, independent ones and other branches excepted.
 
         Without its secrets nothing of a run starts, so that these are no exception then.
         """
-        stages = self._job.plan.stages
-        standings = {s.name: self._ledger.standing(self._ledger.stage(s.name)) for s in stages}
-        broken = next((s for s in stages if standings[s.name].status is Status.ERROR and self._done(s)), None)
+        stages = self._schedule.stages
+        errors = self._ledger.ask(lambda state: [s for s in stages if state.status(s.name) is Status.ERROR])
+        broken = next(filter(self._schedule.done, errors), None)
         if broken is None or self._aborted is not None:
             return
-        reason = standings[broken.name].reason
+        reason = self._ledger.standing(self._ledger.stage(broken.name)).reason
         if broken.name != ORIGINS:
             reason = f"stage {broken.name} ended by an error: {reason}"
         self._aborted = Stop(status=Status.CANCELLED, reason=reason, grace=self._job.grace)
+        alone = {s.name for s in stages if s.independent or forks.siblings(broken, s)}
+        apart = set() if broken.name == ORIGINS else alone
         for name, (driver, _) in self._live.items():
-            if not self._job.plan.stage(name).independent:
+            if name not in apart:
                 driver.stop(self._aborted)
-        self._write_off(Status.NOT_RUN, reason, lambda stage: not stage.independent or broken.name == ORIGINS)
-
-    def _write_off(self, status: Status, reason: str, which: Callable[[Stage], bool] = lambda _: True) -> None:
-        """Write an ending for every stage that has not begun and will not, or that nobody drives since a crash."""
-        for stage in self._job.plan.stages:
-            address, before = self._ledger.stage(stage.name), self._status(stage)
-            if which(stage) and stage.name not in self._live and not before.ended:
-                write_off(self._context, stage, address, reason)
-                if before is Status.RUNNING:
-                    self._ledger.record(address, Status.CANCELLED, reason=reason)
-                else:
-                    self._ledger.record(address, status, reason=f"not started: {reason}")
+        self._schedule.write_off(Status.NOT_RUN, reason, lambda stage: stage.name not in apart)
 
     def _write_off_beside(self) -> None:
-        """Write an ending for what ran beside the steps and was removed with the run, without having been ended."""
+        """Write an ending for what ran beside the steps and was removed with the run, without having been ended.
+
+        Services of a run that is paused have none: they are made again.
+        """
         for address in self._ledger.ask(lambda state: state.unfinished()):
-            if address.step:
+            if address.step and not (self.paused and address.stage == SERVICES):
                 self._ledger.record(address, Status.CANCELLED, reason="it ended with the run")
 
     def _leave(self) -> None:
@@ -377,7 +353,7 @@ class Driver:
 
     def _close(self, outcome: Status) -> None:
         self._ledger.confirm()
-        self.kept = self._job.keep.after(outcome)
+        self.kept = self._job.keeps(outcome)
         try:
             self._context.backend.close_run(self._job.spec, keep=self.kept)
         except InfrastructureError as error:

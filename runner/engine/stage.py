@@ -1,6 +1,7 @@
 """One stage: its rounds, and in each its steps in their order. One thread drives it."""
 
 from dataclasses import replace
+from typing import Final
 
 from runner.clock import Deadline
 from runner.engine.ahead import Ahead
@@ -9,16 +10,23 @@ from runner.engine.cancel import Inbox, Leave, Limit, Stop
 from runner.engine.events import Notice
 from runner.engine.job import Context
 from runner.engine.layers import stage_spec
-from runner.engine.start import variables_of
+from runner.engine.start import is_mapped, variables_of
 from runner.engine.state import tried_again
 from runner.engine.step import Scope, discard, fail, run_step
 from runner.engine.stopwatch import Stopwatch
 from runner.errors import InfrastructureError
 from runner.naming import Address
+from runner.pipelinectl.returns import Asked
 from runner.plan import rules
 from runner.plan.expressions import BadExpressionError
 from runner.plan.model import Stage, Step
 from runner.plan.status import Status
+
+_GRANTED: Final = {Asked.SKIP: Status.SKIPPED, Asked.STOP: Status.STOPPED, Asked.PAUSE: Status.PAUSED}
+_AGAINST: Final = (Status.FAILURE, Status.TIMEOUT, Status.LOST)
+"""How a step ends that decides about its stage, if that is to stop."""
+_UNSTARTED: Final = dict.fromkeys((Status.SKIPPED, Status.STOPPED), Status.SKIPPED)
+"""What becomes of the other steps of a stage that ends like this; else they are cancelled."""
 
 
 class StageDriver:
@@ -48,7 +56,7 @@ class StageDriver:
         self._inbox.put(Leave())
 
     def run(self) -> None:
-        """Run round after round, until one is not to be repeated.
+        """Run round after round, until one is not to be repeated, or paused.
 
         Raises:
             AbandonedError: this driver can go on no longer.
@@ -60,6 +68,8 @@ class StageDriver:
                     return
                 address = replace(address, round=address.round + 1)
             self._round(address)
+            if self._ledger.standing(address).status is Status.PAUSED:
+                return
 
     def _round(self, address: Address) -> None:
         self._inbox, self._ended, self._opened = Inbox(), None, False
@@ -79,10 +89,13 @@ class StageDriver:
         if tried_again(status, address.round, self._stage.retry):
             self._beside.end(address)
         try:
-            self._close(address)
+            self._close(address, last=status is not Status.PAUSED)
         except InfrastructureError as error:
             status, reason = Status.ERROR, error.explained  # others would stand on what is not there
-        write_off(self._context, self._stage, address, reason or f"the stage ended as {status}")
+        if status is Status.PAUSED:
+            self._ledger.record(address, status, reason=reason)
+            return
+        write_off(self._context, self._stage, address, reason or f"the stage ended as {status}", _UNSTARTED.get(status))
         if not tried_again(status, address.round, self._stage.retry):
             self._context.values.stage_ended(self._stage.name, status, forgave=self._forgave(address))
         self._ledger.record(address, status, reason=reason)
@@ -107,6 +120,8 @@ class StageDriver:
             # Also one of an earlier life, which ended before the stage could be written off.
             if self._counted(address, step) is Status.ERROR:
                 return
+            if is_mapped(step):
+                self._heed(self._ledger.step(address, step.name), step)
 
     def _left(self, stage: Address, step: Step) -> bool:
         """Whether an earlier life has begun a step, which is then ended as any other; it may have ended by itself."""
@@ -119,6 +134,20 @@ class StageDriver:
         else:
             self._ahead.drop(but=self._ledger.step(scope.stage, step.name))
             self._ended = run_step(scope, step, self._ahead.after(step, scope.stage)) or self._ended
+
+    def _heed(self, attempt: Address, step: Step) -> None:
+        """Do what a step has asked for that has ended, and what the end of one means that decides about the stage."""
+        if self._ended is not None or self._ledger.ask(lambda state: state.passed(attempt)):
+            return
+        counted = self._counted(attempt.of_stage(), step)
+        if self._ledger.standing(attempt).status is Status.SUCCESS:
+            wish = self._context.scopes.wish(attempt)
+            if wish is not None and (step.evaluates or wish.asked is not Asked.STOP):
+                reason = wish.message or f"step {step.name} asked for it"
+                self._ended = Stop(status=_GRANTED[wish.asked], reason=reason, grace=0.0)
+        elif step.evaluates and counted in _AGAINST:
+            reason = self._ledger.ask(lambda state: state.stage_reason(attempt.of_stage(), counted))
+            self._ended = Stop(status=Status.STOPPED, reason=reason, grace=0.0)
 
     def _wanted(self, stage: Address, step: Step) -> bool:
         """Decide by status whether a step runs, right before it would."""
@@ -182,9 +211,11 @@ class StageDriver:
         self._ended = self._ended or stop
         self._inbox.put(stop)
 
-    def _close(self, address: Address) -> None:
+    def _close(self, address: Address, *, last: bool) -> None:
+        """Close the stage; it is opened once more if this was not the ``last`` time."""
         job = self._context.job
-        needed = job.export is not None or any(self._stage.name in stage.needs for stage in job.plan.stages)
+        stages = self._ledger.plan.stages
+        needed = last and (job.export is not None or any(self._stage.name in stage.needs for stage in stages))
         try:
             conflicts = self._context.backend.close_stage(address, needed=needed)
         except InfrastructureError as error:
@@ -209,16 +240,17 @@ class StageDriver:
         return status, self._ledger.ask(lambda state: state.stage_reason(address, status))
 
 
-def write_off(context: Context, stage: Stage, at: Address, reason: str) -> None:
+def write_off(context: Context, stage: Stage, at: Address, reason: str, unstarted: Status | None = None) -> None:
     """Write an ending for the steps of a round that will not start, and for one begun that nobody drives any more.
 
-    Such a one is of an earlier life, and is removed. A detached step that runs ends with the run.
+    Such a one is of an earlier life, and is removed. A detached step that runs ends with the run. Those that have not
+    started are cancelled, if not said otherwise.
     """
     for step in stage.steps:
         address = context.ledger.step(at, step.name)
         status = context.ledger.standing(address).status
         if status is Status.PENDING:
-            context.ledger.record(address, Status.CANCELLED, reason=f"not started: {reason}")
+            context.ledger.record(address, unstarted or Status.CANCELLED, reason=f"not started: {reason}")
         elif status is Status.RUNNING and not step.detach:
             context.ledger.record(address, Status.CANCELLED, reason=reason)
             discard(context, address)

@@ -2,14 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
+from runner import naming
 from runner.engine.job import Context
 from runner.engine.specs import Release, StepSpec
 from runner.errors import InfrastructureError, UsageError
 from runner.naming import Address
+from runner.pipelinectl import layout
+from runner.plan import mapping
+from runner.plan.mapping import MappingError
 from runner.plan.model import PullPolicy, Service, Step, Told
 from runner.plan.status import Status
 from runner.plan.substitution import BadTemplateError, late
+
+LONGEST_VARIABLE: Final = 131_000
+"""How many bytes one variable may have, so that programs can still be started with it (``MAX_ARG_STRLEN``, 128 KiB)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,14 +38,18 @@ def start_of(context: Context, step: Step, address: Address) -> Start:
 
     In a step that is ``late``, its texts and the variables that it sets itself are filled in, once and from the values
     that stood there before (``Substitute`` of go-vela/server ``compiler/types/pipeline/container.go``). Secrets and
-    outputs are values, in which nothing is replaced.
+    outputs are values, in which nothing is replaced, and so is what a reference has come to.
 
     Raises:
         InfrastructureError: the outputs cannot be read, or a text cannot be filled in.
+        MappingError: a reference means nothing.
     """
-    variables = variables_of(context, step, address.of_stage())
+    variables: Mapping[str, str] = variables_of(context, step, address.of_stage())
+    fetch = fetch_at_start(step)
+    if is_mapped(step):
+        step, variables = _mapped(context, step, address, variables)
     if not step.late:
-        return Start(spec=spec_of(context, step, address), fetch=fetch_at_start(step), environment=variables)
+        return Start(spec=spec_of(context, step, address), fetch=fetch, environment=variables)
     known = {**variables, **_told(context, address)}
 
     def filled(field: str, text: str) -> str:
@@ -55,7 +67,35 @@ def start_of(context: Context, step: Step, address: Address) -> Start:
         user=filled("user", step.user),
         working_dir=filled("working_dir", step.working_dir),
     )
-    return Start(spec=spec_of(context, resolved, address), fetch=fetch_at_start(step), environment=environment)
+    return Start(spec=spec_of(context, resolved, address), fetch=fetch, environment=environment)
+
+
+def is_mapped(step: Step) -> bool:
+    """Whether the texts of a step are references: all of a plan that is mapped belong to a pipeline."""
+    return bool(step.pipeline)
+
+
+def _mapped(
+    context: Context, step: Step, address: Address, variables: Mapping[str, str]
+) -> tuple[Step, Mapping[str, str]]:
+    """Return a step and its variables with what the references in them mean."""
+    scope = context.scopes.scope(address, step)
+
+    def resolved(field: str, text: str) -> str:
+        try:
+            found = mapping.text_of(mapping.resolve(text, scope))
+        except MappingError as error:
+            raise MappingError(f"{field}: {error.message}", hint=error.hint) from error
+        if len(found.encode("utf-8", "surrogateescape")) > LONGEST_VARIABLE:
+            message = f"{field}: {text} has {len(found):,} characters, more than a program can be given"
+            raise MappingError(message, hint="hand it on in a file of the workspace, or refer to a part of it")
+        return found
+
+    texts = {name for name, text in step.environment.items() if variables[name] == text and mapping.is_mapped(text)}
+    own = {name: resolved(f"variable {name}", step.environment[name]) for name in step.environment if name in texts}
+    plain = {name: text for name, text in step.environment.items() if name not in texts}
+    image = resolved("image", step.image) if mapping.is_mapped(step.image) else step.image
+    return replace(step, image=image, environment=plain), {**variables, **own}
 
 
 def fetch_at_start(step: Step | Service) -> bool | None:
@@ -66,7 +106,7 @@ def fetch_at_start(step: Step | Service) -> bool | None:
         case PullPolicy.NEVER:
             return None
         case pull:
-            known = not isinstance(step, Step) or not step.late or _settled(step.image)
+            known = not isinstance(step, Step) or not _late_image(step)
             return None if known else pull is PullPolicy.ALWAYS
 
 
@@ -97,7 +137,8 @@ def release_of(context: Context, start: Start) -> Release:
     """
     address = start.spec.address
     try:
-        config = context.job.inputs.config_of(context.job.plan.stage(address.stage)) if start.spec.own_config else {}
+        stage = context.ledger.plan.stage(address.stage)
+        config = context.job.inputs.config_of(stage) if start.spec.own_config else {}
     except UsageError as error:
         raise InfrastructureError(error.message, hint=error.hint) from error
     return Release(environment={**start.environment, **_told(context, address)}, config=config)
@@ -110,8 +151,8 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
         image=step.image,
         commands=step.commands,
         entrypoint=step.entrypoint,
-        environment={**context.job.plan.environment, **step.environment},
-        defaults=_defaults(context, address),
+        environment={**context.job.plan.environment, **_shown(step)},
+        defaults=_defaults(context, step, address),
         user=step.user,
         alias=step.name if step.detach else "",
         shell=step.shell,
@@ -122,18 +163,34 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
         caches=step.caches,
         privileged=step.privileged,
         script=step.script,
-        own_config=bool(context.job.plan.stage(address.stage).config),
+        own_config=bool(context.ledger.plan.stage(address.stage).config),
     )
 
 
-def _defaults(context: Context, address: Address) -> dict[str, str]:
+def _shown(step: Step) -> dict[str, str]:
+    """Return the variables that an engine may show: no references, and not what they mean."""
+    return {name: text for name, text in step.environment.items() if not (is_mapped(step) and mapping.is_mapped(text))}
+
+
+def _defaults(context: Context, step: Step, address: Address) -> dict[str, str]:
     plan = context.job.plan
-    return context.job.inputs.variables(address.run, address.stage, plan.home, plan.workdir)
+    flags = {layout.MAPPED: is_mapped(step), layout.EVALUATES: step.evaluates}
+    return {
+        **context.job.inputs.variables(address.run, address.stage, plan.home, plan.workdir),
+        layout.STEP: naming.returns(address),
+        **{name: "1" for name, holds in flags.items() if holds},
+    }
 
 
 def depends(step: Step) -> bool:
     """Whether a container can be made only when its step's turn has come, because of what is to be filled in."""
-    return step.late and not all(map(_settled, (step.image, step.user, step.working_dir, *step.entrypoint)))
+    texts = (step.user, step.working_dir, *step.entrypoint)
+    return _late_image(step) or (step.late and not all(map(_settled, texts)))
+
+
+def _late_image(step: Step) -> bool:
+    """Whether an image is known only when the step's turn has come."""
+    return (step.late and not _settled(step.image)) or (is_mapped(step) and mapping.is_mapped(step.image))
 
 
 def _settled(text: str) -> bool:
@@ -145,7 +202,7 @@ def _settled(text: str) -> bool:
 
 
 def _told(context: Context, address: Address) -> dict[str, str]:
-    stage = context.job.plan.stage(address.stage)
+    stage = context.ledger.plan.stage(address.stage)
     step = next(step for step in stage.steps if step.name == address.step)
 
     def value(told: Told) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 
 from runner.engine.journal import Entry
 from runner.naming import ORIGINS, Address
+from runner.plan import forks
 from runner.plan.model import OnLost, Plan, Stage, Step
 from runner.plan.status import Status
 
@@ -15,6 +16,22 @@ MOST_LOSSES: Final = 3
 """How often a step whose stage says so is run again because nobody saw its end, in each round."""
 
 _WORST_FIRST = (Status.ERROR, Status.CANCELLED, Status.LOST, Status.FAILURE, Status.TIMEOUT)
+_COUNTING = {
+    **{status: status for status in _WORST_FIRST},
+    Status.STOPPED: Status.FAILURE,
+    Status.PAUSED: Status.PAUSED,
+}
+"""What the worst ending of a stage makes of the run."""
+FAVORABLE: Final = (Status.SUCCESS, Status.SKIPPED)
+"""How a stage has ended that others may build on, in the words of Metalus."""
+_ENDED_AS: Final = {
+    Status.STOPPED: "was stopped",
+    Status.ERROR: "ended by an error",
+    Status.CANCELLED: "was cancelled",
+    Status.TIMEOUT: "took too long",
+    Status.LOST: "was lost",
+    Status.NOT_RUN: "did not run",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +48,8 @@ class Standing:
 class RunState:
     """What the entries of one run add up to. Not safe for threads: its owner holds a lock.
 
+    ``plan`` is that of the moment: it has the branches of the forks whose values are known, and ``forked`` those forks
+    as they were, and ``branches`` how many each has, by their names.
     ``inherited`` are the stages that another run has done for this one, with the layers that stand for them.
     """
 
@@ -40,8 +59,14 @@ class RunState:
         self.run = run
         self.plan = plan
         self.inherited = inherited or {}
+        self.forked: dict[str, Stage] = {}
+        self.branches: dict[str, int] = {}
+        self._resumed: set[str] = set()
+        self._passed: set[Address] = set()
         self._standings: dict[Address, Standing] = {}
         self._latest: dict[Address, int] = {}
+        self._rounds: dict[str, Address] = {}
+        self._statuses: dict[str, Status] = {}
         self._at = 0.0
         for entry in entries:
             self.apply(entry)
@@ -50,6 +75,14 @@ class RunState:
         """Take one more entry into account."""
         self._at = max(self._at, entry.at)
         before = self.standing(entry.address)
+        if not entry.address.stage and before.status is Status.PAUSED and entry.status is Status.RUNNING:
+            self._resume()
+        elif entry.status is Status.PAUSED:
+            self._resumed.discard(entry.address.stage)
+        if entry.branches is not None:
+            name, self.branches[entry.address.stage] = entry.address.stage, entry.branches
+            self.forked[name] = self.plan.stage(name)
+            self.plan = forks.expand(self.plan, name, entry.branches)
         started = entry.at if entry.status is Status.RUNNING and before.started is None else before.started
         seconds = max(0.0, entry.at - started) if entry.status.ended and started is not None else None
         self._standings[entry.address] = Standing(
@@ -63,8 +96,11 @@ class RunState:
 
     def stage(self, name: str) -> Address:
         """Return the address of the latest round of a stage."""
-        first = Address(self.run, name)
-        return Address(self.run, name, round=self._latest.get(first, 1))
+        return self._rounds.get(name) or Address(self.run, name)
+
+    def status(self, name: str) -> Status:
+        """Return how the latest round of a stage stands."""
+        return self._statuses.get(name, Status.PENDING)
 
     def step(self, stage: Address, name: str) -> Address:
         """Return the address of the latest attempt of a step in a round of its stage."""
@@ -98,11 +134,23 @@ class RunState:
         """Whether any stage or service of this very run was begun, so that all was ready for it."""
         return any(standing.started is not None for address, standing in self._standings.items() if address.stage)
 
+    def paused(self, stage: str) -> bool:
+        """Whether a stage waits until somebody resumes the run."""
+        return self.status(stage) is Status.PAUSED and stage not in self._resumed
+
+    @property
+    def resumed(self) -> bool:
+        """Whether the run has been paused, and goes on since."""
+        return bool(self._passed)
+
+    def passed(self, step: Address) -> bool:
+        """Whether a step had ended when somebody resumed its paused stage: what it has asked for was granted."""
+        return step in self._passed
+
     def stage_done(self, stage: Stage) -> bool:
         """Whether the stage has ended and no further round will come."""
-        address = self.stage(stage.name)
-        status = self.standing(address).status
-        return status.ended and not tried_again(status, address.round, stage.retry)
+        status = self.status(stage.name)
+        return status.ended and not tried_again(status, self.stage(stage.name).round, stage.retry)
 
     def step_done(self, stage: Address, step: Step) -> bool:
         """Whether the step has ended in this round and no further attempt will come."""
@@ -138,10 +186,22 @@ class RunState:
         """Return the stage that has made the run a failure up to now, as it is seen from a stage; None if none has."""
         for other in self.plan.stages:
             address, own = self.stage(other.name), other.name == stage.name
-            counts = own or not (other.allow_failure or address.round <= other.retry)
+            counts = own or not (other.allow_failure or address.round <= other.retry or forks.siblings(stage, other))
             if counts and self._rule_status_of(address, other) is Status.FAILURE:
                 return other.name
         return None
+
+    def in_the_way(self, stage: Stage) -> str:
+        """Return why a stage cannot run that is blocked by those it needs; empty if nothing is in its way.
+
+        Where one of these could not run either, that is because of the stage that is named.
+        """
+        for need in map(self.plan.stage, stage.needs):
+            status = self.status(need.name)
+            if status.ended and status not in FAVORABLE and self.stage_done(need):
+                further = self.in_the_way(need) if status is Status.NOT_RUN else ""
+                return further or f"stage {need.name} {_ENDED_AS.get(status, 'has failed')}"
+        return ""
 
     def stage_outcome(self, stage: Address) -> Status:
         """Return what the steps of a round add up to."""
@@ -157,8 +217,8 @@ class RunState:
 
     def run_outcome(self) -> Status:
         """Return what the stages add up to."""
-        counted = [self.standing(self.stage(stage.name)).status for stage in self._counting()]
-        return next((status for status in _WORST_FIRST if status in counted), Status.SUCCESS)
+        found = {self.standing(self.stage(stage.name)).status for stage in self._counting()}
+        return next((outcome for status, outcome in _COUNTING.items() if status in found), Status.SUCCESS)
 
     def stage_reason(self, stage: Address, status: Status) -> str:
         """Return why a round ended with this status, in the words of the step that made it so."""
@@ -171,7 +231,7 @@ class RunState:
         """Return why the run ended with this status: the first stage that did."""
         for stage in self._counting():
             standing = self.standing(self.stage(stage.name))
-            if standing.status is status and status is not Status.SUCCESS:
+            if _COUNTING.get(standing.status) is status:
                 return standing.reason if stage.name == ORIGINS else f"stage {stage.name}: {standing.reason}"
         return ""
 
@@ -192,13 +252,22 @@ class RunState:
         standings = {stage.name: self.standing(self.stage(stage.name)).status for stage in self.plan.stages}
         return tuple(s for s in self.plan.stages if not (s.allow_failure and standings[s.name] in _FORGIVEN))
 
+    def _resume(self) -> None:
+        for stage in self.plan.stages:
+            address = self.stage(stage.name)
+            if self.standing(address).status is Status.PAUSED:
+                self._resumed.add(stage.name)
+                steps = (self.step(address, step.name) for step in stage.steps)
+                self._passed |= {step for step in steps if self.standing(step).status.ended}
+
     def _losses(self, attempt: Address) -> int:
         """Return how many attempts of a step were lost in this round, up to this one."""
         attempts = (replace(attempt, attempt=number) for number in range(1, attempt.attempt + 1))
         return sum(self.standing(each).status is Status.LOST for each in attempts)
 
     def _rule_status_of(self, address: Address, stage: Stage) -> Status:
-        if stage.fault and self.standing(address).status is Status.FAILURE:
+        status = self.standing(address).status
+        if status is Status.STOPPED or (status is Status.FAILURE and (stage.fault or stage.fork)):
             return Status.FAILURE
         for step in stage.steps:
             if self.step_done(address, step) and self.counted(address, step) in _AGAIN:
@@ -209,8 +278,11 @@ class RunState:
         if address.step:
             first = Address(self.run, address.stage, address.step, round=address.round)
             self._latest[first] = max(self._latest.get(first, 1), address.attempt)
-        first = Address(self.run, address.stage)
-        self._latest[first] = max(self._latest.get(first, 1), address.round)
+        elif address.round >= self.stage(address.stage).round:
+            self._statuses[address.stage] = self.standing(address).status
+        if address.round > self.stage(address.stage).round or address.stage not in self._rounds:
+            self._rounds[address.stage] = address.of_stage()
+            self._statuses[address.stage] = self.standing(address.of_stage()).status
 
 
 def _because(stage: Address, step: Step, standing: Standing) -> str:

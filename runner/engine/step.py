@@ -15,6 +15,7 @@ from runner.engine.specs import Release, StepSpec
 from runner.engine.start import Start, release_of, start_of
 from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address
+from runner.plan.mapping import MappingError
 from runner.plan.model import Step
 from runner.plan.status import Status
 
@@ -180,6 +181,13 @@ def fail(context: Context, address: Address, error: InfrastructureError) -> None
     discard(context, address)
 
 
+def refuse(context: Context, address: Address, error: MappingError) -> None:
+    """Write that an attempt has failed before it began, since a reference of the pipeline means nothing."""
+    why = error.message + (f" ({error.hint})" if error.hint else "")
+    context.ledger.record(address, Status.FAILURE, reason=why)
+    discard(context, address)
+
+
 def discard(context: Context, address: Address) -> None:
     """Remove an attempt's container; what stays behind is taken by the end of the run."""
     try:
@@ -212,6 +220,9 @@ def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[],
             if scope.stopped() is None:
                 meanwhile()
             ending, stop = await_ending(context.backend, address, scope.inbox, ladder, context.ledger.confirm)
+    except MappingError as error:
+        refuse(context, address, error)
+        return None
     except InfrastructureError as error:
         fail(context, address, error)
         return None

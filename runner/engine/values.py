@@ -5,6 +5,7 @@ It leaves the results of stages, saves what there is when a stage begins, and re
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -15,7 +16,7 @@ from runner.errors import InfrastructureError
 from runner.naming import ORIGINS, Address
 from runner.pipelinectl import layout
 from runner.pipelinectl.layout import Kind
-from runner.pipelinectl.saved import Saves
+from runner.pipelinectl.saved import Saved, Saves
 from runner.pipelinectl.values import Store
 from runner.plan.status import Status
 
@@ -69,7 +70,8 @@ class Values:
         store = self._backend.values(self._run, wanted=_always)
         left = unmasked(self._backend.outputs(stage)) if self._outputs else {}
         save = partial(self._backend.save_files, self._run, most=MOST_SAVED, wanted=_always)
-        saves.write(stage, store.contents, left, save if store.sizes else None)
+        returned = self._backend.returns(self._run)
+        saves.write(stage, Saved(values=store.contents, left=left, returned=returned), save if store.sizes else None)
 
     def stage_ended(self, stage: str, status: Status, *, forgave: bool = False) -> None:
         """Let later steps see how a stage has ended, in the words of IBM's stage results.
@@ -89,24 +91,28 @@ class Values:
         except InfrastructureError as error:
             self._tell(Notice(f"steps will not see how stage {stage} has ended: {error.explained}"))
 
-    def read(self, wanted: Wanted, *, done: bool = False) -> Store:
+    def read(self, wanted: Wanted, *, done: bool = False, last: bool = True) -> Store:
         """Return what the steps have left; nothing if it cannot be read, or is not wanted any more.
 
-        It is saved before it is returned. Where an earlier life has ``done`` all that there was to do, what that one
-        has saved counts: it may have begun to remove the rest.
+        It is saved before it is returned, if nothing more will come (``last``). Where an earlier life has ``done`` all
+        that there was to do, what that one has saved counts: it may have begun to remove the rest.
         """
         try:
             saved = self._saves.read_end(Address(self._run)) if self._saves and done else None
-            store = saved or self._backend.values(self._run, wanted=wanted)
+            store = saved or self._read(wanted)
         except InfrastructureError as error:
             self._tell(Notice(f"the values of the run could not be read: {error.explained}"))
             return Store()
-        if self._saves is not None and saved is None:
+        if self._saves is not None and saved is None and last:
             try:
                 self._saves.write_end(Address(self._run), store)
             except InfrastructureError as error:
                 self._tell(Notice(f"the values of the run could not be saved: {error.explained}"))
         return store
+
+    def _read(self, wanted: Wanted) -> Store:
+        store = self._backend.values(self._run, wanted=wanted)
+        return replace(store, returned=self._backend.returns(self._run))
 
 
 def restarted(values: Mapping[str, bytes], taken: Mapping[str, Status], again: Iterable[str]) -> dict[str, bytes]:

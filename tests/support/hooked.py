@@ -147,6 +147,10 @@ class HookedBackend:
         with self._around("put_values", Address(run)):
             self.inner.put_values(run, files)
 
+    def returns(self, run: str) -> Mapping[str, bytes]:
+        with self._around("returns", Address(run)):
+            return self.inner.returns(run)
+
     def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
         with self._around("requests", Address(run)):
             return self.inner.requests(run, anew=anew)

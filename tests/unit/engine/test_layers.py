@@ -2,12 +2,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from runner.engine.journal import Entry
-from runner.engine.layers import all_layers, layers_of, side_by_side
+from runner.engine.layers import all_layers, layers_of, side_by_side, stage_spec
+from runner.engine.specs import Gathered
 from runner.engine.state import RunState
 from runner.naming import ORIGINS, Address
 from runner.plan.model import Plan, Workspace
 from runner.plan.status import Status
 from tests.support.engine import RUN, at
+from tests.support.executions import execution, executions, fork, task
 from tests.support.plans import plan, stage, step
 
 DIAMOND = plan(
@@ -111,3 +113,57 @@ def test_what_fetches_secrets_is_below_a_fresh_tree_too() -> None:
     )
 
     assert layers_of(_state(fresh, [at(f"{ORIGINS}/s"), at("build/s")]), "build") == (at(ORIGINS),)
+
+
+FORKED = executions(
+    execution("ROOT", task("p/s")),
+    fork("EACH", task("p/s"), over=[1, 2], inside=["IN"], parents=["ROOT"]),
+    execution("IN", task("p/s"), parents=["EACH"]),
+    execution("ALL", task("p/s"), parents=["IN"]),
+    execution("AFTER", task("p/s"), parents=["ALL"]),
+)
+
+
+def _forked(count: int, *, but: str = "") -> RunState:
+    state = RunState(RUN, FORKED, [Entry(address=at("EACH"), status=Status.SUCCESS, at=0.0, branches=count)])
+    for each in state.plan.stages:
+        if each.name != but:
+            state.apply(Entry(address=at(f"{each.name}/p/s"), status=Status.RUNNING, at=1.0))
+    return state
+
+
+def test_a_branch_stands_on_what_its_fork_stands_on_and_on_itself() -> None:
+    assert layers_of(_forked(2), "IN[1]") == (at("ROOT"), at("EACH[1]"))
+
+
+def test_behind_a_fork_nobody_sees_what_its_branches_have_changed_as_one_tree() -> None:
+    assert layers_of(_forked(2), "ALL") == (at("ROOT"),)
+    assert layers_of(_forked(2), "AFTER") == (at("ROOT"), at("ALL"))
+
+
+def test_what_each_branch_has_changed_is_gathered_for_the_join_and_for_nobody_else() -> None:
+    state = _forked(2)
+
+    assert stage_spec(state, at("ALL")).gathered == (
+        Gathered(path="branches/IN/0", layers=(at("EACH[0]"), at("IN[0]"))),
+        Gathered(path="branches/IN/1", layers=(at("EACH[1]"), at("IN[1]"))),
+    )
+    assert stage_spec(state, at("AFTER")).gathered == ()
+
+
+def test_a_branch_that_never_had_a_workspace_leaves_its_place_free() -> None:
+    gathered = stage_spec(_forked(2, but="IN[0]"), at("ALL")).gathered
+
+    assert [each.layers for each in gathered] == [(at("EACH[0]"),), (at("EACH[1]"), at("IN[1]"))]
+
+
+def test_behind_a_fork_without_values_there_is_what_the_fork_stood_on() -> None:
+    state = _forked(0)
+
+    assert layers_of(state, "ALL") == (at("ROOT"),)
+    assert stage_spec(state, at("ALL")).gathered == ()
+
+
+def test_what_a_run_has_changed_holds_branches_only_once() -> None:
+    assert all_layers(_forked(1)) == (at("ROOT"), at("ALL"), at("AFTER"))
+    assert all_layers(_forked(1, but="ALL")) == (at("ROOT"), at("EACH[0]"), at("IN[0]"), at("AFTER"))

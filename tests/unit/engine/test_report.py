@@ -1,5 +1,6 @@
 import json
 
+from runner import naming
 from runner.engine.journal import Entry
 from runner.engine.report import ChildReport, report
 from runner.engine.state import RunState
@@ -22,7 +23,8 @@ ENTRIES = (
     (at("test"), Status.NOT_RUN, 3.3, None, "not started"),
     (Address(RUN), Status.FAILURE, 3.4, None, "stage build: step make: it was too big"),
 )
-VALUES = values_of(Store(contents={"e.k": b"v\n"}))
+RETURNED = {f"m.{naming.returns(at('build/make', attempt=2))}": b'json\n["x"]\n'}
+VALUES = values_of(Store(contents={"e.k": b"v\n"}, returned=RETURNED))
 GOLDEN = {
     "run": {
         "id": RUN,
@@ -45,6 +47,7 @@ GOLDEN = {
                     "reason": "it was too big",
                     "started": 1.5,
                     "seconds": 1.501,
+                    "returns": {"primary": ["x"], "named": {}, "globals": {}, "links": {}},
                 },
                 {
                     "name": "later",
@@ -75,7 +78,7 @@ GOLDEN = {
         },
     ],
     "children": [],
-    "values": VALUES,
+    "values": {name: value for name, value in VALUES.items() if name != "returns"},
 }
 
 

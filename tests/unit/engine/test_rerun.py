@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from runner.engine.origins import unfold
 from runner.engine.rerun import Inheritance, inherit
 from runner.engine.state import RunState
 from runner.errors import ConflictError
-from runner.naming import ORIGINS, Address
+from runner.naming import ORIGINS, Address, returns
 from runner.pipelinectl.saved import Saved, Saves
 from runner.plan.model import Plan, Rules, Ruleset, Workspace
 from runner.plan.status import Status
 from tests.support.engine import RUN, SCALE, Life, Result, at, drive
+from tests.support.executions import execution, executions, fork, task
 from tests.support.plans import plan, service, stage, step, steps_only
 
 SECOND = "feedbeef"
@@ -289,3 +291,64 @@ def test_a_rerun_whose_layers_are_gone_is_an_error_that_says_so(tmp_path: Path) 
         Status.ERROR,
         f"b (1.1): what stage a of run {RUN} left is gone",
     )
+
+
+def test_a_rerun_of_a_branch_keeps_the_others_and_what_they_have_returned(tmp_path: Path) -> None:
+    world = World(scale=SCALE)
+    join = execution("ALL", task("p/s", text="!EACH.pipelineParameters[0].p.s.primaryReturn"), parents=["EACH"])
+    codes = fork(
+        "EACH",
+        task("p/s", returns="r-!{executionForkValue}"),
+        task("p/t", fake={"FAKE_EXIT": "!executionForkValue"}),
+        over=["0", "3"],
+    )
+    of = executions(codes, join)
+    first = drive(of, world=world, keep=Keep.ALWAYS, saves=tmp_path / "first", values=True)
+    found = inherit(first.state, "", {})
+
+    assert found.again == ("EACH[1]", "ALL")
+    assert set(found.taken) == {"EACH[0]"}
+    mended = executions(replace(codes, steps=(codes.steps[0], task("p/t"))), join)
+    journal = Memory()
+    writer = journal.take()
+    for entry in found.entries(SECOND):
+        writer.append(entry)
+    saved = found.values(Saves(tmp_path / "first").read(found.stage))
+    second = drive(mended, world=world, journal=journal, run=SECOND, inherited=found.layers, restored=saved)
+
+    assert second.stages == {"EACH[0]": "success", "EACH[1]": "success", "ALL": "success"}
+    assert [path for path in second.order if path.startswith("EACH[0]")] == []
+    assert second.output(second.last("ALL/p/s")).text.strip() == "r-0"
+
+
+def test_a_rerun_that_begins_before_a_fork_forks_again() -> None:
+    find = execution("FIND", task("p/s", returns='["a"]'))
+    each = fork("EACH", task("p/s", 1), over="!FIND.pipelineParameters.p.s.primaryReturn", parents=["FIND"])
+
+    found = _inherit(executions(find, each), "FIND")
+
+    assert found.entries(SECOND) == ()
+    assert [e.branches for e in _inherit(executions(find, each), "EACH[0]").entries(SECOND)][:1] == [1]
+
+
+def test_a_branch_that_was_skipped_by_its_evaluation_is_taken_over() -> None:
+    skipped = execution("A", task("ev/s", wish="skip:no", evaluates=True), task("p/s"))
+
+    found = _inherit(executions(skipped, execution("B", task("p/s", 1), parents=["A"])))
+
+    assert found.taken == {"A": Status.SKIPPED}
+    assert found.again == ("B",)
+
+
+def test_what_stages_have_asked_for_that_run_again_is_forgotten(tmp_path: Path) -> None:
+    of = executions(
+        execution("A", task("p/s", wish="skip")), execution("B", task("p/s", 1, returns="old"), parents=["A"])
+    )
+    first = drive(of, keep=Keep.ALWAYS, saves=tmp_path)
+    found = inherit(first.state, "", {})
+
+    kept = found.values(
+        Saved(returned={"w." + name: b"skip\n" for name in ("x", returns(at("A/p/s")), returns(at("B/p/s")))})
+    )
+
+    assert list(kept.returned) == ["w." + returns(at("A/p/s"))]

@@ -12,7 +12,7 @@ from runner.engine.journal import Entry, Memory
 from runner.engine.values import MOST_SAVED, Values, restarted
 from runner.errors import ConflictError, EngineRefusedError, InfrastructureError
 from runner.naming import ORIGINS
-from runner.pipelinectl.saved import Saves
+from runner.pipelinectl.saved import Saved, Saves
 from runner.pipelinectl.values import Store
 from runner.plan.status import Status
 from tests.support.engine import RUN, SCALE, VaryingBackend, at, drive
@@ -38,6 +38,10 @@ class _Stores(FakeBackend):
         if self.trouble is not None:
             raise self.trouble
         return Store(contents=self.files)
+
+    def returns(self, run: str) -> Mapping[str, bytes]:
+        assert run == RUN
+        return {}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +143,7 @@ def test_a_stage_that_an_earlier_life_has_begun_is_not_saved_as_it_is_by_now(tmp
 
 
 def test_what_an_earlier_life_has_saved_stays(tmp_path: Path) -> None:
-    Saves(tmp_path).write(at("s"), {"e.X": b"1\n"}, {})
+    Saves(tmp_path).write(at("s"), Saved(values={"e.X": b"1\n"}))
 
     drive(steps_only(step("a")), saves=tmp_path)
 
