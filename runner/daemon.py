@@ -146,8 +146,8 @@ class House:
     def begin(self) -> None:
         """Take up what an earlier life has begun, remove what it has left, and begin what waits."""
         runs = self.means.runs
-        for run in (*(each.id for each in runs.begun()), *(each.id for each in runs.kept())):
-            self.agent.resume(run)
+        for run in (*(each.id for each in runs.begun()), *runs.paused(), *(each.id for each in runs.kept())):
+            self.agent.reclaim(run)
         self.housekeeping.tidy()
         self.dispatcher.serve()
         self.housekeeping.begin()

@@ -1,4 +1,4 @@
-"""Runs: submitted, listed, shown, cancelled, and run again."""
+"""Runs: submitted, listed, shown, cancelled, resumed, and run again."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -79,6 +79,13 @@ def plan(service: Serving, run: Name) -> Response:
 def cancel(service: Serving, run: Name, cancelling: Annotated[Cancelling, EXACT]) -> Response:
     """Have a run end before its time."""
     service.cancel(run, force=cancelling.force, children=cancelling.children)
+    return done(HTTPStatus.ACCEPTED)
+
+
+@router.post("/{run}/resume", status_code=HTTPStatus.ACCEPTED, response_class=Response)
+def resume(service: Serving, run: Name) -> Response:
+    """Have a run go on that is paused. 409: it is not."""
+    service.resume(run)
     return done(HTTPStatus.ACCEPTED)
 
 

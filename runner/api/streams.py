@@ -23,7 +23,8 @@ router = APIRouter(prefix=f"{PREFIX}/runs", tags=["streams"], responses=FAILURES
 def events(request: Request, service: Serving, run: Name) -> Response:
     """Tell a run from its beginning, and go on as it goes on: server-sent events, each with a document of JSON.
 
-    The last one, `end`, has the document of the run. A stream that ends without it was cut, and can be asked for again.
+    The last one, `end`, has the document of the run, which has ended or is paused. It can be asked for again: a stream
+    that ends without it was cut, and a run of which it says `running` was resumed meanwhile.
     """
     return Following(service.feed(run), partial(service.report, run), request.app.state.followers)
 

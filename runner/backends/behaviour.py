@@ -22,12 +22,20 @@ The environment of a step or service may hold
                           does ``FAKE_SAVE_ARTIFACT`` with an artifact
 ``FAKE_TRIGGER=a:b``      async stages that it starts after all that, as ``trigger-task``
                           does; it fails if the pipeline has one of them not
+``FAKE_SET_RETURN=[1]``   what it returns, as ``set_return`` does: JSON, or else a text
+``FAKE_SET_GLOBAL=K=[1]`` a global that it returns, likewise
+``FAKE_SET_LINK=K=!s.x``  a link that it returns, as ``set_link K '!s.x'`` does
+``FAKE_WISH=stop:why``    what it asks for: ``skip``, ``stop`` or ``pause``, with a message
 ``FAKE_FILES=a/b:c``      files that it leaves in the workspace, below the workdir
 ``FAKE_READY_AFTER=2``    when it can be used, in seconds of the world's scale (default 0)
 ``FAKE_UNHEALTHY=why``    it can never be used
 ========================  =====================================================================
+
+With ``RUNNER_MAPPED`` the value of ``FAKE_SET_ENV`` is a named return as well. What returns or asks for something fails
+unless it is told who it is (``RUNNER_STEP``).
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -46,7 +54,8 @@ _OUTPUTS = {
 class Behaviour:
     """What a fake step does once it is released; ``outputs`` are lines by file, ``values`` files of the store.
 
-    ``vanish`` is in how many attempts its container does, ``triggers`` are async stages.
+    ``vanish`` is in how many attempts its container does, ``triggers`` are async stages. ``returns`` are files,
+    which it cannot leave when it is ``nameless``.
     """
 
     exit_code: int = 0
@@ -61,12 +70,15 @@ class Behaviour:
     values: Mapping[str, bytes] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
+    returns: Mapping[str, bytes] = field(default_factory=dict)
+    nameless: bool = False
     ready_after: float = 0.0
     unhealthy: str = ""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Behaviour":
         """Read it from the variables of a step; ValueError for a number that is none."""
+        returns = _returns(environment)
         return cls(
             exit_code=int(environment.get("FAKE_EXIT", "0")),
             seconds=float(environment.get("FAKE_SECONDS", "0")),
@@ -80,6 +92,8 @@ class Behaviour:
             values=_values(environment),
             files=_listed(environment.get("FAKE_FILES", "")),
             triggers=_listed(environment.get("FAKE_TRIGGER", "")),
+            returns=returns,
+            nameless=bool(returns) and not environment.get(layout.STEP),
             ready_after=float(environment.get("FAKE_READY_AFTER", "0")),
             unhealthy=environment.get("FAKE_UNHEALTHY", ""),
         )
@@ -105,6 +119,34 @@ def _thing(kind: Kind, words: str) -> dict[str, bytes]:
     properties = (pair.partition("=") for pair in pairs)
     texts = {layout.file_name(kind, key, name): layout.text(value) for name, _, value in properties}
     return {layout.file_name(kind, key): b"", **texts} if key else {}
+
+
+def _returns(environment: Mapping[str, str]) -> dict[str, bytes]:
+    """Return the files that a step leaves among the returns of its run."""
+    files: dict[str, bytes] = {}
+
+    def leave(kind: Kind, content: bytes, part: str | None = None) -> None:
+        files.update(layout.entry(kind, environment.get(layout.STEP, ""), part, content))
+
+    if "FAKE_SET_RETURN" in environment:
+        leave(Kind.PRIMARY, _returned(environment["FAKE_SET_RETURN"]))
+    if "FAKE_WISH" in environment:
+        word, _, message = environment["FAKE_WISH"].partition(":")
+        leave(Kind.WISH, layout.raw(f"{word}\n{message}\n"))
+    for name, kind in (("FAKE_SET_GLOBAL", Kind.GLOBAL), ("FAKE_SET_LINK", Kind.LINK), ("FAKE_SET_ENV", Kind.NAMED)):
+        key, equals, value = environment.get(name, "").partition("=")
+        if equals and (kind is not Kind.NAMED or environment.get(layout.MAPPED) == "1"):
+            leave(kind, _returned(value) if kind is Kind.GLOBAL else layout.text(value), key)
+    return files
+
+
+def _returned(value: str) -> bytes:
+    """Return what ``set_return`` leaves: with ``--json`` where the value is that."""
+    try:
+        json.loads(value)
+    except ValueError:
+        return b"text\n" + layout.raw(value)
+    return b"json\n" + layout.raw(value)
 
 
 def _value(pair: str) -> dict[str, bytes]:

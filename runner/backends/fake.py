@@ -11,11 +11,11 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from runner.backends.archives import large, packed, unpacked
+from runner.backends.artifacts import copied
 from runner.backends.behaviour import Behaviour
 from runner.backends.standing import Container
 from runner.backends.triggers import requests_of
@@ -31,11 +31,11 @@ from runner.engine.backend import (
     Terminal,
     Wanted,
 )
-from runner.engine.specs import Placed, Release, RunSpec, StageSpec, StepSpec
+from runner.engine.specs import Gathered, Placed, Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, UnwantedError, WorkspaceError
 from runner.naming import Address
 from runner.pipelinectl.values import Store
-from runner.plan.model import Ready
+from runner.plan.model import Ready, Workspace
 
 _KILLED, _TERMINATED, _UNRELEASED = 137, 143, 125
 _MOST_OUTPUT = 10 * 1024 * 1024
@@ -48,10 +48,10 @@ class World:
     """What exists, apart from whoever drives: it goes on when a driver dies.
 
     ``scale`` is how many real seconds a second of a step takes. ``starts`` counts, for each step, how often something
-    of its own ran. ``outputs`` are files by run and so are ``values`` and ``requests``, ``files`` those of the
-    workspaces by stage, ``layers`` what each workspace stands on, ``beside`` the further trees of runs, ``configs``
-    what attempts with a configuration of their own have seen, ``marks`` the steps that were released, ``kept`` runs of
-    which workspaces and values have stayed, ``shells`` where a person looked around.
+    of its own ran. ``outputs`` are files by run and so are ``values``, ``returns`` and ``requests``, ``files`` those of
+    the workspaces by stage, ``layers`` what each workspace stands on, ``gathered`` what was put into it, ``beside`` the
+    further trees of runs, ``configs`` what attempts with a configuration of their own have seen, ``marks`` the steps
+    that were released, ``kept`` runs whose workspaces and values have stayed, ``shells`` where a person looked around.
     """
 
     scale: float = 1.0
@@ -64,8 +64,10 @@ class World:
     fetched: list[tuple[str, bool]] = field(default_factory=list)
     outputs: dict[str, dict[str, bytes]] = field(default_factory=dict)
     values: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    returns: dict[str, dict[str, bytes]] = field(default_factory=dict)
     requests: defaultdict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
     files: dict[Address, list[str]] = field(default_factory=dict)
+    gathered: dict[Address, tuple[Gathered, ...]] = field(default_factory=dict)
     beside: dict[str, tuple[Placed, ...]] = field(default_factory=dict)
     configs: dict[Address, Mapping[PurePosixPath, bytes]] = field(default_factory=dict)
     marks: set[Address] = field(default_factory=set)
@@ -102,6 +104,7 @@ class FakeBackend:
             self.world.beside[run.id] = run.beside
             if run.id not in self.world.values:
                 self.world.values[run.id] = {**run.values, **unpacked(run.files)}
+                self.world.returns[run.id] = dict(run.returned)
             if run.outputs:
                 self.world.outputs.setdefault(run.id, dict(run.left))
         return ()
@@ -117,11 +120,12 @@ class FakeBackend:
     def open_stage(self, stage: StageSpec, lost: Callable[[str], None]) -> None:
         """Note the stage and what it stands on."""
         with self.world.lock:
-            for layer in stage.layers:
+            for layer in (*stage.layers, *(layer for each in stage.gathered for layer in each.layers)):
                 if layer.run not in (stage.address.run, *self.world.kept):
                     raise WorkspaceError(f"{stage.address}: what stage {layer.stage} of run {layer.run} left is gone")
             self.world.stages[stage.address] = lost
             self.world.layers[stage.address] = stage.layers
+            self._gather(stage)
 
     def prepare(self, step: StepSpec) -> Phase:
         """Bring a container to the gate, or adopt it."""
@@ -135,7 +139,8 @@ class FakeBackend:
                 raise ImageError(f"image {step.image}: not found")
             if "FAKE_START_ERROR" in step.environment:
                 raise EngineRefusedError(step.environment["FAKE_START_ERROR"], status=400)
-            self.world.containers[step.address] = Container(step.address, own_config=step.own_config)
+            given = {**step.defaults, **step.environment}
+            self.world.containers[step.address] = Container(step.address, given, own_config=step.own_config)
         return Phase.READY
 
     def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
@@ -154,7 +159,7 @@ class FakeBackend:
                 return
             if container.exit_code is not None:
                 raise InfrastructureError(f"{address}: it has ended at the gate")
-            container.behaviour = behaviour = Behaviour.of(release.environment)
+            container.behaviour = behaviour = Behaviour.of({**container.given, **release.environment})
             if container.own_config:
                 self.world.configs[address] = dict(release.config)
             container.released, container.released_at = True, time.monotonic()
@@ -208,15 +213,7 @@ class FakeBackend:
             container = self.world.containers.get(service)
             if container is None:
                 return Readiness(ready=False, hopeless=True, ended=True, reason="its container is gone")
-            behaviour = container.behaviour
-            if container.exit_code is not None:
-                reason = f"it ended with exit code {container.exit_code}"
-                return Readiness(ready=False, hopeless=True, ended=True, reason=reason)
-            if behaviour.unhealthy:
-                return Readiness(ready=False, hopeless=True, reason=behaviour.unhealthy)
-            passed = time.monotonic() - container.released_at
-            starting = passed < behaviour.ready_after * self.world.scale
-            return Readiness(ready=not starting, reason="it is starting" if starting else "")
+            return container.readiness(self.world.scale)
 
     def outputs(self, stage: Address) -> Mapping[str, bytes]:
         """Return the lines that steps have left."""
@@ -241,6 +238,12 @@ class FakeBackend:
         with self.world.lock:
             self._store(run).update(files)
 
+    def returns(self, run: str) -> Mapping[str, bytes]:
+        """Return what steps have returned."""
+        with self.world.lock:
+            self._store(run)
+            return dict(self.world.returns[run])
+
     def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
         """Return the requests that steps have made."""
         with self.world.lock:
@@ -264,16 +267,7 @@ class FakeBackend:
         with self.world.lock:
             self._opened(attempt.of_stage())
             files = list(self.world.files.get(attempt.of_stage(), ()))
-        notes: list[str] = []
-        for pattern in patterns:
-            found = [path for path in files if fnmatchcase(path, f"*{pattern}") and not _hidden(path)]
-            for path in found:
-                _ask(wanted)
-                (target / path).parent.mkdir(parents=True, exist_ok=True)
-                (target / path).write_text(path, encoding="utf-8")
-            if not found:
-                notes.append(f"no file matches {pattern!r}")
-        return tuple(notes)
+        return copied(files, patterns, target, lambda: _ask(wanted))
 
     def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:  # noqa: ARG002 - nothing to see
         """Show a prompt and read what is typed, until it is ``exit``."""
@@ -315,8 +309,10 @@ class FakeBackend:
                 self.world.kept.discard(run.id)
                 self.world.outputs.pop(run.id, None)
                 self.world.values.pop(run.id, None)
+                self.world.returns.pop(run.id, None)
                 self.world.requests.pop(run.id, None)
                 self._forget(self.world.files, run.id)
+                self._forget(self.world.gathered, run.id)
                 self.world.marks = {address for address in self.world.marks if address.run != run.id}
             for address in [a for a in self.world.containers if a.run == run.id]:
                 self.discard(address)
@@ -335,8 +331,21 @@ class FakeBackend:
             raise InfrastructureError(f"the values of run {run} cannot be reached: it is not open")
         return self.world.values[run]
 
+    def _gather(self, stage: StageSpec) -> None:
+        """Put what branches have left below their paths, once for each round."""
+        if not stage.gathered or stage.address in self.world.gathered or stage.workspace is not Workspace.OWN:
+            return
+        self.world.gathered[stage.address] = stage.gathered
+        left = {
+            f"{each.path}/{path}": None
+            for each in stage.gathered
+            for layer in each.layers
+            for path in self.world.files.get(layer, ())
+        }
+        self.world.files.setdefault(stage.address, []).extend(left)
+
     def _leave(self, address: Address, behaviour: Behaviour) -> bool:
-        """Leave what a step does; False if it wanted to start a stage that there is not."""
+        """Leave what a step does; False if it cannot: it asks for a stage that there is not, or has no name."""
         outputs = self.world.outputs.get(address.run)
         if outputs is not None:
             for name, line in behaviour.outputs.items():
@@ -346,7 +355,9 @@ class FakeBackend:
         self.world.files.setdefault(address.of_stage(), []).extend(behaviour.files)
         asked = requests_of(store, behaviour.triggers)
         self.world.requests[address.run].update(asked)
-        return len(asked) == len(behaviour.triggers)
+        if not behaviour.nameless:
+            self.world.returns.get(address.run, {}).update(behaviour.returns)
+        return len(asked) == len(behaviour.triggers) and not behaviour.nameless
 
     def _at(self, address: Address) -> Container:
         container = self.world.containers.get(address)
@@ -371,10 +382,6 @@ class FakeBackend:
 def _ask(wanted: Wanted) -> None:
     if not wanted():
         raise UnwantedError("nobody wants it any more")
-
-
-def _hidden(path: str) -> bool:
-    return any(part.startswith(".") for part in PurePosixPath(path).parts)
 
 
 def leftovers(world: World, runs: Iterable[str] = ()) -> tuple[str, ...]:

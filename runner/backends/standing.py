@@ -1,18 +1,20 @@
 """The containers of a fake world."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from runner.backends.behaviour import Behaviour
-from runner.engine.backend import Output
+from runner.engine.backend import Output, Readiness
 from runner.naming import Address
 
 
 @dataclass
 class Container:
-    """A container of the world; it outlives the backend that made it."""
+    """A container of the world; it outlives the backend that made it. ``given`` are variables known from the first."""
 
     address: Address
+    given: Mapping[str, str] = field(default_factory=dict)
     behaviour: Behaviour = field(default_factory=Behaviour)
     own_config: bool = False
     released: bool = False
@@ -34,3 +36,13 @@ class Container:
         """Say that there may be news."""
         if self.wake is not None:
             self.wake()
+
+    def readiness(self, scale: float) -> Readiness:
+        """Say whether it can be used, where a second takes ``scale`` real seconds."""
+        if self.exit_code is not None:
+            reason = f"it ended with exit code {self.exit_code}"
+            return Readiness(ready=False, hopeless=True, ended=True, reason=reason)
+        if self.behaviour.unhealthy:
+            return Readiness(ready=False, hopeless=True, reason=self.behaviour.unhealthy)
+        starting = time.monotonic() - self.released_at < self.behaviour.ready_after * scale
+        return Readiness(ready=not starting, reason="it is starting" if starting else "")

@@ -26,6 +26,7 @@ SUMMARIES: Final = {
     "show": "Show what a run has come to: its stages and steps, their times, and why.",
     "logs": "Print what the steps of a run have printed so far, with their names; of one step as it is.",
     "cancel": "End a run before its time, as Ctrl-C does in exec; one that waits never begins.",
+    "resume": "Have a paused run go on: where it stopped, with its files, values and inputs. Prints its id.",
     "rerun": "Run a run once more, as it was: its commit, its pipeline, its inputs. Prints the id of the new run.",
     "shell": "Open a shell like a step of a run: its image, workspace, user and variables.",
     "pipelines": "List the pipelines that the daemon knows by name, or change them.",

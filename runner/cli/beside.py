@@ -61,5 +61,8 @@ def listed(children: Sequence[ChildReport]) -> Iterator[str]:
 
 
 def worst(children: Sequence[ChildReport]) -> ExitCode:
-    """Return what they mean for the command that has waited for them."""
-    return ExitCode.SUCCESS if all(child["status"] == Status.SUCCESS for child in children) else ExitCode.FAILURE
+    """Return what they mean for the command that has waited for them: that one has failed, else that one is paused."""
+    found = {child["status"] for child in children} - {Status.SUCCESS}
+    if found == {Status.PAUSED}:
+        return ExitCode.PAUSED
+    return ExitCode.FAILURE if found else ExitCode.SUCCESS

@@ -9,7 +9,7 @@ import typer
 from runner.cli import options
 from runner.cli.choice import wanted
 from runner.cli.console import say
-from runner.cli.graph import GraphFormat, draw
+from runner.cli.graph import GraphFormat, branches, draw
 from runner.cli.groups import grouped
 from runner.cli.trigger_options import given
 from runner.dispatch.subject import Given, find_subject
@@ -53,7 +53,7 @@ def describe(plan: Plan) -> list[str]:
         lines += _describe_step(origin, "plugin for secrets")
     lines += [f"service {service.name}: {service.image}" for service in plan.services]
     for stage in (*plan.stages, *plan.async_stages):
-        lines += _describe_stage(stage)
+        lines += _describe_stage(plan, stage)
     lines += [
         f"pruned {'stage ' + gone.stage if not gone.step else 'step ' + gone.stage + '/' + gone.step}: {gone.why}"
         for gone in plan.pruned
@@ -61,10 +61,13 @@ def describe(plan: Plan) -> list[str]:
     return lines if plan.stages else [*lines, "nothing to run"]
 
 
-def _describe_stage(stage: Stage) -> list[str]:
-    needs = f", needs {', '.join(stage.needs)}" if stage.needs else ""
-    alone = ", independent" if stage.independent else ""
-    lines = [f"{'async ' if stage.async_ else ''}stage {stage.name}{needs}{alone}"]
+def _describe_stage(plan: Plan, stage: Stage) -> list[str]:
+    notes = (
+        *((f"needs {', '.join(stage.needs)}",) if stage.needs else ()),
+        *(("independent",) if stage.independent else ()),
+        *branches(plan, stage),
+    )
+    lines = [", ".join((f"{'async ' if stage.async_ else ''}stage {stage.name}", *notes))]
     lines += [f"  fails: {stage.fault}"] if stage.fault else []
     return lines + [f"  {line}" for step in stage.steps for line in _describe_step(step, "step")]
 
@@ -73,6 +76,7 @@ def _describe_step(step: Step, kind: str) -> list[str]:
     """Return what a step runs: its commands, or what a plugin is given."""
     notes = (
         f"skipped: {step.skip}" if step.skip else "",
+        "decides about its stage" if step.evaluates else "",
         "detached" if step.detach else "",
         f"pull {step.pull}" if step.pull is not PullPolicy.NOT_PRESENT else "",
         f"with the secrets {', '.join(use.source for use in step.secrets)}" if step.secrets else "",

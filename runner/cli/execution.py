@@ -19,6 +19,7 @@ from runner.dispatch.single import LocalRun, local
 from runner.engine.events import Notice
 from runner.engine.report import Report
 from runner.errors import ExitCode
+from runner.plan.status import Status
 from runner.settings import Settings
 from runner.store.runs import Kinship
 
@@ -56,6 +57,8 @@ def execute(about: str, order: Order, ends: Ends, kinship: Kinship | None = None
         return taken.exit_code or give_up(printer.failure)
     children = document["children"] = run.family.reports()
     look.say(*(f"note: {line}" for line in explain(run.plan, document)), *listed(children))
+    if document["run"]["status"] == Status.PAUSED:
+        look.say("note: exec keeps nothing to go on with; a run of the daemon (`runner submit`) can be resumed")
     _document(look.output, document)
     code = exit_code(document["run"]["status"])
     return taken.exit_code or code or (worst(children) if ends.wait and not ends.ignore_children else ExitCode.SUCCESS)

@@ -1,5 +1,6 @@
 """The graph of a plan as a text: a drawing for the terminal, or what Graphviz and Mermaid make one of."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,10 +8,11 @@ from enum import StrEnum
 
 from runner.naming import ORIGINS, SERVICES
 from runner.plan import graph
-from runner.plan.model import Plan, Service, Stage, Step
+from runner.plan.model import Fork, Plan, Service, Stage, Step
 
 _LEFT_OUT = "left out"
 _SERVICE = "service"
+_LONGEST = 80
 # Mermaid takes a label for Markdown and HTML: what means something there, or to Mermaid itself, is written as #code;.
 _MERMAID_MARKS = re.compile(r"[^\w ./:@,='()+-]|^[+-]|(?<=\d)[.)](?=\s)|(?<![^\W_])_|_(?![^\W_])")
 
@@ -191,12 +193,38 @@ def _stage(plan: Plan, stage: Stage) -> _Item:
     # Two stages can have one name if the rules leave out one of them.
     twin = any(gone.stage == stage.name and not gone.step for gone in plan.pruned)
     steps = (*(_Item(text=_step(step)) for step in stage.steps), *(() if twin else _gone(plan, stage.name)))
-    alone = " (independent)" if stage.independent else ""
-    return _Item(text=_printable(stage.name) + alone, needs=stage.needs, inside=steps)
+    notes = "; ".join((*(["independent"] if stage.independent else []), *branches(plan, stage)))
+    return _Item(text=_printable(f"{stage.name} ({notes})" if notes else stage.name), needs=stage.needs, inside=steps)
+
+
+def branches(plan: Plan, stage: Stage) -> tuple[str, ...]:
+    """Return what forks make of a stage, in words: what it runs for, in whose branches it is, which it joins."""
+    if not plan.mapped:
+        return ()
+    forks = {each.name: (each.name, *each.fork.stages) for each in plan.stages if each.fork}
+    around = [name for name, inside in forks.items() if stage.name in inside and stage.name != name]
+    joined = [name for name, inside in forks.items() if stage.name not in inside and set(inside) & set(stage.needs)]
+    inner = min(around, key=lambda name: len(forks[name]), default="")
+    return (
+        *((_fork(stage.fork),) if stage.fork else ()),
+        *((f"in each branch of {inner}",) if inner else ()),
+        *((f"joins {', '.join(joined)}",) if joined else ()),
+    )
+
+
+def _fork(fork: Fork) -> str:
+    values = fork.values if isinstance(fork.values, str) else json.dumps(fork.values, ensure_ascii=False)
+    limit = f" ({fork.limit} at a time)" if fork.limit else ""
+    return f"fork over {_shortened(_printable(values))}{limit}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _step(step: Step) -> str:
-    return _printable(f"{step.name}: {step.image}") + (" (detached)" if step.detach else "")
+    notes = "; ".join(note for note, holds in (("decides", step.evaluates), ("detached", step.detach)) if holds)
+    return _printable(f"{step.name}: {step.image}" + (f" ({notes})" if notes else ""))
 
 
 def _service(service: Service) -> str:

@@ -62,6 +62,7 @@ def rerun(
             replace(stored, tree=exact).order(place, Saved()),
             keep=Keep.NEVER,
             saved=False,
+            resumable=False,
             values=look.output is OutputFormat.JSON,
         )
         ends = Ends(look=look, keep=False, wait=True, ignore_children=False, shell=False, artifacts=None)

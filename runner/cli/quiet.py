@@ -10,7 +10,7 @@ from runner.logs.follow import Block, read
 from runner.naming import Address
 from runner.plan.status import Status
 
-_BAD = (Status.FAILURE, Status.ERROR, Status.TIMEOUT, Status.LOST, Status.NOT_RUN)
+_BAD = (Status.FAILURE, Status.ERROR, Status.TIMEOUT, Status.LOST, Status.NOT_RUN, Status.STOPPED, Status.PAUSED)
 
 
 class QuietFace:

@@ -3,8 +3,9 @@
 import subprocess
 from collections.abc import Iterator, Sequence
 
+from runner.dispatch.parts import is_of
 from runner.engine.report import Report
-from runner.plan.model import Plan
+from runner.plan.model import Plan, Step
 
 _UNREADABLE = 2
 _SECONDS = 5
@@ -16,14 +17,19 @@ def explain(plan: Plan, document: Report) -> Iterator[str]:
 
     The shell only reads (``-n``), and nothing is run. A step with a ``shell`` of its own is left out.
     """
-    steps = {(stage.name, step.name): step for stage in plan.stages for step in stage.steps}
     for stage in document["stages"]:
         for told in stage["steps"]:
-            step = steps.get((stage["name"], told["name"]))
-            if told["exit_code"] != _UNREADABLE or step is None or step.shell or not _wrong("\n".join(step.commands)):
+            step = _step(plan, stage["name"], told["name"]) if told["exit_code"] == _UNREADABLE else None
+            if step is None or step.shell or not _wrong("\n".join(step.commands)):
                 continue
             for number, command, wrong in _unreadable(step.commands):
                 yield f"{stage['name']}/{step.name}: command {number} cannot be read by a shell: {wrong}: {command}"
+
+
+def _step(plan: Plan, stage: str, name: str) -> Step | None:
+    """Return a step of a stage, or of a branch of one."""
+    found = (step for each in plan.stages if is_of(stage, each.name) for step in each.steps)
+    return next((step for step in found if step.name == name), None)
 
 
 def _unreadable(commands: Sequence[str]) -> Iterator[tuple[int, str, str]]:

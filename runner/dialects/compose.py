@@ -147,8 +147,12 @@ class Composer:
         raise yaml.YAMLError(f"the parser gave {type(event).__name__} where a value begins")
 
     def _scalar(self, event: yaml.ScalarEvent) -> Scalar:
-        self._check_tag(event.tag, _SCALAR_TAGS)
-        text = event.value
+        local = _local(event) if event.tag else None
+        if local is None:
+            self._check_tag(event.tag, _SCALAR_TAGS)
+        else:
+            self._findings.warning(self.here, f"this is read as the text {quoted(local)}", "put it in quotes")
+        text = event.value if local is None else local
         self._spend(characters=len(text))
         if not text.isascii() or "\0" in text:
             self._check_characters(text)
@@ -251,3 +255,13 @@ class Composer:
         if any("\ud800" <= character <= "\udfff" for character in text):
             message = "half of a surrogate pair in a text"
             self._findings.error(self.here, message, r"write the character itself, or all of it as '\U0001F600'")
+
+
+def _local(event: yaml.ScalarEvent) -> str | None:
+    """Return ``!A.b`` or ``!A.b text`` as the text that it looks like; None for any other value.
+
+    YAML takes an unquoted ``!A.b`` for a tag. Nobody has tags here, but references begin so (``plan.references``).
+    """
+    if not event.tag or event.tag == "!" or not event.tag.startswith("!") or event.style:
+        return None
+    return f"{event.tag} {event.value}" if event.value else event.tag

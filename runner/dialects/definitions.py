@@ -18,6 +18,7 @@ class Form(StrEnum):
     ENTRIES = "entries"  # a list of single values or maps of a kind, or one single value
     NAMED = "named"  # a map of maps of a kind, by name
     VALUES = "values"  # a map of whatever
+    DATA = "data"  # a list of whatever, or the name of one
     ANYTHING = "anything"
 
 

@@ -1,14 +1,13 @@
 """Which dialect a document is written in, from its content."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 from runner.dialects.ibm.keys import FINALLY, STAGE, TASKS
 from runner.dialects.ibm.pipelines import known_names
-from runner.dialects.source import Entry, Findings, Mapping, Node, nearest, quoted
+from runner.dialects.source import Entry, Mapping, Node, nearest, quoted
 from runner.errors import UsageError
 
-_METALUS_KEYS = frozenset({"executions", "application"})
+_EXECUTIONS, _APPLICATION = "executions", "application"
 _IBM_STAGES = frozenset(known_names())
 _IBM_STAGE_KEYS = frozenset(STAGE.names()) - {"image", "secret"}  # which other maps have, too
 _IBM_TASKS = frozenset({TASKS, FINALLY})
@@ -23,24 +22,15 @@ class Dialect(StrEnum):
     METALUS = "metalus"
 
 
-_READABLE: Sequence[Dialect] = (Dialect.VELA, Dialect.IBM)
-
-
-def detect(root: Node, findings: Findings, asked: str = "") -> Dialect:
+def detect(root: Node, asked: str = "") -> Dialect:
     """Return the dialect of a loaded document: the one asked for, else the one that its content shows.
 
     A document that shows none is taken for Vela's, whose compiler says best what is missing.
 
     Raises:
         UsageError: the dialect asked for does not exist.
-        InvalidPipelineError: the dialect is one that cannot be read yet.
     """
-    dialect = named(asked) if asked else _shown(root)
-    if dialect not in _READABLE:
-        how = "was asked for" if asked else "is what this document looks like"
-        hint = f"supported: {', '.join(_READABLE)}" + ("" if asked else "; another can be asked for by name")
-        findings.fail(root.place, f"the dialect {dialect.value!r} {how}, and is not supported yet", hint)
-    return dialect
+    return named(asked) if asked else _shown(root)
 
 
 def named(asked: str) -> Dialect:
@@ -62,11 +52,17 @@ def _shown(root: Node) -> Dialect:
     keys = frozenset(root.keys())
     if keys & _VELA_KEYS:
         return Dialect.VELA
-    if keys & _METALUS_KEYS:
+    if _is_metalus(root):
         return Dialect.METALUS
     if keys & _IBM_TASKS or any(_is_ibm_stage(entry) for entry in root.entries):
         return Dialect.IBM
     return Dialect.VELA
+
+
+def _is_metalus(root: Mapping) -> bool:
+    """Whether a map is an application, or holds one, as answers of REST do."""
+    inner = root.get(_APPLICATION)
+    return any(isinstance(each, Mapping) and each.get(_EXECUTIONS) is not None for each in (root, inner))
 
 
 def _is_ibm_stage(entry: Entry) -> bool:

@@ -10,11 +10,10 @@ from typing import Final, TypeAlias
 
 from runner.dialects.definitions import Form, Key, Kind, Standing
 from runner.dialects.detect import Dialect, named
-from runner.dialects.findings import quoted
 from runner.dialects.ibm.keys import VERSION_1, VERSION_2
+from runner.dialects.metalus.keys import APPLICATION, WRAPPED
 from runner.dialects.nodes import FALSE_WORDS, TRUE_WORDS
 from runner.dialects.vela.keys import PIPELINE
-from runner.errors import UsageError
 
 Schema: TypeAlias = Mapping[str, "Schema | Sequence[Schema | str | bool | None] | str | bool | int"]
 
@@ -28,21 +27,22 @@ _FREE: Final = r"^(x-|\.)"
 _TITLES: Final = {
     Dialect.VELA: "A pipeline of runner, in Vela's format",
     Dialect.IBM: "The .pipeline-config.yaml of an IBM DevSecOps pipeline",
+    Dialect.METALUS: "An application in the format of Metalus, with containers as steps",
 }
-_ROOTS: Final[Mapping[Dialect, tuple[Kind, ...]]] = {Dialect.VELA: (PIPELINE,), Dialect.IBM: (VERSION_1, VERSION_2)}
+_ROOTS: Final[Mapping[Dialect, tuple[Kind, ...]]] = {
+    Dialect.VELA: (PIPELINE,),
+    Dialect.IBM: (VERSION_1, VERSION_2),
+    Dialect.METALUS: (APPLICATION, WRAPPED),
+}
 
 
 def schema_of(dialect: str) -> Schema:
     """Return the schema of a dialect; without a name that of Vela's, which is our own, too.
 
     Raises:
-        UsageError: there is no such dialect, or no schema of it.
+        UsageError: there is no such dialect.
     """
     found = named(dialect) if dialect else Dialect.VELA
-    if found not in _ROOTS:
-        raise UsageError(
-            f"there is no schema of the dialect {quoted(found.value)}", hint=f"there are {', '.join(_ROOTS)}"
-        )
     return to_schema(_TITLES[found], *_ROOTS[found])
 
 
@@ -120,5 +120,6 @@ _FORMS: Final[Mapping[Form, Callable[[Schema], Schema]]] = {
     Form.ENTRIES: lambda inside: _any(_list(_any(_SINGLE, inside)), _SINGLE),
     Form.NAMED: lambda inside: _any(_map(inside), _NULL),
     Form.VALUES: lambda _: _any({"type": "object"}, _NULL),
+    Form.DATA: lambda _: {"type": ["array", "string", "null"]},
     Form.ANYTHING: lambda _: {},
 }

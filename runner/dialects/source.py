@@ -42,10 +42,17 @@ _JSON_ONLY: Final = re.compile(
     r"\\\\|(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     "|(?P<raw>[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff])|(?P<tab>\t)"
 )
+_TAG: Final = "a value that begins with '!': put it in quotes"
 _HINTS: Final = (
     ("mapping values are not allowed", "quote a value that holds ': ', and check the indentation"),
-    ("cannot start any token", "quote a value that begins with such a character"),
-    ("tag handle", "quote a value that begins with '!'"),
+    ("cannot start any token", "a value that begins with such a character: put it in quotes"),
+    ("tag handle", _TAG),
+    ("scanning a tag", _TAG),
+    ("parsing a tag", _TAG),
+    (
+        "scanning a block scalar",
+        "a value that holds '||': put it in quotes; a block begins a line below '|'",
+    ),
     ("escape", r"in double quotes a backslash is written '\\'; single quotes take it as it is"),
     ("end of stream", "close the quote or bracket"),
     ("',' or", "close the bracket, or put a comma between the values"),
@@ -133,7 +140,8 @@ def _fail_syntax(error: yaml.MarkedYAMLError, text: str, here: Place, findings: 
     place = here if mark is None else Place(file=here.file, line=mark.line + 1, column=mark.column + 1)
     if mark is not None and text[mark.index : mark.index + 1] == "\t":
         findings.fail(place, "a tab stands where YAML wants spaces", "indent with spaces")
-    hint = next((hint for part, hint in _HINTS if part in problem), _HINT)
+    whole = f"{problem} {error.context or ''}"
+    hint = next((hint for part, hint in _HINTS if part in whole), _HINT)
     if error.context and error.context_mark:
         problem = f"{problem}, {error.context} that begins at line {error.context_mark.line + 1}"
     findings.fail(place, problem, hint)

@@ -36,7 +36,7 @@ def examine(content: bytes, file: str, trigger: Trigger | None, *, dialect: str 
     except InvalidPipelineError as error:
         return Examined(findings=_template(content, file) or error.findings)
     try:
-        plan = _compile(detect(root, findings, dialect), root, trigger, findings)
+        plan = _compile(detect(root, dialect), root, trigger, findings)
     except InvalidPipelineError as error:
         return Examined(findings=error.findings)
     found = tuple(sorted(findings.items))
@@ -50,7 +50,11 @@ def _compile(dialect: Dialect, root: Node, trigger: Trigger | None, findings: Fi
             from runner.dialects.ibm.compiler import compile_pipeline as of_ibm  # noqa: PLC0415 - see above
 
             return of_ibm(root, trigger, findings)
-        case _:
+        case Dialect.METALUS:
+            from runner.dialects.metalus.compiler import compile_pipeline as of_metalus  # noqa: PLC0415 - see above
+
+            return of_metalus(root, trigger, findings)
+        case Dialect.VELA:
             from runner.dialects.vela.compiler import compile_pipeline as of_vela  # noqa: PLC0415 - see above
 
             return of_vela(root, trigger, findings)

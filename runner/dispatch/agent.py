@@ -91,7 +91,10 @@ def _purpose(run: str) -> str:
 
 
 class Live:
-    """A run that has not ended, for whoever drives or follows it."""
+    """A run that has not ended, for whoever drives or follows it.
+
+    It ``rests`` when it is paused: nothing more is told by this one, even if somebody resumes the run.
+    """
 
     def __init__(self, means: Means, record: RunRecord) -> None:
         self.order = means.order(record.id)
@@ -106,7 +109,8 @@ class Live:
         self._drive: Drive | None = None
         self._asked: Cancel = record.cancel
         self._lock = threading.Lock()
-        if record.status.ended:
+        self.rests = record.status is Status.PAUSED and self.wanted
+        if record.status.ended or self.rests:
             self.events.close()
 
     @property
@@ -133,6 +137,7 @@ class Live:
         match event:
             case Changed(entry):
                 self._at = max(self._at, entry.at)
+                self.rests = self.rests or (entry.status is Status.PAUSED and not entry.address.stage)
             case Notice():
                 try:
                     self._means.runs.tell(self._run, self._at, event)
@@ -184,7 +189,9 @@ class Registry:
             place.count += 1
         try:
             with place.lock:  # a large journal holds up nobody else's run
-                live = place.live = place.live or Live(self._means, self._means.runs.get(run))
+                if place.live is None or place.live.rests:
+                    place.live = Live(self._means, self._means.runs.get(run))
+                live = place.live
             yield live
         finally:
             with self._lock:
@@ -207,8 +214,8 @@ class LocalAgent:
         self._children = children
         self._registry = Registry(means)
 
-    def resume(self, run: str) -> None:
-        """Take the tree of a run that has begun or is kept, before another one can turn it into that of another commit.
+    def reclaim(self, run: str) -> None:
+        """Take the tree of a run that goes on, is paused or kept, before another makes that of another commit of it.
 
         No server is asked, which may take long: what is not there any more is had when it is needed.
         """
@@ -218,7 +225,7 @@ class LocalAgent:
             diagnostics.warn("the tree of a run is not there any more", run=run, error=error.explained)
 
     def drive(self, run: str) -> None:
-        """Drive a run until it has ended."""
+        """Drive a run until it has ended or is paused."""
         try:
             self._drive_held(run)
         except OrderError as error:
@@ -227,6 +234,8 @@ class LocalAgent:
     def _drive_held(self, run: str) -> None:
         with self._registry.held(run) as live:
             record = self._means.runs.get(run)
+            if live.rests:  # it was paused at this moment
+                return
             if record.status.ended:  # an earlier driver could not come to its own end
                 if record.kept_until is None:
                     self._means.let_go(run)
@@ -248,7 +257,7 @@ class LocalAgent:
 
     @contextmanager
     def feed(self, run: str) -> Iterator[Feed]:
-        """Tell a run from its beginning on, until it has ended.
+        """Tell a run from its beginning on, until it has ended or is paused.
 
         Raises:
             NotFoundError: there is none of that id.
@@ -279,8 +288,9 @@ class LocalAgent:
     def _drive(self, record: RunRecord, live: Live) -> None:
         run = record.id
         begun = record.status is not Status.PENDING
-        if not begun and record.cancel is not Cancel.NOT:
-            self._end(live, run, Status.CANCELLED, "it was cancelled before it began")
+        if record.status is not Status.RUNNING and record.cancel is not Cancel.NOT:
+            when = "while it was paused" if begun else "before it began"
+            self._end(live, run, Status.CANCELLED, f"it was cancelled {when}")
             return
         folder = self._means.folder(run)
         try:
@@ -315,10 +325,10 @@ class LocalAgent:
             self._means.let_go(run)
 
     def _settle(self, drive: Drive) -> None:
-        """Store what a run has left, before it is over for everybody else."""
+        """Store what a run has left, before it is over for everybody else, or paused."""
         run = drive.id
         self._means.runs.set_result(run, json.dumps(drive.values))
-        if drive.kept:
+        if drive.kept and not drive.paused:
             self._means.runs.keep(run, self._means.clock.now() + timedelta(seconds=self._means.keep_failed))
 
     def _end(self, live: Live, run: str, outcome: Status, reason: str) -> None:

@@ -3,10 +3,11 @@
 The store is the truth: a run is in it before a dispatcher hears of it. These rules hold for every implementation, and
 ``tests/contract/test_dispatcher.py`` runs them against each:
 
-*Once.* A run is driven by one agent at a time, and until it has ended: when ``Agent.drive`` raises, it is called again
-after a while, by this agent or another.
+*Once.* A run is driven by one agent at a time, and until it has ended or is paused: when ``Agent.drive`` raises, it is
+called again after a while, by this agent or another.
 
-*First what has begun.* What the store says has begun when serving starts is driven at once, whatever the limits.
+*First what has begun.* What the store says has begun when serving starts is driven at once, whatever the limits. So is
+a run that was paused and goes on.
 
 *Limits.* Of a queue no more runs are begun than its limit says. Of those that wait the higher priority goes first, then
 the pipeline of which fewer go on, then the one that came first. Cancelled ones take no turn: they are concluded.
@@ -26,17 +27,17 @@ class Queue(Protocol):
     """What a dispatcher asks the store."""
 
     def waiting(self, each: int) -> Sequence[Waiting]:
-        """Return the cancelled runs that have not begun, and of each queue and pipeline the first ``each`` others."""
+        """Return the cancelled runs that nobody drives, and of each queue and pipeline the first ``each`` that wait."""
 
     def begun(self) -> Sequence[Waiting]:
-        """Return the runs that have begun and have not ended."""
+        """Return the runs that have begun, have not ended and are not paused."""
 
 
 class Agent(Protocol):
     """What drives runs in a process."""
 
     def drive(self, run: str) -> None:
-        """Drive a run until it has ended, in the thread of the caller."""
+        """Drive a run until it has ended or is paused, in the thread of the caller."""
 
     def cancel(self, run: str, *, force: bool) -> None:
         """Let a run that is being driven end before its time."""
@@ -49,7 +50,7 @@ class Dispatcher(Protocol):
         """Begin to have runs driven; returns at once."""
 
     def submit(self, run: str) -> None:
-        """Hear of a run that has been stored."""
+        """Hear of a run that has been stored, or goes on."""
 
     def cancel(self, run: str, *, force: bool) -> None:
         """Hear of a run that is to end; the store knows it."""

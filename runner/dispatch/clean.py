@@ -46,7 +46,10 @@ def clean(engine: Engine, instance: Instance, *, kept: bool, lasting: bool = Fal
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What a daemon has on its engine on purpose: runs that go on, and runs that are over whose volumes are kept."""
+    """What a daemon has on its engine on purpose: runs that go on, and those whose volumes are kept.
+
+    These are over, or paused.
+    """
 
     live: frozenset[str] = field(default_factory=frozenset)
     kept: frozenset[str] = field(default_factory=frozenset)

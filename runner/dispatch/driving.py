@@ -37,8 +37,8 @@ class Diary:
 class Drive:
     """One run and its driver. The plan of its order is unfolded.
 
-    ``before_end`` is called when all has been done and what is left is known, before the end is written. ``children``
-    is that of ``Driver``.
+    ``before_end`` is called when all has been done and what is left is known, before the end is written, or a pause.
+    ``children`` is that of ``Driver``.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a run, each given once by name
@@ -81,12 +81,17 @@ class Drive:
         return self._driver is not None and self._driver.kept
 
     @property
+    def paused(self) -> bool:
+        """Whether it has not ended, but waits to be resumed."""
+        return self._driver is not None and self._driver.paused
+
+    @property
     def values(self) -> Values:
         """What the steps have left, if that was ordered, and as far as it could be read at the end."""
         return values_of(self._driver.store if self._driver else Store(), self.redact)
 
     def drive(self, observer: Observer, on_failure: LookAround | None = None) -> Report:
-        """Run it to its end; call once. ``on_failure`` is that of ``Driver``.
+        """Run it to its end or to a pause; call once. ``on_failure`` is that of ``Driver``.
 
         Raises:
             InfrastructureError: not even the journal can be kept.

@@ -71,7 +71,7 @@ class Member:
             self._order = replace(self._order, tree=exact)
             self._folder.keep_order(self._order.document())
             order = self._order.order(place, Saved())
-            order = replace(order, keep=self._family.means.keep, saved=False, values=False)
+            order = replace(order, keep=self._family.means.keep, saved=False, resumable=False, values=False)
             with self._lock:
                 self._drive = self._driver(order)
                 if self._cancelled:

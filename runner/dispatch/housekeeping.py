@@ -103,7 +103,7 @@ class Housekeeping:
     def _standing(self) -> Standing:
         runs = self._means.runs
         live = (*(run.id for run in runs.begun()), *self._keeping.looked_into())
-        return Standing(live=frozenset(live), kept=frozenset(each.id for each in runs.kept()))
+        return Standing(live=frozenset(live), kept=frozenset((*(each.id for each in runs.kept()), *runs.paused())))
 
     def _expired(self) -> list[str]:
         """Return the kept runs whose time is over, or that are too many or too large; none that another stands on."""

@@ -70,7 +70,7 @@ class LocalDispatcher:
         self._task = Task("dispatcher", self._run)
 
     def submit(self, run: str) -> None:  # noqa: ARG002 - others are told of runs one by one
-        """Look for runs that may begin."""
+        """Look for runs that may begin or go on."""
         self._look()
 
     def cancel(self, run: str, *, force: bool) -> None:
@@ -128,10 +128,14 @@ class LocalDispatcher:
             for going in due:
                 self._begin(going)
         open_ = self._open()
+        resumed = self._queue.begun()
         waiting = self._queue.waiting(max(self._limits.values(), default=1))
         with self._news:
             if self._draining:
                 return
+            for run in resumed:
+                if run.id not in self._going:
+                    self._begin(_Going(run))
             fresh = [run for run in waiting if run.id not in self._going]
             taken = [each.run for each in self._going.values()]
             room = _CONCLUDING - sum(run.cancelled for run in taken)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from runner.dispatch.agent import Means
 from runner.dispatch.driving import Diary
 from runner.dispatch.keeping import Keeping
-from runner.dispatch.parts import check_part
+from runner.dispatch.parts import check_part, steps_of
 from runner.dispatch.printed import printed
 from runner.engine.backend import Terminal
 from runner.engine.look import look_around_in
+from runner.engine.state import RunState
 from runner.errors import UsageError
 from runner.naming import SERVICES, Address
 from runner.pipelinectl.saved import Saved
@@ -29,7 +30,8 @@ class Looking:
     def shell(self, run: str, stage: str, step: str, terminal: Terminal) -> None:
         """Open a shell; see ``Service.shell``. Without a step it is in the place of the last one that was begun."""
         order = self._means.order(run)
-        check_part(order.plan, stage, step)
+        state = RunState(run, order.plan, self._means.journal(run).read())
+        check_part(steps_of(state.plan), stage, step)
         if stage in ("", SERVICES):
             raise UsageError("a shell opens where a step of a stage ran", hint="name the stage")
         with self._keeping.looking(run):

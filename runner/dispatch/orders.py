@@ -77,6 +77,7 @@ class Order(_Given):
     artifacts: Path | None = None
     values: bool = False
     saved: bool = False
+    resumable: bool = False
     inherited: Mapping[str, Address] = field(default_factory=dict)
     restored: Saved = field(default_factory=Saved)
     began: datetime | None = None
@@ -108,6 +109,7 @@ class Order(_Given):
             artifacts=artifacts,
             values=self.values,
             saves=saves,
+            resumable=self.resumable,
             inherited=self.inherited,
             restored=self.restored,
             began=self.began,
@@ -207,7 +209,7 @@ class StoredOrder(_Given):
             raise InfrastructureError(f"a stored run cannot be read: {error!r}", hint="it is damaged") from error
 
     def order(self, place: Place, restored: Saved, began: datetime | None = None) -> Order:
-        """Return the run as it is driven, on trees that are there; what failed is kept."""
+        """Return the run as a daemon drives it, on trees that are there: what failed is kept, and what is paused."""
         if self.handed:
             handed = read_payload(self.inputs.payload, most=None)
             restored = replace(restored, values={**handed.store(), **restored.values})
@@ -223,6 +225,7 @@ class StoredOrder(_Given):
             keep=Keep.FAILED,
             values=True,
             saved=True,
+            resumable=True,
             inherited=self.inherited,
             restored=restored,
             began=began,

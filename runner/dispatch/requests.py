@@ -188,12 +188,16 @@ class HookToken:
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """How the daemon is: ``ok``, ``draining``, or ``refusing`` while no new runs begin, for its ``problems``."""
+    """How the daemon is: ``ok``, ``draining``, or ``refusing`` while no new runs begin, for its ``problems``.
+
+    ``waiting``, ``running`` and ``paused`` are numbers of runs.
+    """
 
     status: str
     version: str
     waiting: int
     running: int
+    paused: int
     problems: tuple[str, ...] = ()
 
 

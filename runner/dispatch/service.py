@@ -1,6 +1,7 @@
 """What the API offers: one method for each thing that a client can ask for. All may be called from any thread."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -23,6 +24,7 @@ from runner.dispatch.requests import (
     Summary,
     told_time,
 )
+from runner.dispatch.resuming import go_on
 from runner.dispatch.submitting import Submitting
 from runner.engine.backend import Terminal
 from runner.engine.report import ChildReport, Report, report
@@ -63,6 +65,7 @@ class Service:
         self._children = children
         self._looking = looking
         self._problems = problems
+        self._lock = threading.Lock()
         self.draining = False
 
     def health(self) -> Health:
@@ -73,6 +76,7 @@ class Service:
             version=__version__,
             waiting=self._means.runs.count(Status.PENDING),
             running=self._means.runs.count(Status.RUNNING),
+            paused=self._means.runs.count(Status.PAUSED),
             problems=problems,
         )
 
@@ -97,6 +101,17 @@ class Service:
         """
         return self._told(self._submitting.rerun(run, again))
 
+    def resume(self, run: str) -> None:
+        """Have a run go on that is paused; as any that has begun, it need not wait for its turn.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is not paused.
+        """
+        with self._lock:
+            go_on(self._means, run)
+        self._dispatcher.submit(run)
+
     def cancel(self, run: str, *, force: bool, children: bool = False) -> None:
         """Have a run end before its time, with ``children`` also its async stages, and theirs; else these go on.
 
@@ -104,7 +119,9 @@ class Service:
             NotFoundError: there is no such run.
             ConflictError: it has ended, and so has all else that is meant.
         """
-        for each in self._means.runs.ask_cancel(run, forced=force, children=children):
+        with self._lock:
+            asked = self._means.runs.ask_cancel(run, forced=force, children=children)
+        for each in asked:
             self._dispatcher.cancel(each, force=force)
 
     def runs(
@@ -130,7 +147,7 @@ class Service:
         return _summary(self._means.runs.get(run))
 
     def report(self, run: str) -> Report:
-        """Return the document of a run as it stands; it has values when the run has ended.
+        """Return the document of a run as it stands; it has values when the run has ended or was paused.
 
         Raises:
             NotFoundError: there is none of that id.
@@ -150,7 +167,7 @@ class Service:
         return self._means.order(run).plan
 
     def feed(self, run: str) -> AbstractContextManager[Feed]:
-        """Have a run told, from its beginning until it has ended.
+        """Have a run told, from its beginning until it has ended or is paused.
 
         Raises:
             NotFoundError: there is none of that id.

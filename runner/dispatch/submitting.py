@@ -75,6 +75,10 @@ class Submitting:
         """Store a run that repeats one; see ``Service.rerun``."""
         self.check_room()
         record = self._means.runs.get(run)
+        if record.status is Status.PAUSED:
+            raise ConflictError(
+                f"run {run} is paused", hint=f"`runner resume {run}` has it go on, `runner cancel {run}` ends it"
+            )
         order = self._means.order(run)
         for name in again.properties:
             check_name("property", name)
@@ -106,7 +110,7 @@ class Submitting:
             for origin in taken.runs:
                 self._keeping.check(origin)
             files = partial(os.link, saved.files) if saved.files else None
-            Saves(means.folder(run).saved).write(Address(run), saved.values, saved.left, files)
+            Saves(means.folder(run).saved).write(Address(run), saved, files)
             means.runs.add(replace(self._new(run, record, order), inherits=taken.runs), taken.entries(run))
         return run
 

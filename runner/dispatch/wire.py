@@ -36,6 +36,7 @@ def document(item: Item) -> Document:
                 "exit_code": entry.exit_code,
                 "reason": entry.reason,
                 "at": round(entry.at, 3),
+                **({} if entry.branches is None else {"branches": entry.branches}),
             }
         case Notice(text, address):
             return {"event": "notice", **(_address(address) if address else {}), "text": text}
@@ -88,6 +89,7 @@ def _read_status(told: dict[str, Any]) -> Item:
         at=told["at"],
         exit_code=told["exit_code"],
         reason=told["reason"],
+        branches=told.get("branches"),
     )
     return Changed(entry)
 

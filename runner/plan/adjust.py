@@ -1,6 +1,6 @@
 """A plan as somebody wants it this time: less of it, other images, other workspaces."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from runner.errors import UsageError
@@ -8,6 +8,7 @@ from runner.naming import ORIGINS
 from runner.plan import graph
 from runner.plan.graph import Suggest
 from runner.plan.images import means
+from runner.plan.kept import without
 from runner.plan.model import Plan, Pruned, PullPolicy, Service, Stage, Step, Workspace
 
 
@@ -141,7 +142,19 @@ def _skip(plan: Plan, skipped: Collection[str], suggest: Suggest) -> Plan:
         origins=tuple(origin for origin in plan.origins if origin not in gone),
         pruned=(*plan.pruned, *(Pruned(stage=ORIGINS, step=origin.name, why=why) for origin in gone)),
     )
-    return _keep(plan, lambda stage, step: not _is_named(skipped, stage, step), why)
+    gone_stages = {stage.name for stage in plan.stages if _is_skipped(skipped, stage)}
+    gone_stages |= {name for stage in plan.stages if stage.name in gone_stages for name in _branches(stage)}
+    return _keep(plan, lambda stage, step: stage.name not in gone_stages and not _is_named(skipped, stage, step), why)
+
+
+def _is_skipped(skipped: Collection[str], stage: Stage) -> bool:
+    """Whether nothing is left of a stage; it needs no steps that decide about it then."""
+    return all(step.evaluates or _is_named(skipped, stage, step) for step in stage.steps)
+
+
+def _branches(stage: Stage) -> tuple[str, ...]:
+    """Return what runs in the branches of a stage: nothing does without it."""
+    return stage.fork.stages if stage.fork else ()
 
 
 def _keep(plan: Plan, keeps: Callable[[Stage, Step], bool], why: str, faulty: Collection[str] | None = None) -> Plan:
@@ -158,17 +171,23 @@ def _keep(plan: Plan, keeps: Callable[[Stage, Step], bool], why: str, faulty: Co
             stages.append(replace(stage, steps=steps))
         else:
             pruned.append(Pruned(stage=stage.name, step="", why=why))
-    # The order of a pipeline of IBM's stays that of its kind, whatever part of it runs.
-    without = graph.contract if plan.kind else graph.prune
-    needs = without({stage.name: stage.needs for stage in plan.stages}, [stage.name for stage in stages])
     idle = _services_of(plan.stages) - _services_of((*stages, *plan.async_stages))
     return replace(
         plan,
-        stages=tuple(replace(stage, needs=needs[stage.name]) for stage in stages),
+        stages=_left(plan, stages),
         services=tuple(service for service in plan.services if service.name not in idle),
         origins=plan.origins if stages else (),
         pruned=tuple(pruned),
     )
+
+
+def _left(plan: Plan, stages: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Return the stages that are left of a plan; of a pipeline of IBM's they stay in the order of its kind."""
+    here = [stage.name for stage in stages]
+    if not plan.kind:
+        return without(stages, [stage for stage in plan.stages if stage.name not in here])
+    needs = graph.contract({stage.name: stage.needs for stage in plan.stages}, here)
+    return tuple(replace(stage, needs=needs[stage.name]) for stage in stages)
 
 
 def _services_of(stages: Iterable[Stage]) -> set[str]:

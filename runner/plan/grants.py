@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from runner.errors import UsageError
 from runner.naming import ORIGINS
+from runner.plan import mapping
 from runner.plan.images import fits
 from runner.plan.match import BadPatternError, check
 from runner.plan.model import Bind, Matcher, Plan, Service, Stage, Step
@@ -113,8 +114,9 @@ def _check_targets(plan: Plan, grants: Grants, taken: tuple[PurePosixPath, ...])
 
 
 def _grant_step(step: Step, path: str, grants: Grants) -> Step:
-    # The name of an image in which a variable is put later is not known yet: it could become any.
-    images = () if step.late and "$" in step.image else grants.images
+    # The name of an image that a variable is put into later, or a reference, is not known yet: it could become any.
+    later = (step.late and "$" in step.image) or (step.pipeline and mapping.is_mapped(step.image))
+    images = () if later else grants.images
     own = tuple(_allowed(bind, path, grants.volumes) for bind in step.volumes)
     taken = {bind.target for bind in own}
     return replace(

@@ -128,6 +128,7 @@ def _write(file: int, document: dict[str, Any]) -> int:
 
 def _document(entry: Entry) -> dict[str, Any]:
     address = entry.address
+    branches = {} if entry.branches is None else {"branches": entry.branches}
     return {
         "at": round(entry.at, 6),
         "run": address.run,
@@ -138,6 +139,7 @@ def _document(entry: Entry) -> dict[str, Any]:
         "status": str(entry.status),
         "exit_code": entry.exit_code,
         "reason": entry.reason,
+        **branches,
     }
 
 
@@ -148,4 +150,5 @@ def _entry(line: dict[str, Any]) -> Entry:
         at=line["at"],
         exit_code=line["exit_code"],
         reason=line["reason"],
+        branches=line.get("branches"),
     )

@@ -175,6 +175,9 @@ def test_an_upgraded_database_goes_on_as_a_new_one_would(first_release: str) -> 
         runs.ask_cancel("b", children=True)
         assert runs.add(NewRun(id="c", ordered="{}", parent="b", child="check")).number == 3
         assert [run.id for run in runs.children("b")] == ["c"]
+        fork = Entry(address=Address("b", "each"), status=Status.SUCCESS, at=1.0, branches=3)
+        SqlJournal(database, "b").take().append(fork)
+        assert SqlJournal(database, "b").read() == (fork,)
         with database.writing() as connection:
             assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
         with pytest.raises(StoreError, match=r"(?i)foreign key"), database.writing() as connection:

@@ -100,6 +100,46 @@ def test_what_has_begun_is_driven_first_and_whatever_the_limits(serve: Serve, st
     assert "waiting" not in agent.begun
 
 
+def test_a_paused_run_is_not_driven_and_takes_no_place(serve: Serve, stored: Stored, agent: Puppet) -> None:
+    agent.pausing.add("d1")
+    dispatcher = serve()
+    dispatcher.submit(stored.add("d1", queue="deploy"))
+    dispatcher.submit(stored.add("d2", queue="deploy"))
+    agent.until(lambda: agent.begun == ["d1"])
+
+    agent.end("d1")
+
+    agent.until(lambda: agent.begun == ["d1", "d2"])
+    assert list(dispatcher.driven()) == ["d2"]
+    agent.end("d2")
+    assert dispatcher.settled(DEADLINE)
+    assert (agent.begun, stored.status) == (["d1", "d2"], {"d1": "paused", "d2": "success"})
+
+
+def test_a_run_that_was_paused_goes_on_at_once_whatever_the_limits(serve: Serve, stored: Stored, agent: Puppet) -> None:
+    stored.add("paused", queue="deploy")
+    stored.enter("paused", "paused")
+    dispatcher = serve()
+    dispatcher.submit(stored.add("other", queue="deploy"))
+    agent.until(lambda: agent.begun == ["other"])
+
+    stored.enter("paused", "running")
+    dispatcher.submit("paused")
+
+    agent.until(lambda: agent.begun == ["other", "paused"])
+
+
+def test_a_paused_run_that_is_cancelled_is_driven_to_be_concluded(serve: Serve, stored: Stored, agent: Puppet) -> None:
+    stored.add("a")
+    stored.enter("a", "paused")
+    dispatcher = serve()
+
+    stored.cancel("a")
+    dispatcher.cancel("a", force=False)
+
+    agent.until(lambda: stored.status["a"] == "success")
+
+
 def test_a_run_whose_driver_fails_is_driven_again(serve: Serve, stored: Stored, agent: Puppet) -> None:
     agent.failures["a"] = 1
     dispatcher = serve()

@@ -59,6 +59,14 @@ def tearing(request: pytest.FixtureRequest, tmp_path: Path, stack: ExitStack) ->
     return lambda: kind.open(tmp_path, stack), partial(kind.tear, tmp_path, stack)
 
 
+@pytest.mark.parametrize("branches", [None, 0, 3])
+def test_how_many_branches_a_fork_has_comes_back_and_none_is_not_0(journal: Journal, branches: int | None) -> None:
+    entry = Entry(address=Address(RUN, "each"), status=Status.SUCCESS, at=1.0, branches=branches)
+    journal.take().append(entry)
+
+    assert journal.read() == (entry,)
+
+
 def test_a_new_journal_is_empty(journal: Journal) -> None:
     assert journal.read() == ()
 

@@ -212,6 +212,45 @@ def test_what_is_cancelled_while_it_waits_is_looked_at_wherever_it_stands(runs: 
     assert [(run.id, run.cancelled) for run in runs.waiting(1)] == [("a", False), ("c", True)]
 
 
+def test_a_paused_run_waits_for_its_end_once_it_is_cancelled(runs: Runs, enter: Enter) -> None:
+    for name in "abc":
+        runs.add(_new(name))
+    enter("a", Status.RUNNING, Status.PAUSED)
+    enter("b", Status.RUNNING)
+    before = runs.waiting(1)
+
+    assert runs.ask_cancel("a") == ("a",)
+    runs.ask_cancel("b")
+
+    assert [run.id for run in before] == ["c"]
+    assert [(run.id, run.cancelled) for run in runs.waiting(2)] == [("a", True), ("c", False)]
+
+
+def test_runs_are_paused_until_they_go_on_or_end(runs: Runs, enter: Enter) -> None:
+    for name in "abcd":
+        runs.add(_new(name))
+    for name in "cba":
+        enter(name, Status.RUNNING, Status.PAUSED)
+    enter("d", Status.RUNNING)
+
+    before = runs.paused()
+    enter("b", Status.RUNNING)
+    enter("c", Status.CANCELLED)
+
+    assert (before, runs.paused()) == (("a", "b", "c"), ("a",))
+
+
+def test_the_reason_of_a_pause_is_in_the_row_until_it_goes_on(runs: Runs, enter: Enter) -> None:
+    runs.add(_new("a"))
+    enter("a", Status.RUNNING)
+    enter("a", Status.PAUSED, reason="stage A: approval")
+    paused = runs.get("a")
+    enter("a", Status.RUNNING)
+
+    assert (paused.status, paused.reason, paused.ended) == (Status.PAUSED, "stage A: approval", None)
+    assert (runs.get("a").status, runs.get("a").reason) == (Status.RUNNING, "")
+
+
 def test_those_that_have_begun_are_running_not_paused_and_not_ended(runs: Runs, enter: Enter) -> None:
     for name in "abcde":
         runs.add(_new(name, queue="q", pipeline="p"))
@@ -480,9 +519,23 @@ def test_a_result_is_kept_as_it_is_and_the_newest_counts(runs: Runs) -> None:
     assert runs.result_of("a") == '{"second": 2}'
 
 
-def test_kept_runs_are_listed_by_their_time_until_they_are_released(runs: Runs) -> None:
+def test_what_goes_on_is_not_kept_for_a_time_whatever_its_driver_has_noted(runs: Runs, enter: Enter) -> None:
+    for name in ("running", "paused"):
+        runs.add(_new(name))
+        runs.keep(name, NOW)
+    enter("running", Status.RUNNING)
+    enter("paused", Status.RUNNING, Status.PAUSED)
+    before = runs.kept()
+
+    enter("running", Status.FAILURE)
+
+    assert (before, runs.kept()) == ((), (Kept(id="running", until=NOW),))
+
+
+def test_kept_runs_are_listed_by_their_time_until_they_are_released(runs: Runs, enter: Enter) -> None:
     for name in "abc":
         runs.add(_new(name))
+        enter(name, Status.FAILURE)
     runs.keep("a", NOW + 2 * HOUR)
     runs.keep("b", NOW + HOUR)
 

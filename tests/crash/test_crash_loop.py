@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend
 from runner.engine import children, readiness
 from runner.engine.run import Driver
 from runner.engine.state import RunState
@@ -29,12 +28,13 @@ from runner.store.sql.database import Database
 from runner.store.sql.journal import SqlJournal
 from runner.store.sql.runs import NewRun, Runs
 from tests.support.children import apart, triggering
-from tests.support.crash import Ground, History, Outcome, Point, again, fresh, live_through
+from tests.support.crash import CrashingBackend, Ground, Mortality, Point, again, fresh, live_through
 from tests.support.engine import RUN, Recorders, at
 from tests.support.failing import FailingJournal, nth
 from tests.support.plans import hanging, plan, service, stage, step, steps_only
+from tests.support.surviving import check, pair, points, survive
 
-SCALE = 0.01
+SCALE = 0.004
 PAIRS = 20
 BOTH = ("success", "failure")
 BROKEN = {"FAKE_START_ERROR": "no such user"}
@@ -150,41 +150,8 @@ def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
     return print_anyway
 
 
-def _check(undisturbed: Outcome, history: History, points: tuple[Point, ...]) -> None:
-    outcome = history.outcome()
-
-    assert history.complaints() == [], points
-    assert outcome.statuses == undisturbed.statuses, points
-    assert outcome.started == undisturbed.started, points
-    assert outcome.layers == undisturbed.layers, points
-    assert outcome.children == undisturbed.children, points
-    assert outcome.beside.keys() == undisturbed.beside.keys(), points
-    assert all(status.ended and status is not Status.ERROR for status in outcome.beside.values()), points
-
-
-def _points() -> Iterator[Point]:
-    return (Point(number, after) for number in itertools.count(1) for after in (False, True))
-
-
-def _survive(ground: Callable[[], Ground], check: Callable[[Ground], object] = lambda _: None) -> str:
-    """Let a run die at each point; ``check`` returns what else must be as in a run that did not. Return the figure."""
-    undisturbed = live_through(ground(), ())
-    expected = check(undisturbed.ground)
-    assert undisturbed.complaints() == []
-    survived = 0
-    for point in _points():
-        history = live_through(ground(), (point,))
-        _check(undisturbed.outcome(), history, (point,))
-        assert check(history.ground) == expected, point
-        if history.died == (False,):
-            break
-        survived += 1
-    assert survived >= 2 * undisturbed.effects - 2
-    return f"{survived} crash points survived"
-
-
 def test_a_crash_at_any_effect_changes_nothing(of: Plan, tell: Callable[[str], None]) -> None:
-    tell(_survive(lambda: fresh(of, scale=SCALE)))
+    tell(survive(lambda: fresh(of, scale=SCALE)))
 
 
 def test_a_second_crash_while_the_first_is_mended_changes_nothing(of: Plan, tell: Callable[[str], None]) -> None:
@@ -194,16 +161,16 @@ def test_a_second_crash_while_the_first_is_mended_changes_nothing(of: Plan, tell
     tell(f"SEED={seed}")
 
     for _ in range(PAIRS):
-        points = tuple(Point(chance.randint(1, undisturbed.effects), chance.random() < 0.5) for _ in range(2))
-        history = live_through(fresh(of, scale=SCALE), points)
-        _check(undisturbed.outcome(), history, points)
+        died = pair(chance, undisturbed.effects)
+        history = live_through(fresh(of, scale=SCALE), died)
+        check(undisturbed.outcome(), history, died)
 
 
 def test_a_run_that_is_cancelled_after_a_crash_ends_what_had_begun_and_begins_nothing(
     tell: Callable[[str], None],
 ) -> None:
     cancelled = 0
-    for point in _points():
+    for point in points():
         ground = fresh(WHOLE, scale=SCALE)
         live_through(ground, (point,), cancelled=True)
         history = live_through(ground, ())
@@ -246,13 +213,13 @@ def test_a_crash_does_not_change_what_is_saved_at_the_start_of_a_stage_and_at_th
         found = fresh(WHOLE, scale=SCALE, saves=next(folders))
         return replace(found, job=replace(found.job, values=True))
 
-    figure = _survive(ground, saved)
+    figure = survive(ground, saved)
 
     tell(figure)
 
 
 def test_a_crash_at_any_effect_of_a_rerun_changes_nothing(folders: Iterator[Path], tell: Callable[[str], None]) -> None:
-    tell(_survive(lambda: again(RERUN, "", next(folders), scale=SCALE)))
+    tell(survive(lambda: again(RERUN, "", next(folders), scale=SCALE)))
 
 
 def test_a_rerun_runs_only_what_is_to_be_run_again_on_the_layers_of_the_first(folders: Iterator[Path]) -> None:
@@ -277,7 +244,7 @@ def test_a_crash_at_any_effect_changes_nothing_in_a_database(folder: Path, tell:
     def row(found: Ground) -> Status:
         return Runs(database).get(found.job.id).status
 
-    tell(_survive(ground, row))
+    tell(survive(ground, row))
     database.close()
 
 
@@ -289,7 +256,7 @@ def test_a_journal_that_fails_at_any_entry_changes_nothing(
     for number in itertools.count(1):
         ground = fresh(of, scale=SCALE)
         given_up = _gives_up(ground, number)
-        _check(undisturbed.outcome(), live_through(ground, ()), (Point(number),))
+        check(undisturbed.outcome(), live_through(ground, ()), (Point(number),))
         if not given_up:
             break
     tell(f"{number - 1} failures survived")
@@ -301,7 +268,7 @@ def _gives_up(ground: Ground, number: int) -> bool:
     driver = Driver(
         job=ground.job,
         journal=FailingJournal(ground.journal, nth(number)),
-        backend=FakeBackend(ground.world),
+        backend=CrashingBackend(ground.world, ground.journal, Mortality(), ground.texts),
         logs=Recorders(),
         observer=lambda _: None,
         children=ground.children,

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from runner import naming
 from runner.backends.docker.backend import DockerBackend
@@ -17,6 +17,7 @@ from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import STDOUT, Backend, Ending, Phase, Signal
 from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.naming import SERVICES, Address, Instance, new_run_id
+from runner.pipelinectl.layout import STEP
 from runner.plan.model import Service, Step
 from runner.settings import DockerSettings
 from tests.support.hooked import DEADLINE
@@ -214,11 +215,12 @@ class Desk:
 
 @dataclass
 class Bench:
-    """A run with one open stage on a place, and the client that works on it."""
+    """A run on a place, a stage that is open, and the client that works on it."""
 
     place: Place
     run: RunSpec = field(default_factory=lambda: RunSpec(id=new_run_id(), home="/workspace", workdir="/workspace"))
     losses: list[str] = field(default_factory=list)
+    name: str = "s"
     backend: Backend = field(init=False)
 
     def __post_init__(self) -> None:
@@ -228,12 +230,17 @@ class Bench:
     @property
     def stage(self) -> Address:
         """The address of the stage."""
-        return Address(self.run.id, "s")
+        return Address(self.run.id, self.name)
 
     def open(self) -> None:
         """Open run and stage."""
         self.backend.open_run(self.run)
-        self.backend.open_stage(StageSpec(address=self.stage), self.losses.append)
+        self.stand()
+
+    def stand(self, name: str = "s", **more: Any) -> None:  # noqa: ANN401 - the fields of a stage's spec
+        """Open a stage, in which steps stand from now on."""
+        self.name = name
+        self.backend.open_stage(StageSpec(address=self.stage, **more), self.losses.append)
 
     def reborn(self) -> None:
         """Let the client die, and a new one do what a driver does that takes over."""
@@ -243,11 +250,13 @@ class Bench:
 
     def spec(self, step: Step) -> StepSpec:
         """Return what the container of a step is made from."""
+        address = replace(self.stage, step=step.name)
         return StepSpec(
-            address=replace(self.stage, step=step.name),
+            address=address,
             image=step.image,
             commands=step.commands,
             environment=step.environment,
+            defaults={STEP: naming.returns(address)},
         )
 
     def serving(self, service: Service) -> Address:

@@ -1,7 +1,8 @@
 """A driver that dies at its n-th effect, and what must hold when another one takes over.
 
 Every append to the journal and every call that changes the world is an effect. At the n-th one, in whichever thread it
-is made, the driver dies: that thread and every other that tries an effect afterwards raises ``Crash``.
+is made, the driver dies: that thread and every other that tries an effect afterwards raises ``Crash``. Where the run is
+paused somebody resumes it in the same life, which is an effect as well.
 """
 
 import threading
@@ -30,7 +31,7 @@ from tests.support.engine import RUN, Recorders
 from tests.support.hooked import DEADLINE, Call, HookedBackend
 
 GRACE = 1.0
-_READING = ("conclude", "outputs", "probe", "values", "requests", "save_files")
+_READING = ("conclude", "outputs", "probe", "values", "returns", "requests", "save_files")
 
 
 class Crash(BaseException):
@@ -121,12 +122,17 @@ class _CrashingWriter:
 
 
 class CrashingBackend(HookedBackend):
-    """A backend whose caller dies; it also holds the engine to writing its intents first."""
+    """A backend whose caller dies; it also holds the engine to writing its intents first, and notes what steps print.
 
-    def __init__(self, world: World, journal: Journal, mortality: Mortality) -> None:
+    That goes to ``texts``, which outlive it.
+    """
+
+    def __init__(self, world: World, journal: Journal, mortality: Mortality, texts: dict[Address, str]) -> None:
         super().__init__(FakeBackend(world), before=self._enter, after=self._leave)
+        self._world = world
         self._journal = journal
         self._mortality = mortality
+        self._texts = texts
 
     def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
         """Attach, and remember who is to be woken."""
@@ -144,6 +150,8 @@ class CrashingBackend(HookedBackend):
             assert last in intents, f"{call} without an intent in the journal"
 
     def _leave(self, call: Call) -> None:
+        if call.verb == "release" and call.address in self._world.containers:
+            self._texts[call.address] = self._world.containers[call.address].behaviour.text
         if call.verb not in _READING:
             self._mortality.after()
 
@@ -172,13 +180,19 @@ class CrashingChildren:
 class Ground:
     """What a run stands on through all its lives: its job, what remembers it, and the world it works in.
 
-    ``children`` are the async stages that it has started.
+    ``children`` are the async stages that it has started, ``texts`` what its steps have printed.
     """
 
     job: Job
     journal: Journal
     world: World
     children: Nursery = field(default_factory=Nursery)
+    texts: dict[Address, str] = field(default_factory=dict)
+
+    @property
+    def state(self) -> RunState:
+        """How the run stands."""
+        return RunState(self.job.id, self.job.plan, self.journal.read())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +200,8 @@ class Outcome:
     """What a run came to: the statuses of run, stages and steps, by ``stage/step (round.attempt)``, and what ran.
 
     What runs beside the steps is told apart: how it ends has no effect, and may depend on when we looked. ``layers``
-    are those that its stages stood on, ``children`` the async stages that it has started, each as often as it did.
+    are those that its stages stood on, ``children`` the async stages that it has started, each as often as it did;
+    ``branches`` says how many each fork has, ``texts`` what the steps have printed, and so what references meant.
     """
 
     statuses: dict[str, Status]
@@ -194,6 +209,8 @@ class Outcome:
     started: frozenset[str]
     layers: dict[str, tuple[Address, ...]]
     children: tuple[str, ...]
+    branches: dict[str, int]
+    texts: dict[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +228,8 @@ class History:
 
     def outcome(self) -> Outcome:
         """Return what the run came to."""
-        job, world = self.ground.job, self.world
-        detached = {(stage.name, step.name) for stage in job.plan.stages for step in stage.steps if step.detach}
+        job, world, state = self.ground.job, self.world, self.ground.state
+        detached = {(stage.name, step.name) for stage in state.plan.stages for step in stage.steps if step.detach}
         statuses: dict[str, Status] = {}
         beside: dict[str, Status] = {}
         for entry in self.ground.journal.read():
@@ -229,17 +246,25 @@ class History:
                 if stage.run == job.id
             },
             children=tuple(sorted(self.ground.children.stages)),
+            branches=dict(state.branches),
+            texts={name: text for address, text in self.ground.texts.items() if (name := _name(address)) in statuses},
         )
 
     def complaints(self) -> list[str]:
         """Return everything that must never be, and is."""
-        job, entries = self.ground.job, self.ground.journal.read()
+        state, kept = self.ground.state, self.ground.job.id in self.world.kept
+        starts = {a: n for a, n in self.world.starts.items() if n != 1 and not (state.resumed and a.stage == SERVICES)}
         return [
             *leftovers(self.world),
-            *(f"{a} was started {n} times" for a, n in self.world.starts.items() if n != 1),
-            *(f"{a} still runs in the journal" for a in RunState(job.id, job.plan, entries).unfinished()),
-            *_bad_sequences(entries),
+            *(f"{address} was started {number} times" for address, number in starts.items()),
+            *(f"{address} still runs in the journal" for address in state.unfinished()),
+            *_bad_sequences(self.ground.journal.read()),
+            *(["its volumes are kept"] if kept and not self._keeps(state) else []),
+            *(["its volumes are gone"] if self._keeps(state) and not kept else []),
         ]
+
+    def _keeps(self, state: RunState) -> bool:
+        return self.ground.job.keeps(state.standing(Address(state.run)).status)
 
 
 def _name(address: Address) -> str:
@@ -247,7 +272,7 @@ def _name(address: Address) -> str:
 
 
 def _bad_sequences(entries: Sequence[Entry]) -> list[str]:
-    """Return each address that got an entry after its end, or its intent twice."""
+    """Return each address that got an entry after its end, or its intent twice without a pause in between."""
     found: list[str] = []
     ended: set[Address] = set()
     for entry in entries:
@@ -256,12 +281,13 @@ def _bad_sequences(entries: Sequence[Entry]) -> list[str]:
         if entry.status.ended:
             ended.add(entry.address)
     begun = Counter(entry.address for entry in entries if entry.status is Status.RUNNING)
+    begun.subtract(entry.address for entry in entries if entry.status is Status.PAUSED)
     return found + [f"{address} has {n} intents" for address, n in begun.items() if n > 1]
 
 
 def fresh(plan: Plan, *, scale: float, saves: Path | None = None) -> Ground:
     """Return the ground of a run that has not begun, in a world of its own."""
-    job = Job(id=RUN, plan=unfold(plan), grace=GRACE, saves=saves)
+    job = Job(id=RUN, plan=unfold(plan), grace=GRACE, saves=saves, resumable=True)
     return Ground(job=job, journal=Memory(), world=World(scale=scale))
 
 
@@ -288,20 +314,15 @@ def live_through(ground: Ground, points: Sequence[Point], *, cancelled: bool = F
     return History(ground=ground, effects=last.effects, died=died)
 
 
+def crash(ground: Ground, point: Point) -> None:
+    """Drive a run for the first of its lives."""
+    _live(ground, Mortality(point))
+
+
 def _live(ground: Ground, mortality: Mortality, *, cancelled: bool = False) -> bool:
     """Drive the run in a life of its own; return whether that ended by the crash."""
     before = set(threading.enumerate())
-    driver = Driver(
-        job=ground.job,
-        journal=CrashingJournal(ground.journal, mortality),
-        backend=CrashingBackend(ground.world, ground.journal, mortality),
-        logs=Recorders(),
-        observer=lambda _: None,
-        children=CrashingChildren(ground.children, mortality),
-    )
-    if cancelled:
-        driver.cancel()
-    task = Task("driver", lambda: _drive(driver))
+    task = Task("driver", lambda: _drive(ground, mortality, cancelled=cancelled))
     over = threading.Event()
     Task("watch", task.wait, done=over.set)
     assert over.wait(DEADLINE), f"the run hangs at {ground.journal.read()}"
@@ -312,8 +333,36 @@ def _live(ground: Ground, mortality: Mortality, *, cancelled: bool = False) -> b
     return task.error is not None
 
 
-def _drive(driver: Driver) -> None:
-    driver.drive()
+def _drive(ground: Ground, mortality: Mortality, *, cancelled: bool) -> None:
+    """Drive a run to its end; wherever it is paused, have it go on."""
+    while True:
+        paused = ground.state.standing(Address(ground.job.id)).status is Status.PAUSED
+        before = ground.journal.read(), mortality.effects
+        driver = Driver(
+            job=ground.job,
+            journal=CrashingJournal(ground.journal, mortality),
+            backend=CrashingBackend(ground.world, ground.journal, mortality, ground.texts),
+            logs=Recorders(),
+            observer=lambda _: None,
+            children=CrashingChildren(ground.children, mortality),
+        )
+        if cancelled:
+            driver.cancel()
+        driver.drive()
+        if not driver.paused:
+            return
+        if not paused:
+            continue  # by the next driver, which must leave it as it is
+        assert (ground.journal.read(), mortality.effects) == before, "a paused run was driven on"
+        assert leftovers(ground.world) == (), "something is left of a paused run"
+        _resume(ground, mortality)
+
+
+def _resume(ground: Ground, mortality: Mortality) -> None:
+    """Do what ``runner resume`` does."""
+    assert ground.job.id in ground.world.kept, "a paused run has nothing to go on with"
+    writer, at = CrashingJournal(ground.journal, mortality).take(), ground.state.latest
+    writer.append(Entry(address=Address(ground.job.id), status=Status.RUNNING, at=at))
 
 
 def _bury(before: set[threading.Thread], mortality: Mortality) -> None:

@@ -21,11 +21,13 @@ from runner.clock import Deadline
 from runner.daemon import House
 from runner.dispatch import clean, housekeeping
 from runner.dispatch.feed import Feed, Item, Lines
+from runner.dispatch.orders import StoredOrder
 from runner.dispatch.requests import Inline, Submission
 from runner.dispatch.service import Service
 from runner.engine.backend import Backend, Output
 from runner.engine.events import Changed, Notice
-from runner.naming import Address, Instance
+from runner.engine.origins import unfold
+from runner.naming import Address, Instance, new_run_id
 from runner.plan.model import Plan, Stage, Step
 from runner.plan.status import Status
 from runner.settings import DaemonSettings, Settings
@@ -37,7 +39,7 @@ from tests.support.repositories import Repository
 SCALE = 0.01
 """Real seconds of a second of a fake step."""
 
-READING = ("conclude", "outputs", "probe", "values", "requests", "save_files")
+READING = ("conclude", "outputs", "probe", "values", "returns", "requests", "save_files")
 
 
 class WorldSweep:
@@ -144,12 +146,19 @@ class Daemon:
         text = of if isinstance(of, str) else text_of(of)
         return self.service.submit(Submission(inline=Inline(text=text), **more), local=True).id
 
+    def give(self, plan: Plan) -> str:
+        """Submit a plan that no file needs to say; return the id of its run."""
+        means, run = self.house.means, new_run_id()
+        means.runs.add(means.new_run(run, StoredOrder(plan=unfold(plan))))
+        self.house.dispatcher.submit(run)
+        return run
+
     def run(self, of: Plan | str, **more: Any) -> str:  # noqa: ANN401 - as `submit`
-        """Submit an inline pipeline and wait for the end of its run; return the id of this."""
+        """Submit an inline pipeline and wait until its run has ended or is paused; return the id of this."""
         return self.ended(self.submit(of, **more))
 
     def ended(self, run: str) -> str:
-        """Wait until a run has ended."""
+        """Wait until a run has ended or is paused."""
         with self.service.feed(run) as feed:
             told(feed)
         return run

@@ -39,7 +39,9 @@ class Stored:
     def waiting(self, each: int) -> Sequence[Waiting]:
         """Return all that wait; more than is asked for does no harm."""
         with self._lock:
-            return [run for run in self.runs.values() if self.status[run.id] == "pending"]
+            statuses = {run.id: self.status[run.id] for run in self.runs.values()}
+            paused = [run for run in self.runs.values() if run.cancelled and statuses[run.id] == "paused"]
+            return [*(run for run in self.runs.values() if statuses[run.id] == "pending"), *paused]
 
     def begun(self) -> Sequence[Waiting]:
         with self._lock:
@@ -47,12 +49,16 @@ class Stored:
 
 
 class Puppet:
-    """An agent whose runs go on until a test ends them. ``failures`` says how often a run fails to be driven."""
+    """An agent whose runs go on until a test ends them, or has them pause when it does (``pausing``).
+
+    ``failures`` says how often a run fails to be driven.
+    """
 
     def __init__(self, stored: Stored) -> None:
         self.begun: list[str] = []
         self.cancelled: list[tuple[str, bool]] = []
         self.failures: dict[str, int] = {}
+        self.pausing: set[str] = set()
         self.most = 0
         self._stored = stored
         self._now: list[str] = []
@@ -75,7 +81,7 @@ class Puppet:
             self._now.remove(run)
         if fails:
             raise InfrastructureError("the store is locked")
-        self._stored.enter(run, "success")
+        self._stored.enter(run, "paused" if run in self.pausing else "success")
 
     def cancel(self, run: str, *, force: bool) -> None:
         with self._news:

@@ -24,11 +24,18 @@ def service(name: str) -> Address:
     return Address(RUN, SERVICES, name)
 
 
-def changed(
-    where: Address, status: Status, *, at: float = 1.0, exit_code: int | None = None, reason: str = ""
+def changed(  # noqa: PLR0913 - the fields of an entry, by name
+    where: Address,
+    status: Status,
+    *,
+    at: float = 1.0,
+    exit_code: int | None = None,
+    reason: str = "",
+    branches: int | None = None,
 ) -> Changed:
     """Return the event that something has entered a status."""
-    return Changed(Entry(address=where, status=status, at=at, exit_code=exit_code, reason=reason))
+    entry = Entry(address=where, status=status, at=at, exit_code=exit_code, reason=reason, branches=branches)
+    return Changed(entry)
 
 
 def block(data: bytes, stream: Stream = Stream.STDOUT, log: str = "log") -> Block:

@@ -24,7 +24,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 OUTCOMES = ("plan.json", "error.txt")
 BROKEN = GOLDEN / "broken"
 
-_DIALECTS = (Dialect.VELA, Dialect.IBM)
+_DIALECTS = tuple(Dialect)
 _WITH_DEFAULTS = "default-variables"
 _PARTS = {"commit": Commit, "repository": Repository, "pull_request": PullRequest}
 

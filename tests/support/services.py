@@ -30,7 +30,7 @@ from runner.plan.model import Plan
 
 TOKEN = "t" * 40
 RUN = "/api/v1/runs/r1"
-HEALTHY = Health(status="ok", version="1", waiting=2, running=3)
+HEALTHY = Health(status="ok", version="1", waiting=2, running=3, paused=1)
 SUBMITTED = Submitted(id="r1", subject="push main", notes=("a note",))
 SUMMARY = Summary(
     id="r1",
@@ -165,6 +165,9 @@ class FakeService(Service):
     def rerun(self, run: str, again: Again) -> Submitted:
         self._note("rerun", run, again)
         return self.submitted
+
+    def resume(self, run: str) -> None:
+        self._note("resume", run)
 
     def cancel(self, run: str, *, force: bool, children: bool = False) -> None:
         self._note("cancel", run, force, children)

@@ -35,13 +35,13 @@ class Outcome:
 
 def begins(token: str, name: str) -> str:
     """Return a command that leaves a line in the proof of a script: ``token`` stands for its run."""
-    return f"echo begun >>/proof/{token}-{name}"
+    return f'echo begun >>"/proof/{token}-{name}"'
 
 
-def counted(token: str, name: str, *more: str, **keys: object) -> dict[str, object]:
+def counted(token: str, name: str, *more: str, lines: int = LINES, **keys: object) -> dict[str, object]:
     """Return a step whose script leaves its proof, prints lines for a while, and then does ``more``."""
-    lines = f"for n in $(seq {LINES}); do echo line $n; sleep 0.05; done"
-    return {"name": name, "image": BUSYBOX, "commands": [begins(token, name), lines, *more], **keys}
+    printing = f"for n in $(seq {lines}); do echo line $n; sleep 0.05; done"
+    return {"name": name, "image": BUSYBOX, "commands": [begins(token, name), printing, *more], **keys}
 
 
 def pipeline(token: str) -> str:
@@ -57,6 +57,28 @@ def pipeline(token: str) -> str:
         "top": {"needs": ["left", "right"], "steps": top},
     }
     return json.dumps({"version": "1", "services": [idle], "stages": stages})  # JSON is YAML
+
+
+def forking(token: str) -> str:
+    """Return a pipeline whose branches come from what a step returns; one is skipped, one is paused, all are joined."""
+    idle = {"name": "idle", "image": BUSYBOX, "entrypoint": ["sleep", "1000"]}
+    find = counted(token, "find", """pipelinectl set_return --json '["skip", "pause", "go"]'""", lines=1)
+    asks = 'if [ "$WISH" = {0} ]; then pipelinectl {0} "as it was told"; fi'
+    each = {
+        "needs": ["discover"],
+        "fork": "!discover.pipelineParameters.steps.find.primaryReturn",
+        "fork_limit": 2,
+        "environment": {"WISH": "!executionForkValue", "BRANCH": "!executionForkValueIndex"},
+        "evaluate": [counted(token, "decide[$BRANCH]", asks.format("skip"), lines=1) | {"name": "decide"}],
+        "steps": [
+            counted(token, "ask[$BRANCH]", asks.format("pause"), lines=3) | {"name": "ask"},
+            counted(token, "work[$BRANCH]", 'pipelinectl set_return "did $WISH"') | {"name": "work"},
+        ],
+    }
+    results = {"RESULTS": "!{each.pipelineParameters[2].steps.work.primaryReturn}, !{each.pipelineParameters[0]}"}
+    all_ = counted(token, "all", 'echo "$RESULTS"', environment=results, lines=1)
+    stages = {"discover": {"steps": [find]}, "each": each, "all": {"join": "each", "needs": ["each"], "steps": [all_]}}
+    return json.dumps({"version": "1", "services": [idle], "stages": stages})
 
 
 def outcome(lives: Lives, run: str, token: str) -> Outcome:
@@ -104,10 +126,16 @@ def _differences(found: Outcome, undisturbed: Outcome) -> Iterable[str]:
 def _of_scripts(lives: Lives, token: str, found: Outcome) -> Iterable[str]:
     """Return which scripts did not begin as often as they must have."""
     for path, (status, code) in found.statuses.items():
-        proof = lives.proof / f"{token}-{path.rpartition('/')[2]}"
+        proof = lives.proof / f"{token}-{_proof(path)}"
         times = len(proof.read_text().splitlines()) if proof.exists() else 0
         if times > 1 or (code is not None and not times):
             yield f"the script of {path} began {times} times, it is {status}"
+
+
+def _proof(path: str) -> str:
+    """Return the name of the proof of a step: with the branch that its stage is."""
+    stage, _, step = path.rpartition("/")
+    return step + "".join(stage.partition("[")[1:])
 
 
 def _of_logs(found: Outcome, undisturbed: Outcome) -> Iterable[str]:

@@ -9,7 +9,11 @@ The shell's side is busybox's, with nothing of a user's in it. It reads a body t
 directory that steps can write to by going there and looking where it is, so that it follows no link of theirs.
 
 ``open`` fills the store of the values, once: it says ``begun`` of one that is filled. What it is filled with beside the
-values of the request is brought to ``RESTORED`` before, where ``restore`` has said that the store is new.
+values of the request is brought to ``RESTORED`` before, where ``restore`` has said that the store is new; until then
+``restore_returns`` fills the returns.
+
+``list_returns`` shows their files as lines, and ``read_returns`` those that it is asked for, some at a time: a listing,
+a tar and a listing again, each after a line of the token. What is the same in both was not replaced in between.
 """
 
 import secrets
@@ -38,8 +42,8 @@ RESTORED = f"{STATE}/.restored"
 SCRIPT = r"""
 state=$1 shim=$2 config=$3 outputs=$4
 if [ -n "$outputs" ] && [ ! -d "$state/released" ]; then chmod 0777 "$outputs" || exit 1; fi
-mkdir -p "$state/released" "$state/requests" "$state/scripts" || exit 1
-chmod 0777 "$state/released" "$state/requests" || exit 1
+mkdir -p "$state/released" "$state/requests" "$state/returns" "$state/scripts" || exit 1
+chmod 0777 "$state/released" "$state/requests" "$state/returns" || exit 1
 [ -e "$state/bell" ] || [ -L "$state/bell" ] || { true >"$state/bell" && chmod 0666 "$state/bell"; } || exit 1
 
 enter() { cd "$1" && [ "$(pwd -P)" = "$1" ]; }
@@ -64,6 +68,8 @@ restore() {
     echo new
     mkdir -p "$state/.restored" && if [ -n "$outputs" ]; then unpack "$outputs"; else head -c "$size" >/dev/null; fi
 }
+
+restore_returns() { if [ -d "$state/values" ]; then head -c "$size" >/dev/null; else unpack "$state/returns"; fi; }
 
 mark() { name=$(head -c "$size") && enter "$state/released" && true >"$name"; }
 
@@ -97,14 +103,26 @@ read_requests() {
     pack -name '[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f].*' ! -name '*[!a-z0-9.-]*'
 }
 
+list_returns() {
+    enter "$state/returns" || { echo lost; return; }
+    find . -maxdepth 1 -type f -name '[a-z].*' ! -name '*[!A-Za-z0-9_.%~,-]*' -exec stat -c '%i %s %z %n' {} +
+}
+
+read_returns() {
+    enter "$state/returns" || { head -c "$size" >/dev/null; echo lost; return; }
+    head -c "$size" | xargs -0 sh -c '
+        list() { printf "\n%s\n" "$token" && stat -c "%i %s %z %n" "$@"; }
+        token=$0; list "$@"; printf "\n%s\n" "$token"; tar -cf - "$@"; list "$@"' "$token"
+}
+
 pack() { find . -maxdepth 1 -type f "$@" -exec sh -c 'printf "\n%s\n" "$0"; tar -cf - "$@"' "$token" {} +; }
 
 while IFS=' ' read -r verb token most size; do
     [ -n "$size" ] || continue
     printf '\n%s:\n' "$token"
     case $verb in
-        open | restore | put | put_script | mark | fill_shim | fill_config) $verb 2>&1 ;;
-        read_outputs | read_values | read_requests) $verb 2>/dev/null | head -c "$most" ;;
+        open | restore | restore_returns | put | put_script | mark | fill_shim | fill_config) $verb 2>&1 ;;
+        read_outputs | read_values | read_requests | list_returns | read_returns) $verb 2>/dev/null | head -c "$most" ;;
         *) false ;;
     esac
     status=$?

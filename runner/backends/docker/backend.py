@@ -21,6 +21,7 @@ from runner.backends.docker.outputs import Outputs
 from runner.backends.docker.probes import Probes
 from runner.backends.docker.reader import Reader
 from runner.backends.docker.requested import Heard, Requested
+from runner.backends.docker.returned import Known, Returned
 from runner.backends.docker.sandbox import Sandboxes
 from runner.backends.docker.shell import Shells
 from runner.backends.docker.sweep import Sweep
@@ -63,6 +64,7 @@ class _Run:
     beside: set[Address] = field(default_factory=set)
     prepared: dict[Address, str] = field(default_factory=dict)
     heard: Heard = field(default_factory=Heard)
+    returned: Known = field(default_factory=Known)
     removing: dict[Address, Future[None]] = field(default_factory=dict)
 
 
@@ -79,6 +81,7 @@ class DockerBackend:
         self._outputs = Outputs(engine)
         self._values = Values(engine, self._sandboxes)
         self._requested = Requested(engine, self._sandboxes)
+        self._returned = Returned(engine, self._sandboxes)
         self._workspaces = Workspaces(engine, settings, instance, self._images, overlays=overlays)
         self._reader = Reader()
         # Where somebody waits for engines that are away, nobody else has to.
@@ -224,6 +227,12 @@ class DockerBackend:
     def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
         """Put files into the store of a run's values."""
         self._values.put(run, files)
+
+    def returns(self, run: str) -> Mapping[str, bytes]:
+        """Return what steps of a run have returned."""
+        with self._lock:
+            known = self._known(run).returned
+        return self._returned.read(run, known)
 
     def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
         """Return what steps of a run have asked for."""

@@ -144,6 +144,8 @@ class Boxes:
             new = answers.ask("restore", packed(run.left, VALUE_MODE), stall=seconds).strip() == b"new"
             if new and run.files:
                 self._restore(container, run.files)
+        if run.returned:
+            answers.ask("restore_returns", packed(run.returned, VALUE_MODE), stall=seconds)
         lacking = answers.ask("open", packed(run.values, VALUE_MODE), stall=seconds).split()
         if b"shim" in lacking:
             answers.ask("fill_shim", bundle.archive(), stall=_FILL_SECONDS)

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from docker.types import Mount
 
 from runner import naming
+from runner.backends.docker import unions
 from runner.backends.docker.helper import COPYING_SECONDS, Helpers
 from runner.backends.docker.listing import FROM, TO, apply, copy
-from runner.backends.docker.trees import Difference, Plot
+from runner.backends.docker.trees import Difference, Left, Plot
 from runner.backends.docker.volumes import Volume, Volumes, whole
 from runner.naming import Address
 from runner.workspace.changes import FORMAT, Changes, compare, parse
@@ -36,6 +38,18 @@ fi
 if [ -e /record/before ]; then cat /record/before || exit 1; fi
 printf '\\0' && cat /record/after
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Left:
+    """What a stage has changed, and the volume in which to see it."""
+
+    changes: Changes
+    tree: Volume
+
+    @property
+    def difference(self) -> Difference:
+        return Difference(changes=self.changes, tree=self.tree.mount(FROM, read_only=True))
 
 
 class Copies:
@@ -81,19 +95,27 @@ class Copies:
     @contextmanager
     def differences(self, plot: Plot, stages: Sequence[Address]) -> Iterator[Iterator[Difference]]:
         """Yield what each stage changed, one after the other."""
-        yield (difference for _, difference in self._left(plot, stages))
+        yield (left.difference for _, left in self._left(plot, stages))
+
+    def unite(self, plot: Plot, branches: Sequence[Sequence[Address]]) -> list[Left]:
+        """Put together what each stage changed."""
+        return [self._united(plot, branch) for branch in branches]
+
+    def _united(self, plot: Plot, branch: Sequence[Address]) -> Left:
+        found = [left for _, left in self._left(plot, branch)]
+        return unions.left(unions.applied([left.changes for left in found]), [left.tree for left in found])
 
     def _compose(self, plot: Plot, tree: Volume, below: Sequence[Address]) -> bool:
         """Say whether there was anything to copy."""
         run = plot.run.run
         if plot.base:
             copy(self._helpers, run, source=plot.base.mount(FROM), target=tree.mount(TO))
-        left = [difference for _, difference in self._left(plot, below) if not difference.changes.empty]
+        left = [left.difference for _, left in self._left(plot, below) if not left.changes.empty]
         for difference in left:
             apply(self._helpers, run, difference.changes, source=difference.tree, target=tree.mount(TO))
         return bool(plot.base or left)
 
-    def _left(self, plot: Plot, stages: Sequence[Address]) -> Iterator[tuple[Address, Difference]]:
+    def _left(self, plot: Plot, stages: Sequence[Address]) -> Iterator[tuple[Address, _Left]]:
         """Yield what each stage that had a tree has left."""
         known = self._volumes.among(plot.run.run, stages)
         for stage in stages:
@@ -101,7 +123,7 @@ class Copies:
             kept = next((name + kind for kind in (_FROZEN, _TREE) if whole(name + kind) in known), None)
             if kept:
                 changes = self._changes(plot.run.run, name, stage, known[kept])
-                yield stage, Difference(changes=changes, tree=known[kept].mount(FROM, read_only=True))
+                yield stage, _Left(changes=changes, tree=known[kept])
 
     def _record(self, name: str, stage: Address, tree: Volume) -> None:
         self._volumes.remove(name + _RECORD)

@@ -3,14 +3,16 @@
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import islice
 
 from runner import naming
+from runner.backends.docker import unions
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.listing import FROM, TO, apply, copy, listings
-from runner.backends.docker.trees import Difference, Plot
+from runner.backends.docker.trees import Difference, Left, Plot
 from runner.backends.docker.uppers import Layer, join, look
 from runner.backends.docker.volumes import Volume, Volumes, whole
 from runner.errors import EngineRefusedError, WorkspaceError
@@ -23,6 +25,8 @@ _UPPER, _WORK = "u", "w"
 _FROZEN = "f"  # a tree like the stage's own, whose layer stands for the stage's
 
 _EMPTY = ("e", "y")  # two volumes of a run that nothing is ever written to
+
+_MERGED_LAYERS = "m"
 
 _BELOW, _MERGED = "/below", "/merged"  # where trees are compared
 
@@ -105,6 +109,18 @@ class Overlays:
             changes = self._compare(run, below, merged)
             yield iter((Difference(changes=changes, tree=merged.mount(FROM, read_only=True)),))
 
+    def unite(self, plot: Plot, branches: Sequence[Sequence[Address]]) -> list[Left]:
+        """Look at all layers in one container."""
+        known = self._volumes.among(plot.run.run, {stage for branch in branches for stage in branch})
+        with ExitStack() as views:
+
+            @cache
+            def view(lowers: tuple[str, ...]) -> Volume | None:
+                return views.enter_context(self._view(plot.run, lowers)) if lowers else None
+
+            found = [_stacked(plot, branch, known, lambda paths: view(tuple(paths))) for branch in branches]
+            return unions.look(self._helpers, plot.run.run, found)
+
     def _with_below(
         self, plot: Plot, stages: Sequence[Address], known: Mapping[str, Volume], views: ExitStack
     ) -> dict[Address, Layer]:
@@ -112,8 +128,7 @@ class Overlays:
         found = {}
         for stage in stages:
             if upper := _layer(plot, stage, known):
-                name = naming.layer(stage, plot.kind)
-                tree = known.get(name) or known.get(name + _FROZEN)
+                tree = _tree(plot, stage, known)
                 view = self._view(plot.run, layers.lowers_of(tree.options)) if tree else None
                 found[stage] = Layer(upper=upper, below=views.enter_context(view) if view else None)
         return found
@@ -167,7 +182,7 @@ class Overlays:
                 self._copy(owner, view, volume)
 
         with self._merging:  # two stages may need the same
-            return self._volumes.filled(naming.volume(owner.run, f"m{digest}"), Address(owner.run), fill)
+            return self._volumes.filled(naming.volume(owner.run, f"{_MERGED_LAYERS}{digest}"), Address(owner.run), fill)
 
     def _floor(self, owner: Address) -> list[str]:
         run = Address(owner.run)
@@ -187,3 +202,37 @@ def _layer(plot: Plot, stage: Address, known: Mapping[str, Volume]) -> Volume | 
     name = naming.layer(stage, plot.kind)
     frozen = name + _FROZEN + _UPPER
     return known[frozen] if whole(frozen) in known else known.get(name + _UPPER)
+
+
+def _tree(plot: Plot, stage: Address, known: Mapping[str, Volume]) -> Volume | None:
+    """Return an overlay over the layers that a stage stood on; None if there was nothing below."""
+    name = naming.layer(stage, plot.kind)
+    return known.get(name) or known.get(name + _FROZEN)
+
+
+def _stacked(
+    plot: Plot, branch: Sequence[Address], known: Mapping[str, Volume], below: Callable[[Sequence[str]], Volume | None]
+) -> list[unions.Layer]:
+    """Return the layers of a branch; ``below`` shows what lies below it."""
+    found: list[unions.Layer] = []
+    for stage in branch:
+        if upper := _layer(plot, stage, known):
+            tree = known.get(upper.name.removesuffix(_UPPER))
+            lowers = layers.lowers_of(tree.options) if tree else ()
+            own = [layer.upper.path for layer in found]
+            hidden = any(_is_merged(volume, known) for volume in known.values() if volume.path in lowers)
+            found.append(
+                unions.Layer(
+                    upper=upper,
+                    tree=tree or upper,
+                    below=below([path for path in lowers if path not in own]),
+                    on=frozenset(number for number, path in enumerate(own) if hidden or path in lowers),
+                )
+            )
+    return found
+
+
+def _is_merged(volume: Volume, known: Container[str]) -> bool:
+    """Say whether layers were copied into this one: which ones cannot be told any more."""
+    run = volume.labels.get(naming.LABEL_RUN, "")
+    return volume.name.startswith(naming.volume(run, _MERGED_LAYERS)) and whole(volume.name) in known

@@ -99,6 +99,10 @@ class PatientBackend(Backend):
         """Put files into that store."""
         self._persist(lambda: self._inner.put_values(run, files))
 
+    def returns(self, run: str) -> Mapping[str, bytes]:
+        """Return what steps of a run have returned."""
+        return self._persist(lambda: self._inner.returns(run))
+
     def requests(self, run: str, *, anew: bool = False) -> Mapping[str, bytes]:
         """Return what steps of a run have asked for."""
         return self._persist(lambda: self._inner.requests(run, anew=anew))

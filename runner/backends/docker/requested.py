@@ -61,8 +61,7 @@ class Requested:
         return new
 
     def _container(self, run: str) -> str:
-        live = self._sandboxes.live(run)
-        return live[0].id if live else state.sandbox_of(self._engine, run)
+        return state.container_of(self._engine, self._sandboxes, run)
 
     def _read(self, run: str) -> dict[str, bytes]:
         parts = state.answered(self._sandboxes, run, "read_requests", LIMITS)

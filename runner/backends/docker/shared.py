@@ -62,7 +62,7 @@ def settled(stage: StageSpec, known: Container[str]) -> StageSpec:
     """
 
     def tree(layer: Address) -> Address:
-        elsewhere = layer.run != stage.address.run and naming.layer(layer, _JOINED) in known
+        elsewhere = layer.run != stage.address.run and shares(layer, known)
         return Address(layer.run, naming.SHARED) if elsewhere else layer
 
     pairs = ((tree(lower), tree(upper)) for lower, upper in stage.beside)
@@ -71,6 +71,11 @@ def settled(stage: StageSpec, known: Container[str]) -> StageSpec:
         layers=tuple(dict.fromkeys(map(tree, stage.layers))),
         beside=tuple(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1])),
     )
+
+
+def shares(stage: Address, known: Container[str]) -> bool:
+    """Say whether a stage works, or worked, in the shared tree of its run; ``known`` are the names of its volumes."""
+    return naming.layer(stage, _JOINED) in known
 
 
 class Shared:
@@ -94,7 +99,7 @@ class Shared:
 
     def among(self, layers: Iterable[Address]) -> frozenset[Address]:
         """Return those of these stages that work, or worked, in the shared tree."""
-        return frozenset(layer for layer in layers if naming.layer(layer, _JOINED) in self._names)
+        return frozenset(layer for layer in layers if shares(layer, self._names))
 
     def frozen_for(self, stage: Address) -> Address:
         """Return whose layer it is on which a stage stands: that of a copy made when it opened."""

@@ -17,10 +17,10 @@ _HEADERS_BYTES = 2048  # of a member of a tar, with what pads it
 _LOST = b"lost\n"
 
 
-def answered(sandboxes: Sandboxes, run: str, verb: str, limits: Limits) -> list[bytes] | None:
+def answered(sandboxes: Sandboxes, run: str, verb: str, limits: Limits, body: bytes = b"") -> list[bytes] | None:
     """Return the parts of the answer to a verb that reads a directory; None where no sandbox of the run answers.
 
-    The first part is a listing, each of the others a tar of files below ``.``.
+    What they are is said by the verb; tars are of files below ``.``.
 
     Raises:
         InfrastructureError: it is more than the limits allow, or there is no such directory any more.
@@ -28,7 +28,9 @@ def answered(sandboxes: Sandboxes, run: str, verb: str, limits: Limits) -> list[
     for sandbox in sandboxes.live(run):
         token = new_token()
         try:
-            answer = sandbox.answers.ask(verb, most=limits.all_bytes + limits.members * _HEADERS_BYTES, token=token)
+            answer = sandbox.answers.ask(
+                verb, body, most=limits.all_bytes + limits.members * _HEADERS_BYTES, token=token
+            )
         except LongAnswerError as error:
             raise too_much(limits) from error
         except NoAnswerError:
@@ -37,6 +39,16 @@ def answered(sandboxes: Sandboxes, run: str, verb: str, limits: Limits) -> list[
             raise InfrastructureError(f"{limits.directory} cannot be read: a step has removed or replaced it")
         return answer.split(f"\n{token}\n".encode())
     return None
+
+
+def container_of(engine: Engine, sandboxes: Sandboxes, run: str) -> str:
+    """Return the id of a container that shows the volume: of a sandbox that lives, if there is one.
+
+    Raises:
+        InfrastructureError: there is none.
+    """
+    live = sandboxes.live(run)
+    return live[0].id if live else sandbox_of(engine, run)
 
 
 def sandbox_of(engine: Engine, run: str) -> str:

@@ -3,7 +3,7 @@
 Both are one contract, so that a run gives the same results on an engine that cannot do overlays.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -13,7 +13,7 @@ from docker.types import Mount
 from runner.backends.docker.sources import Base
 from runner.backends.docker.volumes import Volume
 from runner.naming import Address
-from runner.workspace.changes import Changes
+from runner.workspace.changes import Changes, Entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,17 @@ class Difference:
 
     changes: Changes
     tree: Mount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What stages have changed that is still there: ``files`` (all but directories) by path, in what tree to see them.
+
+    ``directories`` are those that were made or changed, and those around files, outer ones first.
+    """
+
+    files: Mapping[bytes, Volume]
+    directories: Mapping[bytes, Entry]
 
 
 LAYERS = ("u", "fu", "c", "cf")
@@ -67,3 +78,6 @@ class Trees(Protocol):
 
     def differences(self, plot: Plot, stages: Sequence[Address]) -> AbstractContextManager[Iterator[Difference]]:
         """Yield what turns the source into what these stages have left, in this order, to be seen at ``FROM``."""
+
+    def unite(self, plot: Plot, branches: Sequence[Sequence[Address]]) -> list[Left]:
+        """Return for each of these lists of stages, lowest first, what they have changed in their trees together."""

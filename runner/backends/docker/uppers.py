@@ -6,16 +6,14 @@ its directory of the same name is hidden: of two stages that each made ``build/`
 is taken off the directories that were new to the stage. Those that it deleted and made again keep it.
 """
 
-import os
-import stat
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from docker.types import Mount
 
-from runner.backends.docker.helper import Helpers, archive, directory
-from runner.backends.docker.listing import TO
+from runner.backends.docker.helper import Helpers, archive
+from runner.backends.docker.listing import TO, member
 from runner.backends.docker.volumes import Volume
 from runner.workspace.changes import FORMAT, Entry, parse
 
@@ -89,11 +87,9 @@ def join(helpers: Helpers, run: str, layers: Sequence[Layer], written: Sequence[
 
 def _not_opaque(path: bytes, entry: Entry) -> tarfile.TarInfo:
     """Return a directory as it is, with the mark; the archive API sets it with the engine's own rights."""
-    member = directory(
-        os.fsdecode(path), mode=stat.S_IMODE(entry.mode), uid=entry.uid, gid=entry.gid, modified=entry.modified
-    )
-    member.pax_headers = dict(_NOT_OPAQUE)
-    return member
+    marked = member(path, entry)
+    marked.pax_headers = dict(_NOT_OPAQUE)
+    return marked
 
 
 def _names(parts: Iterator[bytes]) -> frozenset[bytes]:

@@ -13,13 +13,14 @@ from runner.backends.docker.artifacts import Artifacts
 from runner.backends.docker.client import Engine
 from runner.backends.docker.copies import Copies
 from runner.backends.docker.export import Exporter
+from runner.backends.docker.gathering import Gathering
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.images import Images
 from runner.backends.docker.listing import FROM
 from runner.backends.docker.overlays import Overlays
 from runner.backends.docker.ownership import BoundFiles, root_for, set_roots
 from runner.backends.docker.plots import WORKDIR, Plots, places, plots_of
-from runner.backends.docker.shared import Order, Shared, arranged, settled
+from runner.backends.docker.shared import Order, Shared, arranged, settled, shares
 from runner.backends.docker.sources import Base, open_source, open_tree
 from runner.backends.docker.trees import LAYERS, Plot, Trees
 from runner.backends.docker.volumes import Volume, Volumes, remove_volumes
@@ -93,6 +94,7 @@ class Workspaces:
         self._bound_files = BoundFiles(self._volumes, self._helpers)
         self._exporter = Exporter(self._volumes, self._helpers)
         self._artifacts = Artifacts(self._helpers)
+        self._gathering = Gathering(self._volumes, self._helpers)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="workspace")
         self._runs: dict[str, _OpenRun] = {}
 
@@ -217,14 +219,17 @@ class Workspaces:
 
         Stages of this run may have had no tree. Of those of another run only such are named that had one.
         """
-        certain = [layer for layer in stage.layers if layer.run != run.spec.id or layer in run.grown]
-        if not certain:
+        gathered = tuple(layer for each in stage.gathered for layer in each.layers)
+
+        def surely(layer: Address) -> bool:
+            return layer.run != run.spec.id or layer in run.grown
+
+        if not any(map(surely, (*stage.layers, *gathered))):
             return stage
-        known = self._volumes.among(run.spec.id, stage.layers)
+        known = self._volumes.among(run.spec.id, (*stage.layers, *gathered))
         stage = settled(stage, known)
-        for layer in stage.layers:
-            surely = layer.run != run.spec.id or layer in run.grown
-            if surely and not all(_has_layer(known, layer, plot) for _, plot in run.plots):
+        for layer in (*stage.layers, *(layer for layer in gathered if not shares(layer, known))):
+            if surely(layer) and not all(_has_layer(known, layer, plot) for _, plot in run.plots):
                 raise WorkspaceError(
                     f"what stage {_said(layer)} of run {layer.run} has left is not there any more",
                     hint="its volumes were removed from outside, by `docker volume prune` say",
@@ -245,6 +250,8 @@ class Workspaces:
         conflicts = self._merge(run, order, fitted) if fitted else ()
         grown = [(plot, run.trees.open(plot, stage.address, order.layers)) for _, plot in run.plots]
         roots = self._threads.submit(self._set_roots, stage, grown)
+        if stage.workspace is Workspace.OWN:
+            self._gather(run, stage, grown)
         return self._opened(run, [volume for _, volume in grown], roots, conflicts)
 
     def _open_shared(self, run: _OpenRun, stage: StageSpec) -> Opened:
@@ -301,6 +308,13 @@ class Workspaces:
     def _set_roots(self, stage: StageSpec, trees: Sequence[tuple[Plot, Volume]]) -> None:
         users = self._users_of(stage)
         set_roots(self._helpers, stage.address.run, [(volume, root_for(plot.base, users)) for plot, volume in trees])
+
+    def _gather(self, run: _OpenRun, stage: StageSpec, trees: Sequence[tuple[Plot, Volume]]) -> None:
+        """Put what branches have changed into the working directory, unless all stages work in the same."""
+        for plot, volume in trees:
+            if plot.kind == WORKDIR:
+                root = root_for(plot.base, self._users_of(stage))
+                self._gathering.gather(run.trees, plot, stage, volume, root)
 
     def _users_of(self, stage: StageSpec) -> tuple[str, ...]:
         return (*stage.users, *(self._user_of(image) for image in stage.images))

@@ -46,6 +46,10 @@ class Daemon:
         """Ask for a run once more."""
         return _read(Submitted, self._connection.call("POST", path_of("runs", run, "rerun"), codec.encode(again)))
 
+    def resume(self, run: str) -> None:
+        """Have a paused run go on; returns at once."""
+        self._connection.call("POST", path_of("runs", run, "resume"))
+
     def cancel(self, run: str, *, force: bool, children: bool = False) -> None:
         """End a run before its time, with ``children`` also its async stages; returns at once."""
         self._connection.call("POST", path_of("runs", run, "cancel"), {"force": force, "children": children})

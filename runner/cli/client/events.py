@@ -15,6 +15,7 @@ from runner.dispatch.feed import Item
 from runner.engine.events import Notice
 from runner.engine.report import Report
 from runner.errors import DaemonUnavailableError, InfrastructureError
+from runner.plan.status import Status
 
 PATIENCE: Final = 60.0
 """How many seconds a daemon that has gone is waited for."""
@@ -39,9 +40,10 @@ class Subscription:
         self._patience = patience
         self._pause = pause
         self._answer: Answer | None = None
+        self._resumed = False
         self._stopped = False  # no Event: a signal handler that sets one can wait for itself
         self.report: Report | None = None
-        """What the run has come to, when everything has been given."""
+        """What the run has come to, when everything has been given: it has ended, or is paused."""
 
     @property
     def away(self) -> bool:
@@ -64,6 +66,10 @@ class Subscription:
         told = Told()
         yield from self._heard(self._daemon.events(self.run), told)
         while self.report is None and not self._stopped:
+            if self._resumed:
+                self._resumed = False
+                yield from self._heard(self._daemon.events(self.run), told)
+                continue
             yield Notice(f"the daemon has gone; it is waited for up to {self._patience:.0f} s")
             answer = self._again()
             if answer is not None:
@@ -96,7 +102,10 @@ class Subscription:
                 if kind == _ERROR:
                     raise told_error(document)
                 if kind == _END:
-                    self.report = _report(document)
+                    report = _report(document)
+                    # What was paused when it was told may have been resumed since.
+                    self._resumed = Status(report["run"]["status"]) in (Status.PENDING, Status.RUNNING)
+                    self.report = None if self._resumed else report
                     return
                 yield document
 

@@ -18,10 +18,11 @@ from runner.cli.syntax import explain
 from runner.engine.report import Report
 from runner.errors import ExitCode
 from runner.plan.model import Plan
+from runner.plan.status import Status
 
 
 def follow(daemon: Daemon, run: str, look: Look, *, cancels: bool) -> int:
-    """Show a run from its beginning to its end; return the exit code that ``exec`` would have.
+    """Show a run from its beginning until it ends or is paused; return the exit code that ``exec`` would have.
 
     With ``cancels`` Ctrl-C and SIGTERM end the run, as in ``exec``. Without, they only end the showing, as a hang-up
     always does: 130 or 143. A reader who goes away ends the showing, too.
@@ -59,6 +60,8 @@ def follow(daemon: Daemon, run: str, look: Look, *, cancels: bool) -> int:
 
 def _tell(document: Report, plan: Plan, look: Look) -> ExitCode:
     look.say(*(f"note: {line}" for line in explain(plan, document)))
+    if document["run"]["status"] == Status.PAUSED:
+        look.say(f"run {document['run']['id']} is paused: `runner resume {document['run']['id']}` has it go on")
     if look.output is OutputFormat.JSON:
         say(json.dumps(document, indent=2))
     return exit_code(document["run"]["status"])

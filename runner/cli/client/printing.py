@@ -13,7 +13,7 @@ from runner.cli.exits import exit_code
 from runner.cli.faces import Look
 from runner.cli.plain import PlainFace
 from runner.dispatch.feed import Lines
-from runner.dispatch.parts import check_part
+from runner.dispatch.parts import check_part, is_of, steps_of
 from runner.errors import ExitCode
 from runner.logs.lines import Lines as Splitter
 from runner.logs.lines import decode, safe
@@ -33,13 +33,16 @@ def download(pieces: Iterable[bytes]) -> None:
 
 
 def follow_part(daemon: Daemon, run: str, stage: str, step: str, look: Look) -> int:
-    """Write what a stage or a step prints until the run has ended; return the exit code as ``following.follow``.
+    """Write what a stage or a step prints until the run ends or is paused; a stage that forks means all its branches.
+
+    Returns the exit code as ``following.follow``.
 
     Raises:
         NotFoundError: the run has no such stage or step.
         RunnerError: what the daemon says instead, or that nothing can be written.
     """
-    check_part(daemon.plan(run), stage, step)
+    now = {each["name"]: [step["name"] for step in each["steps"]] for each in daemon.report(run)["stages"]}
+    check_part({**now, **steps_of(daemon.plan(run))}, stage, step)
     subscription = Subscription(daemon, run)
     stream = sys.stdout.buffer
     face = PlainFace(stream, terminal=sys.stdout.isatty(), color=look.color, timestamps=look.timestamps)
@@ -57,7 +60,7 @@ def follow_part(daemon: Daemon, run: str, stage: str, step: str, look: Look) -> 
 
 
 def _within(address: Address, stage: str, step: str) -> bool:
-    return address.stage == stage and step in ("", address.step)
+    return is_of(address.stage, stage) and step in ("", address.step)
 
 
 def _harmless(lines: bytes) -> bytes:

@@ -94,10 +94,12 @@ class LiveFace:
         self._model.apply(event, self._clock.monotonic())
         self._news = True
         words = self._wording.describe(event)
+        if isinstance(event, Changed) and event.entry.branches is not None:
+            self._log.learn(self._model.plan)
         match event:
             case Pulling():
                 pass
-            case Changed(entry) if not entry.address.stage and entry.status.ended:
+            case Changed(entry) if not entry.address.stage and self._model.over:
                 self._add(self._ansi(epilogue(self._model.view(self._clock.monotonic()), self._signs, self._width())))
                 self._add(self._log.words(words, "bold red" if entry.status in BAD else "bold"))
             case Changed(entry) if words and entry.status is not Status.RUNNING:

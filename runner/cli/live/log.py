@@ -45,9 +45,15 @@ class Log:
     def __init__(self, plan: Plan, signs: Signs, *, color: bool) -> None:
         self._signs = signs
         self._color = color
-        self._styles = {stage.name: _COLOURS[place % len(_COLOURS)] for place, stage in enumerate(plan.stages)}
+        self._styles: dict[str, str] = {}
+        self.learn(plan)
         self._prefixes: dict[Address, str] = {}
         self._grouped: set[Address] = set()
+
+    def learn(self, plan: Plan) -> None:
+        """Have colours for the stages of a plan; one that has its colour keeps it."""
+        for stage in plan.stages:
+            self._styles.setdefault(stage.name, _COLOURS[len(self._styles) % len(_COLOURS)])
 
     def format(self, address: Address, block: Block) -> str:
         """Return lines as ``stage/step | line``; what is inside a group is indented, messages are in colour.

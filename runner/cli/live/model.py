@@ -67,9 +67,15 @@ class Model:
         self._zero: float | None = None
 
     @property
+    def plan(self) -> Plan:
+        """What runs, with the branches of the forks whose values are known."""
+        return self._state.plan
+
+    @property
     def over(self) -> bool:
-        """Whether the run has ended."""
-        return self._state.standing(Address(self._state.run)).status.ended
+        """Whether the run has ended, or is paused."""
+        status = self._state.standing(Address(self._state.run)).status
+        return status.ended or status is Status.PAUSED
 
     def apply(self, event: Event, clock: float) -> None:
         """Take an event that arrived at ``clock``, in monotonic seconds."""
@@ -86,11 +92,11 @@ class Model:
     def view(self, clock: float) -> View:
         """Return how the run stands at ``clock``."""
         run = self._state.run
-        stages = [self._stage(stage) for stage in self._plan.stages]
+        stages = [self._stage(stage) for stage in self.plan.stages]
         done = {view.part.name for view in stages if view.part.status.ended}
         return View(
             run=_part(run, self._state.standing(Address(run))),
-            stages=tuple(_waiting(view, stage, done) for view, stage in zip(stages, self._plan.stages, strict=True)),
+            stages=tuple(_waiting(view, stage, done) for view, stage in zip(stages, self.plan.stages, strict=True)),
             services=tuple(
                 _part(service.name, self._state.standing(Address(run, SERVICES, service.name)))
                 for service in self._plan.services
@@ -131,7 +137,7 @@ class Model:
 
     def _drop_pull(self, address: Address) -> None:
         """Forget the pull that the attempt at an address has waited for."""
-        of_stage = [step for stage in self._plan.stages if stage.name == address.stage for step in stage.steps]
+        of_stage = [step for stage in self.plan.stages if stage.name == address.stage for step in stage.steps]
         parts = self._plan.services if address.stage == SERVICES else of_stage
         wanted = {familiar(part.image) for part in parts if part.name == address.step}
         for image in [image for image in self._pulls if familiar(image) in wanted]:

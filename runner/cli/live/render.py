@@ -139,6 +139,7 @@ _KINDS = {
     Status.FAILURE: "failed",
     Status.RUNNING: "running",
     Status.PENDING: "waiting",
+    Status.PAUSED: "paused",
     Status.SKIPPED: "skipped",
 }
 _OTHERS = "not run"

@@ -58,7 +58,7 @@ _ASCII = Signs(
     cut="~",
 )
 
-BAD = (Status.FAILURE, Status.ERROR, Status.TIMEOUT, Status.LOST)
+BAD = (Status.FAILURE, Status.ERROR, Status.TIMEOUT, Status.LOST, Status.STOPPED)
 """What a person has to look at."""
 
 _STYLES = {Status.SUCCESS: "green", Status.RUNNING: "cyan", Status.PENDING: "dim", Status.PAUSED: "yellow"}

@@ -6,8 +6,10 @@ from typing import Final
 
 from runner.dialects.source import Findings, Mapping, Node, quoted
 from runner.dialects.vela import defaults
+from runner.dialects.vela.branches import check_references, with_branches
 from runner.dialects.vela.deployment import check_deployment
 from runner.dialects.vela.environment import Scope
+from runner.dialects.vela.executions import is_mapped
 from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.keys import PIPELINE
 from runner.dialects.vela.origins import read_origins
@@ -43,9 +45,12 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
     pipeline.text("name")  # means nothing yet, and must still be one
     facts, variables = (trigger or Trigger()).facts, defaults.of_run(trigger or Trigger(), defaults.WORKDIR)
     scopes = _scopes(pipeline, trigger, variables)
-    services, stages = read_services(pipeline, scopes["services"]), read_stages(pipeline, scopes["steps"])
+    services = read_services(pipeline, scopes["services"])
+    stages = with_branches(read_stages(pipeline, scopes["steps"]), findings)
     declared, origins = read_secrets(pipeline), read_origins(pipeline, scopes["secrets"])
     _check_needs(stages, findings)
+    if scopes["steps"].mapped:
+        check_references(stages, findings)
     uses = [use for stage in stages for step in stage.steps for use in step.secrets]
     uses += [use for origin in origins for use in origin.secrets]
     _check_secrets(uses, frozenset(declared), findings)
@@ -67,6 +72,7 @@ def compile_pipeline(root: Node, trigger: Trigger | None, findings: Findings) ->
         origins=kept.origins,
         outputs=defaults.OUTPUTS,
         told=defaults.TOLD,
+        mapped=scopes["steps"].mapped,
     )
 
 
@@ -81,7 +87,8 @@ def _scopes(pipeline: Fields, trigger: Trigger | None, variables: dict[str, str]
     inner = outer.within(pipeline)
     scopes = {kind: inner if kind in receivers else outer for kind in _RECEIVERS}
     given = trigger.environment if trigger else {}
-    return {kind: scope if kind == "services" else replace(scope, given=given) for kind, scope in scopes.items()}
+    scopes = {kind: scope if kind == "services" else replace(scope, given=given) for kind, scope in scopes.items()}
+    return {**scopes, "steps": replace(scopes["steps"], mapped=is_mapped(pipeline))}
 
 
 def _check_version(pipeline: Fields) -> None:

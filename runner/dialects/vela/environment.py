@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from runner.dialects.source import Findings, Mapping, quoted
+from runner.dialects.vela import references
 from runner.dialects.vela.fields import Fields, Substitute
 from runner.errors import Place
 from runner.plan import substitution
@@ -38,6 +39,7 @@ class Environment:
     ``written`` come from the file and may refer to others, ``given`` are taken as they are. ``known`` is everything
     whose value is known now, for substitution. ``places`` are those of the variables that an ``environment`` holds.
     Where nobody knows why the pipeline runs it is not ``complete``, and what might be known then stays as it stands.
+    In a file that is ``mapped`` values may be references.
     """
 
     written: Variables[str, str]
@@ -45,6 +47,7 @@ class Environment:
     given: Variables[str, str]
     known: Variables[str, str]
     complete: bool = True
+    mapped: bool = False
     work: "Work" = field(default_factory=lambda: Work())  # noqa: PLW0108 - it is defined below
 
     def early(self, text: str) -> str:
@@ -60,9 +63,32 @@ class Environment:
         found = self.work.done(text, substitution.early(text, self.known, self._outside))
         return readable(found) if "$" in found else found
 
+    def early_mapped(self, text: str) -> str:
+        """Do so in a text that may be a reference; only one that is none is looked at again.
+
+        What could make it one is put in right before the start, when references have been looked for.
+        """
+        if not self.mapped:
+            return self.early_again(text)
+        if references.is_reference(text):
+            if self.complete:
+                references.check_variables(text, self._harmless, self.known)
+            return references.checked(self.early(text))
+        found = readable(self.work.done(text, substitution.early(text, self._harmless, self._outside)))
+        return found if "${" in found or "$$" in found else references.literal(found)
+
     @cached_property
     def _outside(self) -> frozenset[str]:
         return frozenset(self.known.keys() - self.written.keys())
+
+    @cached_property
+    def _harmless(self) -> dict[str, str]:
+        """What is known now, but for values from outside that could turn a text into a reference."""
+        return {
+            name: value
+            for name, value in self.known.items()
+            if name in self.written or not references.could_refer(value)
+        }
 
     def late(self, text: str) -> str:
         """Put the variables into a text that is not looked at again; one that nobody knows is empty."""
@@ -71,8 +97,8 @@ class Environment:
         return self.work.done(text, substitution.late(text, self.known))
 
     def early_values(self, fields: Fields) -> dict[str, str]:
-        """Return the values of the file, as ``early_again`` leaves them."""
-        return self._values(fields, self.early_again)
+        """Return the values of the file, as ``early_mapped`` leaves them."""
+        return self._values(fields, self.early_mapped)
 
     def late_values(self, fields: Fields) -> dict[str, str]:
         """Return the final values of all variables."""
@@ -84,7 +110,8 @@ class Environment:
 
     def compared(self, fields: Fields) -> dict[str, str]:
         """Return what the expressions of rulesets compare: everything known, with its own variables put in."""
-        return {**self.known, **self._values(fields, self.early)}
+        values = self._values(fields, self.early)
+        return {name: values.get(name, value) for name, value in self.known.items()}
 
     def _values(self, fields: Fields, substitute: Substitute) -> dict[str, str]:
         values: dict[str, str] = {}
@@ -117,6 +144,13 @@ class Work:
             raise BadTemplateError(template, "makes the pipeline too long", "pass so much data in a file")
         return text
 
+    def data(self, size: int, fields: Fields) -> None:
+        """Count the globals and links of one stage, in characters; ends the reading when they are too many."""
+        self.characters -= size
+        if self.characters < 0:
+            message = "there are too many globals and links, counted once for each stage"
+            fields.findings.fail(fields.node.place, message, "keep data in a file")
+
     def given(self, scope: "Scope", fields: Fields) -> None:
         """Count the variables of one container; ends the reading when they are too many."""
         self.variables -= len(scope.written)
@@ -129,8 +163,8 @@ class Work:
 class Scope:
     """What stands around a step. ``defaults`` are the values known now of ``reserved``, which no file can override.
 
-    ``given`` comes from whoever asks for the run. ``complete`` is that of ``Environment``. All scopes of a pipeline
-    share its ``work``.
+    ``given`` comes from whoever asks for the run. ``complete`` and ``mapped`` are those of ``Environment``. All scopes
+    of a pipeline share its ``work``.
     """
 
     written: Variables[str, Variable] = field(default_factory=dict)
@@ -138,6 +172,7 @@ class Scope:
     reserved: frozenset[str] = frozenset()
     given: Variables[str, str] = field(default_factory=dict)
     complete: bool = True
+    mapped: bool = False
     work: Work = field(default_factory=Work)
 
     def within(self, fields: Fields) -> "Scope":
@@ -153,12 +188,15 @@ class Scope:
         given = {name: value for name, value in {**own, **self.given}.items() if name not in parameters}
         variables = {name: variable for name, variable in self.written.items() if name not in given}
         written = {**{name: variable.value for name, variable in variables.items()}, **parameters}
+        # What a reference means is known only when its step starts.
+        values = {name: text for name, text in written.items() if not (self.mapped and references.is_reference(text))}
         return Environment(
             written=written,
             places={name: variable.place for name, variable in variables.items() if name not in parameters},
             given=given,
-            known={**written, **self.defaults, **given},
+            known={**values, **self.defaults, **given},
             complete=self.complete,
+            mapped=self.mapped,
             work=self.work,
         )
 

@@ -10,6 +10,7 @@ from runner.plan.model import OnLost, PullPolicy, Workspace
 
 _DURATION: Final = r"^([0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?)$"
 _COUNT: Final = r"^([0-9]|10)$"
+_POSITIVE: Final = "^[1-9][0-9]{0,3}$"
 _EXPAND: Final = "no template is fetched or rendered here: write its steps out, as `vela validate pipeline` prints them"
 _WORKSPACES, _ON_LOST = tuple(word.value for word in Workspace), tuple(word.value for word in OnLost)
 _PULLS: Final = (*(policy.value for policy in PullPolicy), "true", "false")
@@ -47,6 +48,8 @@ _USER: Final = text("user", "The user, as Docker takes it: name, uid, or uid:gid
 _TIMEOUT: Final = text("timeout", "How long it may take: seconds, or 90s, 5m, 1h30m.", pattern=_DURATION)
 _RETRY: Final = text("retry", "How often to try again after a failure: 0 to 10.", pattern=_COUNT)
 _PRIVILEGED: Final = flag("privileged", "Ask for a privileged container; the operator must allow the image.")
+_GLOBALS: Final = Key(name="globals", form=Form.VALUES, about="Values by name, of any type; `!name` refers to one.")
+_LINKS: Final = Key(name="links", form=Form.VALUES, about="Short names of references; `!name` is what it refers to.")
 _PARAMETERS: Final = Key(name="parameters", form=Form.VALUES, about="Given to the container as PARAMETER_<NAME>.")
 
 _OPERATOR: Final = text("operator", "How the rules combine.", words=("and", "or"))
@@ -147,7 +150,6 @@ STEP: Final = Kind(
         _server("report_as", "A commit status of its own"),
         _server("id_request", "Asks for an identity token"),
         _server("git", "A token for other repositories"),
-        *(_later(name, "For executions") for name in ("fork", "join", "evaluate", "async")),
     ),
 )
 STAGE: Final = Kind(
@@ -164,7 +166,12 @@ STAGE: Final = Kind(
         text("workspace", "What its steps share.", words=_WORKSPACES),
         text("on_lost", "What becomes of a step whose end nobody saw: it fails, or is run again.", words=_ON_LOST),
         flag("async", "A step starts it by `trigger-task NAME`, any number of times: a run of its own."),
-        *(_later(name, "For executions") for name in ("fork", "fork_limit", "join", "evaluate")),
+        Key(name="fork", form=Form.DATA, about="Runs once for each of these values: a list, or a reference to one."),
+        text("fork_limit", "How many branches run at a time; else all of them.", pattern=_POSITIVE),
+        text("join", "The fork whose branches it waits for, all of them, and runs once."),
+        _list("evaluate", "Steps that decide, before all others, whether it runs: `pipelinectl skip`, `stop`.", STEP),
+        _GLOBALS,
+        _LINKS,
     ),
 )
 READY: Final = Kind(
@@ -262,6 +269,7 @@ PIPELINE: Final = Kind(
         _later("templates", "Templates that steps expand", _EXPAND),
         _server("worker", "Which worker takes it"),
         _server("git", "A token for other repositories"),
-        *(_later(name, "For executions") for name in ("globals", "links")),
+        _GLOBALS,
+        _LINKS,
     ),
 )

@@ -9,20 +9,23 @@ of the file here.
 import math
 from typing import Final
 
-from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, quoted
+from runner.dialects.data import texts_of
+from runner.dialects.source import Entry, Findings, Mapping, Node, Scalar, Sequence, quoted
 from runner.dialects.vela import gotext
 from runner.dialects.vela.environment import check_name
 from runner.dialects.vela.fields import Fields
+from runner.dialects.vela.references import is_reference
 from runner.dialects.vela.typed import typed
 
 _KEY: Final = "parameters"
 
 
-def read_parameters(fields: Fields) -> dict[str, str]:
+def read_parameters(fields: Fields, *, mapped: bool = False) -> dict[str, str]:
     """Return ``PARAMETER_<NAME>`` for each parameter that is not null, in the order of the file.
 
     Names are upper-cased and nothing else: ``dry-run`` is ``PARAMETER_DRY-RUN``. Of two that become the same variable
-    the later counts, with a warning.
+    the later counts, with a warning. In a file that is ``mapped`` a parameter may be a reference; one within a list or
+    a map is an error, since it becomes a part of a text.
     """
     node = fields.mapping(_KEY)
     variables: dict[str, str] = {}
@@ -35,8 +38,19 @@ def read_parameters(fields: Fields) -> dict[str, str]:
         if name in variables:
             message = f"{quoted(key.text)} {where} is the same variable, {name}, as one before it"
             fields.findings.warning(key.place, message, "keep one of them: case makes no difference")
+        if mapped and not isinstance(entry.value, Scalar):
+            _check_parts(entry, fields)
         variables[name] = _text(entry.value, fields.findings)
     return variables
+
+
+def _check_parts(entry: Entry, fields: Fields) -> None:
+    """Refuse references in a list or map."""
+    for text in texts_of(entry.value):
+        if is_reference(text.text):
+            message = f"{quoted(text.text)} stands in a list or map, the parameter {quoted(entry.key.text)}"
+            hint = "write all of it as a text, '!{a},b', or refer to a list of 'globals'"
+            fields.findings.error(text.place, message, hint)
 
 
 def _text(node: Node, findings: Findings) -> str:

@@ -10,6 +10,7 @@ from runner.dialects.vela.stages import WrittenStage
 from runner.dialects.vela.steps import WrittenService, WrittenStep
 from runner.naming import ORIGINS, SERVICES
 from runner.plan import graph
+from runner.plan.kept import without
 from runner.plan.model import Facts, Pruned, Service, Stage, Step
 
 
@@ -37,15 +38,16 @@ def prune(
     """
     pruned: list[Pruned] = []
     kept_stages = [stage for stage in (_prune_stage(stage, facts, findings, pruned) for stage in stages) if stage]
+    kept_stages = _without_branches(kept_stages, stages, pruned)
     kept_services = [each for each in services if _keeps(each, SERVICES, facts, findings, pruned)]
     kept_origins = [each for each in origins if _keeps(each, ORIGINS, facts, findings, pruned)]
     _report_duplicates(kept_stages, "stage", facts, findings)
     _report_duplicates(kept_services, "service", facts, findings)
     _report_duplicates(kept_origins, "origin", facts, findings)
-    needs = {stage.named.name: tuple(need.name for need in stage.needs) for stage in kept_stages}
-    left = graph.prune(needs, needs)
+    here = {stage.named for stage in kept_stages}
+    gone = [stage.with_needs() for stage in stages if stage.named not in here]
     return Kept(
-        stages=tuple(replace(kept.stage, needs=left[kept.named.name]) for kept in kept_stages),
+        stages=without([stage.with_needs() for stage in kept_stages], gone),
         services=tuple(kept.service for kept in kept_services),
         origins=tuple(kept.step for kept in kept_origins) if kept_stages else (),
         pruned=tuple(pruned),
@@ -67,12 +69,30 @@ def _prune_stage(
             steps.append(step)
         else:
             pruned.append(Pruned(stage=name, step=step.named.name, why=verdict.why))
-    if not steps:
-        why = "none of its steps is left" if written.steps else "it has no steps"
+    if all(step.step.evaluates for step in steps):
+        main = [step for step in written.steps if not step.step.evaluates]
+        why = "none of its steps is left" if main else "it has no steps"
         pruned.append(Pruned(stage=name, step="", why=why))
         return None
     _report_duplicates(steps, "step", facts, findings)
     return replace(written, stage=replace(written.stage, steps=tuple(step.step for step in steps)))
+
+
+def _without_branches(
+    kept: Sequence[WrittenStage], stages: Sequence[WrittenStage], pruned: list[Pruned]
+) -> list[WrittenStage]:
+    """Return the stages without those that ran in the branches of a fork that went, and without its join."""
+    here = {stage.named.name for stage in kept}
+    gone = {stage.named.name: stage.stage.fork for stage in stages if stage.named.name not in here}
+    forks = {inside: name for name, fork in gone.items() if fork for inside in fork.stages}
+    forks |= {stage.named.name: stage.join.name for stage in kept if stage.join and gone.get(stage.join.name)}
+    whys = {each.stage: each.why for each in pruned if not each.step}
+    lost = [stage for stage in kept if stage.named.name in forks]
+    pruned += (
+        Pruned(stage=name, step="", why=f"its fork {forks[name]} is left out: {whys[forks[name]]}")
+        for name in (stage.named.name for stage in lost)
+    )
+    return [stage for stage in kept if stage not in lost]
 
 
 def _keeps(

@@ -7,9 +7,10 @@ from typing import Final
 
 from runner.dialects.source import Entry, Mapping, Sequence, quoted
 from runner.dialects.vela.environment import Scope
+from runner.dialects.vela.executions import Data, read_data, read_execution
 from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
-from runner.dialects.vela.steps import WrittenStep, read_name, read_steps
+from runner.dialects.vela.steps import EVALUATE, WrittenStep, read_name, read_steps
 from runner.pipelinectl.payload import is_stage_name
 from runner.plan.graph import Named, Node, transitive_needs
 from runner.plan.model import OnLost, Ruleset, Stage, Workspace
@@ -23,12 +24,13 @@ _WITHOUT_CLONE: Final = (CLONE, "init")
 class WrittenStage:
     """A stage as it was written, before anything is pruned; ``stage`` has no steps yet.
 
-    ``variables`` are those that its ruleset is judged with.
+    ``join`` is the fork whose branches it waits for. ``variables`` are those that its ruleset is judged with.
     """
 
     stage: Stage
     named: Named
     needs: tuple[Named, ...] = ()
+    join: Named | None = None
     steps: tuple[WrittenStep, ...]
     ruleset: WrittenRuleset = field(default_factory=lambda: WrittenRuleset(ruleset=Ruleset()))
     variables: Variables[str, str] = field(default_factory=dict)
@@ -37,6 +39,10 @@ class WrittenStage:
     def node(self) -> Node:
         """The stage as a node of the graph."""
         return Node(name=self.named.name, place=self.named.place, needs=self.needs)
+
+    def with_needs(self) -> Stage:
+        """Return the stage with the names of all that it needs."""
+        return replace(self.stage, needs=tuple(need.name for need in self.needs))
 
 
 def read_stages(pipeline: Fields, scope: Scope) -> tuple[WrittenStage, ...]:
@@ -51,15 +57,17 @@ def read_stages(pipeline: Fields, scope: Scope) -> tuple[WrittenStage, ...]:
     if stages is None and steps is None:
         pipeline.findings.error(pipeline.node.place, "there are no 'stages' and no 'steps'", "write one of them")
         return ()
+    data = read_data(pipeline)
     if stages is not None:
         entries = () if (node := pipeline.mapping("stages")) is None else node.entries
-        read = (_read_stage(entry, scope, pipeline) for entry in entries)
+        read = (_read_stage(entry, scope, pipeline, data) for entry in entries)
         return _with_clone(_checked([stage for stage in read if stage], pipeline))
     named = Named(name=ONLY_STAGE, place=pipeline.place("steps"))
-    return (WrittenStage(stage=Stage(name=ONLY_STAGE, steps=()), named=named, steps=_read_steps(pipeline, scope)),)
+    only = Stage(name=ONLY_STAGE, steps=(), globals=data.globals, links=data.links)
+    return (WrittenStage(stage=only, named=named, steps=_read_steps(pipeline, scope)),)
 
 
-def _read_stage(entry: Entry, scope: Scope, pipeline: Fields) -> WrittenStage | None:
+def _read_stage(entry: Entry, scope: Scope, pipeline: Fields, data: Data) -> WrittenStage | None:
     node, key, findings = entry.value, entry.key, pipeline.findings
     if not isinstance(node, Mapping):
         findings.error(node.place, f"the stage {quoted(key.text)} is not a map", "write its steps under 'steps'")
@@ -72,23 +80,29 @@ def _read_stage(entry: Entry, scope: Scope, pipeline: Fields) -> WrittenStage | 
     needs = tuple(Named(name=item.text, place=item.place) for item in fields.scalars("needs"))
     inner = scope.within(fields)
     environment = inner.environment()
-    ruleset = read_ruleset(fields.substituting(environment.early))
+    ruleset, apart = read_ruleset(fields.substituting(environment.early)), fields.flag("async")
+    execution = read_execution(fields, data, apart=apart)
+    scope.work.data(execution.data.size, fields)
     stage = Stage(
         name=named.name,
         steps=(),
         independent=fields.flag("independent"),
-        async_=fields.flag("async"),
+        async_=apart,
         timeout=fields.timeout(),
         retry=fields.retry(),
         ruleset=ruleset.ruleset,
         workspace=Workspace(fields.word("workspace", Workspace.OWN)),
         on_lost=OnLost(fields.word("on_lost", OnLost.FAIL)),
+        globals=execution.data.globals,
+        links=execution.data.links,
+        fork=execution.fork,
     )
     return WrittenStage(
         stage=stage,
         named=named,
         needs=needs,
-        steps=_read_steps(fields, inner, stage.name),
+        join=execution.join,
+        steps=(*_read_evaluation(fields, inner, stage.name), *_read_steps(fields, inner, stage.name)),
         ruleset=ruleset,
         variables=environment.compared(fields) if ruleset.expressions else {},
     )
@@ -116,6 +130,15 @@ def _read_steps(fields: Fields, scope: Scope, stage: str = "") -> tuple[WrittenS
     if value is None or (isinstance(value, Sequence) and not value.items):
         fields.findings.warning(fields.place("steps"), f"{fields.what} has no steps", "it is left out")
     return read_steps(fields, scope, stage)
+
+
+def _read_evaluation(fields: Fields, scope: Scope, stage: str) -> tuple[WrittenStep, ...]:
+    found = read_steps(fields, scope, stage, EVALUATE)
+    for written in found:
+        if written.step.detach:
+            message = f"the step {quoted(written.step.name)} decides about {fields.what}, and is detached"
+            fields.findings.error(written.named.place, message, "nobody waits for it: leave out 'detach'")
+    return found
 
 
 def _with_clone(stages: Series[WrittenStage]) -> tuple[WrittenStage, ...]:

@@ -17,12 +17,16 @@ from runner.dialects.vela.containers import (
 from runner.dialects.vela.environment import Scope, read_environment
 from runner.dialects.vela.fields import Fields, title
 from runner.dialects.vela.parameters import read_parameters
+from runner.dialects.vela.references import BadReferenceError, checked, literal
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.secrets import read_uses
 from runner.naming import ORIGINS, SERVICES
 from runner.plan.graph import Named
 from runner.plan.model import PullPolicy, Service, Step
 from runner.plan.substitution import BadTemplateError, escaped, names
+
+STEPS, EVALUATE = "steps", "evaluate"
+"""The keys that steps stand under, which are the names of their pipelines in references."""
 
 _NAME = "each needs a name of its own"
 
@@ -51,13 +55,19 @@ class WrittenService:
     variables: Variables[str, str] = field(default_factory=dict)
 
 
-def read_steps(parent: Fields, scope: Scope, stage: str = "") -> tuple[WrittenStep, ...]:
-    """Return the steps of a pipeline or stage.
+def read_steps(parent: Fields, scope: Scope, stage: str = "", key: str = STEPS) -> tuple[WrittenStep, ...]:
+    """Return the steps of a pipeline or stage; where there are references, ``key`` is the pipeline that they make.
 
     A step needs a name and an image. Unlike in Vela, it needs nothing to do besides.
     """
-    fields = (_open(node, parent.kind_in("steps"), parent) for node in parent.items("steps"))
-    return tuple(_read_step(step, scope, stage) for step in fields if step)
+    fields = (_open(node, parent.kind_in(key), parent) for node in parent.items(key))
+    steps = tuple(_read_step(step, scope, stage) for step in fields if step)
+    return tuple(_of_pipeline(step, key) for step in steps) if scope.mapped else steps
+
+
+def _of_pipeline(written: WrittenStep, pipeline: str) -> WrittenStep:
+    step = written.step
+    return replace(written, step=replace(step, pipeline=pipeline, id=step.name, evaluates=pipeline == EVALUATE))
 
 
 def read_services(pipeline: Fields, scope: Scope) -> tuple[WrittenService, ...]:
@@ -86,7 +96,7 @@ def _open(node: Node, kind: Kind, parent: Fields) -> Fields | None:
 
 
 def _read_step(raw: Fields, scope: Scope, stage: str) -> WrittenStep:
-    inner, parameters = scope.within(raw), read_parameters(raw)
+    inner, parameters = scope.within(raw), read_parameters(raw, mapped=scope.mapped)
     named = raw.substituting(inner.environment(parameters=parameters).early)
     own = defaults.of_step(stage=stage, name=named.text("name"), image=named.text("image"))
     environment = inner.environment(own, parameters)
@@ -94,7 +104,7 @@ def _read_step(raw: Fields, scope: Scope, stage: str) -> WrittenStep:
     uses, ruleset = read_uses(fields), read_ruleset(fields)
     step = Step(
         name=fields.required("name", _NAME),
-        image=_read_image(again),
+        image=_read_image(raw.substituting(environment.early_mapped)),
         commands=fields.texts("commands"),
         entrypoint=again.texts("entrypoint"),
         secrets=tuple(use for use, _ in uses),
@@ -114,9 +124,9 @@ def _read_step(raw: Fields, scope: Scope, stage: str) -> WrittenStep:
         privileged=fields.flag("privileged"),
     )
     _check_detached(fields, step)
-    _check_image(fields, step, scope)
+    _check_image(fields, step, inner)
     return WrittenStep(
-        step=finish_late(step, environment.early_values(raw), environment.given),
+        step=finish_late(step, environment.early_values(raw), environment.given, mapped=scope.mapped),
         named=read_name(fields.findings, Named(name=step.name, place=fields.place("name"))),
         ruleset=ruleset,
         secrets=tuple(source for _, source in uses),
@@ -129,23 +139,33 @@ def _read_image(fields: Fields) -> str:
     return "" if fields.value("template") else fields.required("image", "name the image that it runs in")
 
 
-def finish_late(step: Step, values: Variables[str, str], given: Variables[str, str]) -> Step:
+def finish_late(step: Step, values: Variables[str, str], given: Variables[str, str], *, mapped: bool = False) -> Step:
     """Return a step with its environment: ``values`` of the file, and others that are ``given`` as they are.
 
     If anything in it still refers to a variable it is looked at once more right before the start (``Step.late``), and
-    what is given must be escaped.
+    what is given must be escaped. In a file that is ``mapped`` so must be what looks like a reference, in which nobody
+    looks for variables; the variable that holds the image refers to what the image does.
     """
+    plain = {name: literal(value) if mapped and value != step.image else value for name, value in given.items()}
     texts = (step.image, step.user, step.working_dir, *step.entrypoint, *values.values())
     if not any("${" in text or "$$" in text for text in texts):
-        return replace(step, environment={**values, **given})
-    guarded = {name: escaped(value) for name, value in given.items()}
+        return replace(step, environment={**values, **plain})
+    guarded = {name: text if text != given[name] else escaped(text) for name, text in plain.items()}
     return replace(step, environment={**values, **guarded}, late=True)
 
 
 def _check_image(fields: Fields, step: Step, scope: Scope) -> None:
-    """Warn of a variable in an image that may come from an earlier step: Vela asks for ``on_start`` then."""
+    """Refuse an image that cannot be read; warn of a variable in it that may come from an earlier step.
+
+    Vela asks for ``on_start`` then.
+    """
     try:
-        unknown = names(step.image) - scope.reserved
+        if scope.mapped and "$" not in step.image:  # with variables it was read as they were put in
+            checked(step.image)
+    except BadReferenceError as error:
+        fields.findings.error(fields.place("image"), f"'image' of {fields.what}: {error}", error.hint)
+    try:
+        unknown = names(step.image) - scope.reserved - scope.written.keys()
     except BadTemplateError:
         return  # told where it was read
     if unknown and step.pull not in (PullPolicy.ON_START, PullPolicy.NEVER):

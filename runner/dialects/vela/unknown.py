@@ -7,6 +7,7 @@ from runner.dialects.source import Findings, Mapping, Node, Scalar, Sequence, qu
 
 _FREE = ("x-", ".")
 _PARAMETERS, _COMMANDS = "parameters", "commands"
+_OF_STAGES = ("fork", "fork_limit", "join", "evaluate", "async")
 # What other systems call it: GitHub Actions, GitLab CI, Drone and Woodpecker, Compose.
 _FOREIGN = {
     **dict.fromkeys(("script", "run", "args", "command"), _COMMANDS),
@@ -24,12 +25,18 @@ def check_keys(node: Mapping, kind: Kind, what: str, findings: Findings) -> None
     """Refuse keys that are not supported yet, and warn of keys that nobody knows, with the nearest known one.
 
     ``what`` names the map in messages. Keys that begin with ``x-`` or a dot are the user's own. An empty or false
-    value asks for nothing, and is let pass.
+    value asks for nothing, and is let pass. What only a stage can have is refused around or in plain steps: to ignore
+    it would run something else.
     """
     for entry in node.entries:
         name = entry.key.text
         key = kind.get(name)
-        if key is None and not name.startswith(_FREE):
+        if key is None and name in _OF_STAGES and kind.name in ("pipeline", "step"):
+            if not _asks_nothing(entry.value):
+                message = f"{quoted(name)} in {what} means nothing: it is for a stage"
+                hint = "write it beside the 'steps' of a stage; a pipeline of plain steps has none"
+                findings.error(entry.key.place, message, hint)
+        elif key is None and not name.startswith(_FREE):
             findings.warning(entry.key.place, f"{what} has no key {quoted(name)}", _hint(name, node, kind, findings))
         elif key is not None and key.standing is Standing.LATER and not _asks_nothing(entry.value):
             findings.error(entry.key.place, f"{quoted(name)} in {what} is not supported yet", key.instead)

@@ -82,6 +82,7 @@ def row(run: str, seq: int, epoch: int, entry: Entry) -> dict[str, Any]:
         "at": entry.at,
         "exit_code": entry.exit_code,
         "reason": entry.reason,
+        "branches": entry.branches,
     }
 
 
@@ -157,6 +158,7 @@ def _read(connection: Connection, run: str) -> tuple[Entry, ...]:
             at=found.at,
             exit_code=found.exit_code,
             reason=found.reason,
+            branches=found.branches,
         )
         for found in connection.execute(_READ, {"run": run})
     )

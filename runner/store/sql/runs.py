@@ -196,12 +196,13 @@ class Runs:
     def waiting(self, each: int) -> tuple[Waiting, ...]:
         """Return runs that wait: the cancelled ones, and of each queue and pipeline the first ``each`` others.
 
-        First is what has the highest priority, then what was submitted first.
+        First is what has the highest priority, then what was submitted first. A paused run waits if it was cancelled.
         """
         turn = func.row_number().over(
             partition_by=(runs.c.queue, runs.c.pipeline), order_by=(runs.c.priority.desc(), runs.c.number)
         )
-        found = select(*_DISPATCHED, turn.label("turn")).where(runs.c.status == Status.PENDING).subquery()
+        paused = and_(runs.c.status == Status.PAUSED, runs.c.cancel != Cancel.NOT)
+        found = select(*_DISPATCHED, turn.label("turn")).where(or_(runs.c.status == Status.PENDING, paused)).subquery()
         wanted = (
             select(found)
             .where(or_(found.c.turn <= each, found.c.cancel != Cancel.NOT))
@@ -212,6 +213,10 @@ class Runs:
     def begun(self) -> tuple[Waiting, ...]:
         """Return the runs that are running, as they were submitted."""
         return self._waiting(select(*_DISPATCHED).where(runs.c.status == Status.RUNNING).order_by(runs.c.number))
+
+    def paused(self) -> tuple[str, ...]:
+        """Return the runs that are paused, as they were submitted."""
+        return self._ids(select(runs.c.id).where(runs.c.status == Status.PAUSED).order_by(runs.c.number))
 
     def count(self, status: Status) -> int:
         """Return how many runs have a status."""
@@ -288,8 +293,9 @@ class Runs:
         self._set(run, kept_until=until)
 
     def kept(self) -> tuple[Kept, ...]:
-        """Return the runs whose workspaces are kept, those first whose time comes first."""
-        wanted = select(runs.c.id, runs.c.kept_until.label("until")).where(runs.c.kept_until.is_not(None))
+        """Return the runs that have ended and whose workspaces are kept, those first whose time comes first."""
+        over = and_(runs.c.kept_until.is_not(None), runs.c.status.not_in(UNENDED))
+        wanted = select(runs.c.id, runs.c.kept_until.label("until")).where(over)
         with self._database.reading() as connection:
             found = connection.execute(wanted.order_by(runs.c.kept_until, runs.c.number)).mappings()
             return tuple(Kept(**row) for row in found)

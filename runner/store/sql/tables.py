@@ -14,7 +14,7 @@ from sqlalchemy import Column, ForeignKey, Index, MetaData, Table
 from runner.plan.status import Status
 from runner.store.sql.columns import Choice, Count, Moment, Sealed, Seconds, Texts, Words
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema that this program works with: the newest of ``migrations/versions``."""
 
 
@@ -137,6 +137,7 @@ entries = Table(
     Column("at", Seconds, nullable=False),
     Column("exit_code", Count),
     Column("reason", Words, nullable=False),
+    Column("branches", Count),
 )
 
 notices = Table(

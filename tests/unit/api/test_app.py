@@ -28,6 +28,7 @@ REQUESTS: Final[dict[tuple[str, str], Document | None]] = {
     ("get", f"{V1}/runs/{{run}}/events"): None,
     ("post", f"{V1}/runs/{{run}}/cancel"): {},
     ("post", f"{V1}/runs/{{run}}/rerun"): {"failed": True},
+    ("post", f"{V1}/runs/{{run}}/resume"): None,
     ("get", f"{V1}/pipelines"): None,
     ("get", ONE): None,
     ("put", ONE): {"repository": "u"},

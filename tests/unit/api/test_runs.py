@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from runner.dispatch.requests import Again, Facts, Inline, Repository, Submission, Submitted
-from runner.errors import BusyError, ConflictError, NotFoundError
+from runner.errors import BusyError, ConflictError, NotFoundError, RunnerError
 from runner.plan import codec
 from runner.plan.adjust import Choice, Replacement
 from runner.plan.codec import from_document
@@ -127,6 +127,26 @@ def test_a_run_is_cancelled_and_its_children_only_when_they_are_named(
 
     assert (answer.status_code, answer.content) == (202, b"")
     assert service.calls == [("cancel", "r1", *asked)]
+
+
+def test_a_paused_run_goes_on(client: httpx.Client, service: FakeService) -> None:
+    answer = client.post(f"{RUNS}/r1/resume")
+
+    assert (answer.status_code, answer.content) == (202, b"")
+    assert service.calls == [("resume", "r1")]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(NotFoundError("there is no run r1"), 404), (ConflictError("run r1 is not paused"), 409)]
+)
+def test_what_is_not_paused_does_not_go_on(
+    client: httpx.Client, service: FakeService, error: RunnerError, status: int
+) -> None:
+    service.error = error
+
+    answer = client.post(f"{RUNS}/r1/resume")
+
+    assert (answer.status_code, answer.json()["error"]["message"]) == (status, error.message)
 
 
 def test_a_run_is_run_again_from_a_stage(client: httpx.Client, service: FakeService) -> None:

@@ -28,6 +28,12 @@ def test_every_variable_is_understood() -> None:
         "FAKE_SAVE_REPO": "app url=https://h/o/app?a=b commit=c",
         "FAKE_SAVE_ARTIFACT": "image",
         "FAKE_TRIGGER": "check:scan",
+        "FAKE_SET_RETURN": "[1]",
+        "FAKE_SET_GLOBAL": "g/h=a=b",
+        "FAKE_SET_LINK": "l=!s.x",
+        "FAKE_WISH": "stop:why: so",
+        "RUNNER_STEP": "me",
+        "RUNNER_MAPPED": "1",
         "FAKE_READY_AFTER": "2",
         "FAKE_UNHEALTHY": "no disk",
     }
@@ -54,6 +60,13 @@ def test_every_variable_is_understood() -> None:
         },
         files=("a/b", "c"),
         triggers=("check", "scan"),
+        returns={
+            "m.me": b"json\n[1]",
+            "w.me": b"stop\nwhy: so\n",
+            "g.me,g%2Fh": b"text\na=b",
+            "l.me,l": b"!s.x\n",
+            "o.me,a%2Fb": b"x=y\n",
+        },
         ready_after=2.0,
         unhealthy="no disk",
     )
@@ -63,3 +76,32 @@ def test_every_variable_is_understood() -> None:
 def test_a_number_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="many"):
         Behaviour.of({name: "many"})
+
+
+@pytest.mark.parametrize(
+    ("value", "content"), [("null", b"json\nnull"), ('"x"', b'json\n"x"'), ("x y", b"text\nx y"), ("", b"text\n")]
+)
+def test_what_is_returned_is_json_or_else_a_text(value: str, content: bytes) -> None:
+    told = {"RUNNER_STEP": "me", "FAKE_SET_RETURN": value, "FAKE_SET_GLOBAL": f"k={value}"}
+
+    assert Behaviour.of(told).returns == {"m.me": content, "g.me,k": content}
+
+
+def test_a_value_is_a_named_return_only_where_these_are_wanted() -> None:
+    assert Behaviour.of({"RUNNER_STEP": "me", "FAKE_SET_ENV": "k=v"}).returns == {}
+
+
+@pytest.mark.parametrize("told", [{"FAKE_SET_RETURN": "1"}, {"FAKE_WISH": "skip", "RUNNER_STEP": ""}])
+def test_a_step_that_is_not_told_its_name_cannot_return_anything(told: dict[str, str]) -> None:
+    assert Behaviour.of(told).nameless
+
+
+def test_a_step_that_returns_nothing_needs_no_name() -> None:
+    assert not Behaviour.of({"FAKE_SET_ENV": "k=v", "RUNNER_MAPPED": "0"}).nameless
+
+
+def test_the_key_of_a_long_name_is_left_beside_it() -> None:
+    left = Behaviour.of({"RUNNER_STEP": "me", "FAKE_SET_GLOBAL": f"{'k' * 200}=1"}).returns
+
+    assert sorted(name[:2] for name in left) == ["g.", "k."]
+    assert b"k" * 200 in left.values()

@@ -8,7 +8,7 @@ import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import Ending, Phase, Readiness, Signal
-from runner.engine.specs import Placed, Release, RunSpec, StageSpec, StepSpec
+from runner.engine.specs import Gathered, Placed, Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, WorkspaceError
 from runner.naming import Address
 from tests.support.backends import Desk, Listener
@@ -271,6 +271,61 @@ def test_requests_are_told_to_each_client_and_go_with_their_run(backend: FakeBac
     backend.close_run(run, keep=False)
 
     assert backend.world.requests == {}
+
+
+def test_what_is_known_of_a_step_before_its_release_counts_unless_the_release_says_otherwise(
+    backend: FakeBackend,
+) -> None:
+    backend.open_run(RunSpec(id=A.run, home="/w", workdir="/w"))
+    told = {"RUNNER_STEP": "me", "FAKE_SET_RETURN": "0", "FAKE_EXIT": "3"}
+    backend.prepare(StepSpec(address=A, image="i", defaults=told, environment={"FAKE_SET_RETURN": "1"}))
+    listener = Listener()
+    backend.follow(A, listener, listener.wake)
+
+    backend.release(A, Release(environment={"FAKE_SET_RETURN": "2"}))
+
+    assert _ending(backend, listener) == Ending(exit_code=3)
+    assert backend.returns(A.run) == {"m.me": b"json\n2"}
+
+
+def test_a_step_that_cannot_say_who_it_is_fails_and_returns_nothing(backend: FakeBackend) -> None:
+    backend.open_run(RunSpec(id=A.run, home="/w", workdir="/w"))
+
+    assert _ending(backend, _released(backend, FAKE_WISH="skip")) == Ending(exit_code=1)
+    assert backend.returns(A.run) == {}
+
+
+def test_returns_outlive_a_client_that_dies_and_go_with_their_run(backend: FakeBackend) -> None:
+    run = RunSpec(id=A.run, home="/w", workdir="/w", returned={"m.old": b"json\n1"})
+    backend.open_run(run)
+    _released(backend, FAKE_SET_RETURN="x", RUNNER_STEP="me")
+    backend.world.client_dies()
+    later = FakeBackend(backend.world)
+    later.open_run(run)
+    assert later.returns(A.run) == {"m.old": b"json\n1", "m.me": b"text\nx"}
+
+    later.close_run(run, keep=True)
+    assert set(backend.world.returns) == {A.run}
+    later.close_run(run, keep=False)
+
+    assert backend.world.returns == {}
+    with pytest.raises(InfrastructureError, match="not open"):
+        later.returns(A.run)
+
+
+def test_the_world_shows_what_was_gathered_for_a_stage(backend: FakeBackend) -> None:
+    gathered = (Gathered(path="each/0", layers=(at("s"), at("t"))), Gathered(path="each/1", layers=()))
+    run = RunSpec(id=A.run, home="/w", workdir="/w")
+    backend.open_run(run)
+    _released(backend, FAKE_FILES="x:y")
+    _released(backend, at("t/b"), FAKE_FILES="y:z")
+    for _ in range(2):
+        backend.open_stage(StageSpec(address=at("join"), gathered=gathered), lambda _: None)
+
+    assert backend.world.gathered == {at("join"): gathered}
+    assert backend.world.files[at("join")] == ["each/0/x", "each/0/y", "each/0/z"]
+    backend.close_run(run, keep=False)
+    assert (backend.world.gathered, backend.world.files) == ({}, {})
 
 
 def test_a_test_can_look_at_trees_beside_the_source_and_at_configurations(backend: FakeBackend, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from tests.support.repositories import Repository
 PLAN = plan(stage("s", step("a")), async_stages=(apart("scan"),))
 DONE: ChildReport = {"stage": "scan", "id": "0000cafe", "status": "success"}
 FAILED: ChildReport = {"stage": "check", "id": "0000beef", "status": "failure"}
+PAUSED: ChildReport = {"stage": "ask", "id": "0000face", "status": "paused"}
 
 
 @pytest.fixture
@@ -92,7 +93,13 @@ def test_each_is_listed_with_its_run_and_how_that_stands() -> None:
 
 @pytest.mark.parametrize(
     ("children", "code"),
-    [([], ExitCode.SUCCESS), ([DONE], ExitCode.SUCCESS), ([DONE, FAILED], ExitCode.FAILURE)],
+    [
+        ([], ExitCode.SUCCESS),
+        ([DONE], ExitCode.SUCCESS),
+        ([DONE, FAILED], ExitCode.FAILURE),
+        ([PAUSED, DONE], ExitCode.PAUSED),
+        ([PAUSED, FAILED], ExitCode.FAILURE),
+    ],
 )
 def test_one_that_did_not_succeed_is_the_failure_of_whoever_waits(children: list[ChildReport], code: ExitCode) -> None:
     assert worst(children) is code

@@ -9,7 +9,7 @@ import pytest
 from runner.cli import app
 from runner.cli.compile import describe
 from runner.plan import codec
-from runner.plan.model import Plan, Pruned
+from runner.plan.model import Fork, Plan, Pruned
 from tests.support.plans import service, stage, step
 
 RUNNER = Path(sys.executable).parent / "runner"
@@ -110,6 +110,29 @@ def test_a_command_of_several_lines_is_shown_line_by_line() -> None:
     plan = Plan(dialect="vela", stages=(stage("s", step("a")),), services=(service("db"),))
 
     assert describe(plan)[-3:] == ["stage s", "  step a: busybox:local", "    $ exit 0"]
+
+
+def test_forks_joins_and_steps_that_decide_are_told() -> None:
+    each = stage(
+        "each", step("look", evaluates=True), step("make"), fork=Fork(values="!list", stages=("unit",), limit=2)
+    )
+    plan = Plan(
+        dialect="vela",
+        mapped=True,
+        stages=(each, stage("unit", step("s"), needs=("each",)), stage("all", step("s"), needs=("unit",))),
+    )
+
+    lines = [line for line in describe(plan) if "$" not in line]
+
+    assert lines == [
+        "stage each, fork over !list (2 at a time)",
+        "  step look: busybox:local (decides about its stage)",
+        "  step make: busybox:local",
+        "stage unit, needs each, in each branch of each",
+        "  step s: busybox:local",
+        "stage all, needs unit, joins each",
+        "  step s: busybox:local",
+    ]
 
 
 def test_a_file_that_is_wrong_is_answered_with_all_that_is_wrong_in_it(

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from runner import diagnostics
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend, World, leftovers
 from runner.cli import app, execution
 from runner.engine.backend import Phase, PullProgress
 from runner.engine.specs import Release, RunSpec, SourceMode, StageSpec, StepSpec
 from runner.naming import Address
+from runner.pipelinectl.layout import STEP
 from runner.pipelinectl.values import Store, values_of
 from tests.support.local import FakeSweep, placing
 from tests.support.repositories import Repository
@@ -143,6 +144,20 @@ def test_the_exit_code_says_whose_fault_it_was(here: _Here, environment: dict[st
     assert here.run(pipeline=_one_step(**environment)) == code
 
 
+def test_a_pause_is_4_and_leaves_nothing_to_go_on_with(here: _Here, capfd: pytest.CaptureFixture[str]) -> None:
+    pipeline = _one_step(FAKE_WISH="pause:approval").replace('"version"', '"globals": {"a": "b"}, "version"')
+
+    assert here.run(pipeline=pipeline) == 4
+
+    told = capfd.readouterr().out.splitlines()
+    run = told[-2].split()[1].removesuffix(":")
+    assert told[-2].endswith(": stage steps: approval")
+    assert told[-1] == "note: exec keeps nothing to go on with; a run of the daemon (`runner submit`) can be resumed"
+    assert not leftovers(here.backend.world)
+    assert here.call("show", run) == 0
+    assert f"run {run}: paused" in capfd.readouterr().out
+
+
 def test_a_timeout_is_5(here: _Here) -> None:
     pipeline = TWO_STEPS.replace("{FAKE_PRINT: hello}", "{FAKE_HANG: '1'}, timeout: 1")
 
@@ -207,7 +222,8 @@ def test_when_pruning_leaves_nothing_the_document_says_skipped(here: _Here, capf
 
     out, err = capfd.readouterr()
     run = {"id": "", "status": "skipped", "dialect": "vela", "seconds": 0.0, "reason": "nothing to run"}
-    assert _json(out) == {"run": run, "stages": [], "children": [], "values": values_of(Store())}
+    values = {name: value for name, value in values_of(Store()).items() if name != "returns"}
+    assert _json(out) == {"run": run, "stages": [], "children": [], "values": values}
     assert "pruned step" in err
 
 
@@ -530,7 +546,8 @@ def test_properties_secure_ones_and_facts_reach_the_run(
     assert files["secure-properties/api_key"] == b"geheim"
     assert files["trigger-payload.json"] == (tmp_path / "push.json").read_bytes()
     assert spec.values["p.pipeline_namespace"] == b"ci\n"
-    [defaults] = {tuple(sorted(step.defaults.items())) for step in here.backend.prepared.values()}
+    told = [{**step.defaults, STEP: ""} for step in here.backend.prepared.values()]
+    [defaults] = {tuple(sorted(each.items())) for each in told}
     assert dict(defaults)["STAGE"] == "steps"
     assert dict(defaults)["PIPELINE_CONFIG_PATH"] == ".vela.yml"
 

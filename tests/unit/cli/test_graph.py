@@ -7,7 +7,7 @@ import pytest
 from runner.cli import app
 from runner.cli.graph import GraphFormat, draw
 from runner.naming import ORIGINS, SERVICES
-from runner.plan.model import Plan, Pruned, Stage
+from runner.plan.model import Fork, Plan, Pruned, Stage
 from tests.support.plans import service, stage, step
 
 PLAN = Plan(
@@ -263,3 +263,62 @@ def test_a_graph_and_another_output_exclude_each_other(
 
     assert _compile(monkeypatch, file, "--graph", "text", "--output", output) == 2
     assert "exclude each other" in capsys.readouterr().err
+
+
+FORKS = Plan(
+    dialect="vela",
+    mapped=True,
+    stages=(
+        stage("discover", step("list")),
+        stage(
+            "each",
+            step("changed", image="git", evaluates=True),
+            step("build", image="!{registry}/gcc", detach=True),
+            needs=("discover",),
+            fork=Fork(values="!discover.globals.list", stages=("test", "inner", "deep"), limit=4),
+        ),
+        stage("test", step("unit"), needs=("each",), independent=True),
+        stage("inner", step("s"), needs=("each",), fork=Fork(values=[1, {"k": "grün"}], stages=("deep",))),
+        stage("deep", step("s"), needs=("inner",)),
+        stage("all", step("report"), needs=("test", "deep")),
+        stage("matrix", step("s"), fork=Fork(values=["x" * 200])),
+        stage("end", step("s"), needs=("matrix", "all")),
+    ),
+)
+
+
+def test_forks_say_over_what_and_others_in_whose_branches_they_are_or_what_they_join() -> None:
+    drawn = draw(FORKS, GraphFormat.TEXT)
+
+    assert "├─ each (fork over !discover.globals.list (4 at a time)) ← discover\n" in drawn.replace(
+        "└─ each", "├─ each"
+    )
+    assert "test (independent; in each branch of each) ← each\n" in drawn
+    assert 'inner (fork over [1, {"k": "grün"}]; in each branch of each) ← each\n' in drawn
+    assert "deep (in each branch of inner) ← inner\n" in drawn
+    assert "all (joins each, inner) ← test, deep\n" in drawn
+    assert "end (joins matrix) ← matrix, all\n" in drawn
+    assert "changed: git (decides)\n" in drawn
+    assert "build: !{registry}/gcc (detached)\n" in drawn
+
+
+def test_a_long_list_of_values_is_cut() -> None:
+    (line,) = (line for line in draw(FORKS, GraphFormat.TEXT).splitlines() if "matrix (fork" in line)
+
+    assert line.endswith("xxx...)")
+    assert len(line) < 120
+
+
+def test_values_of_a_fork_cannot_move_the_cursor() -> None:
+    plan = Plan(dialect="vela", mapped=True, stages=(stage("a", step("s"), fork=Fork(values="b\x1b[2J")),))
+
+    assert "a (fork over b\\x1b[2J)" in draw(plan, GraphFormat.TEXT)
+
+
+@pytest.mark.parametrize("form", [GraphFormat.DOT, GraphFormat.MERMAID])
+def test_forks_stand_in_every_drawing(form: GraphFormat) -> None:
+    drawn = draw(FORKS, form)
+
+    assert "in each branch of inner" in drawn
+    assert "joins each, inner" in drawn
+    assert "(decides)" in drawn

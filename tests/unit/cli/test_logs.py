@@ -7,10 +7,12 @@ import threading
 
 import pytest
 
+from runner.plan.model import Fork, Plan
 from runner.plan.status import Status
 from tests.support.api_stand import CUT, END, events, failure, text
 from tests.support.faces import RUN
-from tests.support.remote import PLAN, STORY, Remote, begins, ends, prints, report
+from tests.support.plans import stage, step
+from tests.support.remote import PLAN, STORY, Remote, begins, ends, prints, report, step_report
 
 LOGS = f"GET /runs/{RUN}/logs"
 
@@ -139,3 +141,20 @@ def test_ctrl_c_ends_the_following_of_a_part(remote: Remote) -> None:
 
     assert remote.call("logs", RUN, "build", "-f") == 130
     hold.set()
+
+
+@pytest.mark.parametrize(("part", "count"), [("each", 2), ("each[1]", 1), ("each[1]/one", 1), ("each/one", 2)])
+def test_a_fork_is_followed_with_all_its_branches_and_a_branch_alone(remote: Remote, part: str, count: int) -> None:
+    branches = [f"each[{index}]/one" for index in range(2)]
+    lines = [item for path in branches for item in (*begins(path), prints(path, b"built\n"))]
+    document = report()
+    document["stages"] = [
+        {"name": f"each[{index}]", "status": "success", "reason": "", "steps": [step_report("one")]}
+        for index in range(2)
+    ]
+    forking = Plan(dialect="metalus", stages=(stage("each", step("one"), fork=Fork(values=["x", "y"])),))
+    remote.stand.has(RUN, events(*STORY[:1], *lines, STORY[-1], END), plan=forking, report=document)
+
+    assert remote.call("logs", RUN, part, "-f") == 0
+
+    assert remote.out.splitlines() == [f"{path} | built" for path in branches[2 - count :]]

@@ -199,7 +199,7 @@ def test_a_stage_that_could_not_run_is_told_once_and_its_steps_are_not() -> None
 
 @pytest.mark.parametrize("status", [Status.RUNNING, Status.SUCCESS, Status.FAILURE, Status.SKIPPED])
 def test_a_stage_of_which_its_steps_tell_is_not_told(status: Status) -> None:
-    assert _told(changed(address("s"), status)) == []
+    assert _told(changed(address("s"), Status.RUNNING), changed(address("s"), status)) == []
 
 
 def test_a_later_round_of_a_stage_is_told_as_an_attempt() -> None:

@@ -135,3 +135,14 @@ def test_a_stage_that_could_not_run_is_told(book: LogBook) -> None:
 def test_nothing_stands_in_the_way_of_something_else_on_the_terminal(book: LogBook) -> None:
     with QuietFace(PlainFace(io.BytesIO(), terminal=False), book).suspended():
         pass
+
+
+def test_of_a_run_that_is_paused_it_is_seen_where_and_why(book: LogBook) -> None:
+    shown = _shown(
+        book,
+        changed(address(), Status.RUNNING, at=0.0),
+        changed(address("ask"), Status.PAUSED, reason="approval"),
+        changed(address(), Status.PAUSED, at=2.0, reason="stage ask: approval"),
+    )
+
+    assert shown == ["stage ask: paused: approval", "run 0badcafe: paused in 2.0 s: stage ask: approval"]

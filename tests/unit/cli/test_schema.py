@@ -23,9 +23,9 @@ def test_the_schema_of_a_dialect_is_printed_as_json(
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(schema_of(dialect)))
 
 
-def test_a_dialect_without_a_schema_is_bad_usage(
+def test_a_dialect_that_does_not_exist_is_bad_usage(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(monkeypatch, "--dialect", "metalus") == 2
+    assert _run(monkeypatch, "--dialect", "vala") == 2
 
-    assert "there is no schema of the dialect 'metalus'" in capsys.readouterr().err
+    assert "there is no dialect 'vala'" in capsys.readouterr().err

@@ -99,3 +99,50 @@ def test_names_of_others_cannot_move_the_cursor(remote: Remote) -> None:
 
     assert "\x1b" not in remote.out
     assert "\\x1b[2J" in remote.out
+
+
+def test_a_paused_run_says_how_to_go_on(remote: Remote) -> None:
+    paused = report("paused", step_report("one"), reason="approval")
+    remote.stand.has(RUN, plan=PLAN, report=paused, status="paused", reason="stage build: approval")
+
+    assert remote.call("show", RUN) == 0
+
+    assert remote.out.splitlines()[:3] == [
+        f"run {RUN}: paused in 2.5 s: stage build: approval",
+        f"queue default, submitted 2026-01-01 12:00:00 UTC, `runner resume {RUN}` has it go on",
+        "build  paused          approval",
+    ]
+
+
+def test_what_a_step_has_returned_stands_under_it(remote: Remote) -> None:
+    returns = {
+        "primary": ["a", {"b": 1.5}],
+        "named": {"K": "text"},
+        "globals": {"flag": True},
+        "links": {"short": "!A.globals.x"},
+    }
+    remote.stand.has(RUN, plan=PLAN, report=report("success", step_report("one", returns=returns)))
+
+    assert remote.call("show", RUN) == 0
+
+    assert remote.out.splitlines()[3:] == [
+        "  one            success  1.2 s",
+        '    primary                      ["a", {"b": 1.5}]',
+        "    named K                      text",
+        "    global flag                  true",
+        "    link short                   !A.globals.x",
+    ]
+
+
+def test_of_what_a_step_has_returned_no_more_is_shown_than_can_be_read(remote: Remote) -> None:
+    named = {f"K{number:02d}": "x" * 1000 for number in range(30)}
+    returns = {"primary": None, "named": named, "globals": {}, "links": {}}
+    remote.stand.has(RUN, plan=PLAN, report=report("success", step_report("one", returns=returns)))
+
+    assert remote.call("show", RUN) == 0
+
+    lines = remote.out.splitlines()[4:]
+    assert len(lines) == 21
+    assert lines[0].split() == ["named", "K00", "x" * 200 + "..."]
+    assert lines[-1].split("  ")[-1] == "--output json has them"
+    assert "and 10 more" in lines[-1]

@@ -8,7 +8,7 @@ from runner.engine.report import report
 from runner.engine.state import RunState
 from runner.naming import Address
 from runner.pipelinectl.values import Store, values_of
-from runner.plan.model import Plan, Stage, Step
+from runner.plan.model import Fork, Plan, Stage, Step
 from runner.plan.status import Status
 
 
@@ -46,3 +46,16 @@ def test_nothing_of_the_commands_is_run(capfd: pytest.CaptureFixture[str]) -> No
     _told("echo run >&2", 'echo "')
 
     assert "run" not in capfd.readouterr().err
+
+
+def test_a_step_of_a_branch_is_that_of_its_stage() -> None:
+    each = Stage(name="each", steps=(Step(name="s", image="i", commands=('echo "done""',)),), fork=Fork(values=["x"]))
+    plan = Plan(dialect="metalus", stages=(each,))
+    entries = [
+        Entry(address=Address("r", "each"), status=Status.SUCCESS, at=1.0, branches=1),
+        Entry(address=Address("r", "each[0]", "s"), status=Status.FAILURE, at=1.0, exit_code=2),
+    ]
+
+    (told,) = explain(plan, report(RunState("r", plan, entries), values_of(Store())))
+
+    assert told.startswith("each[0]/s: command 1 cannot be read by a shell: ")

@@ -34,6 +34,20 @@ def test_an_ending_tells_how_long_it_took() -> None:
     assert told == ["s/a: running", "s/a: failure (exit code 2) in 2.5 s"]
 
 
+def test_a_step_that_failed_before_its_start_has_no_exit_code() -> None:
+    assert _told(changed(address("s/a"), Status.FAILURE, reason="no value for X")) == ["s/a: failure: no value for X"]
+
+
+def test_a_stage_that_failed_before_its_first_step_says_why_and_one_whose_step_failed_does_not() -> None:
+    told = _told(
+        changed(address("each"), Status.FAILURE, reason="no list"),
+        changed(address("build"), Status.RUNNING),
+        changed(address("build"), Status.FAILURE, reason="step a: exit code 1"),
+    )
+
+    assert told == ["stage each: failure: no list", "", ""]
+
+
 def test_each_attempt_has_its_own_time() -> None:
     again = address("s/a", attempts=(1, 2))
     told = _told(
@@ -63,3 +77,18 @@ def test_the_end_of_a_run_is_told_with_its_time_and_its_reason() -> None:
 
 def test_words_of_others_are_left_as_they_are() -> None:
     assert _told(Notice("\x1b[2J")) == ["note: \x1b[2J"]
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (changed(address(), Status.PAUSED, at=2.0, reason="stage a: x"), "run 0badcafe: paused in 2.0 s: stage a: x"),
+        (changed(address("a"), Status.PAUSED, reason="approval"), "stage a: paused: approval"),
+        (changed(address("a"), Status.STOPPED, reason="not today"), "stage a: stopped: not today"),
+        (changed(address("each"), Status.SUCCESS, branches=0), "stage each: 0 branches"),
+        (changed(address("each"), Status.SUCCESS, branches=1), "stage each: 1 branch"),
+        (changed(address("each"), Status.SUCCESS, branches=3), "stage each: 3 branches"),
+    ],
+)
+def test_what_no_step_tells_of_is_told_of_its_stage_or_run(event: Event, words: str) -> None:
+    assert _told(event) == [words]

@@ -144,7 +144,7 @@ def test_a_typical_mistake_in_a_pipeline_is_underlined(text: str) -> None:
         "parameters: {a: [1, {b: c}]}",
         "git: {token: {repositories: [a]}}",
         "template: ~",
-        "async: false",
+        "template: false",
         "x-mine: [1]",
         "timeout: '${T}'",
         "pull: '${P}'",
@@ -200,6 +200,7 @@ INSIDE = Kind(name="inside", keys=(Key(name="a", form=Form.TEXT, about="A text."
         (Form.ENTRIES, [["a", {"a": "b"}], "a", None], [{"a": "b"}, [["a"]]]),
         (Form.NAMED, [{"x": {"a": "b"}}, None], [{"x": "a"}, ["a"]]),
         (Form.VALUES, [{"x": ["a"]}, None], ["a", ["a"]]),
+        (Form.DATA, [["a", {"a": "b"}, 1], [], "!a", None], [{"a": "b"}, 1, True]),
         (Form.ANYTHING, ["a", ["a"], {"a": "b"}, 1, None], []),
     ],
 )
@@ -251,14 +252,10 @@ def test_without_a_name_the_schema_is_that_of_velas_pipelines() -> None:
     assert schema_of("ibm") != schema_of("vela")
 
 
-@pytest.mark.parametrize(
-    ("name", "told"), [("metalus", "there is no schema of the dialect 'metalus'"), ("vala", "'vala'")]
-)
-def test_there_is_no_schema_of_a_dialect_that_cannot_be_read(name: str, told: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        schema_of(name)
+def test_there_is_no_schema_of_a_dialect_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match="'vala'") as caught:
+        schema_of("vala")
 
-    assert told in caught.value.message
     assert "vela" in caught.value.hint
 
 

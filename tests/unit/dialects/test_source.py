@@ -122,7 +122,10 @@ def test_the_core_tags_of_lists_and_maps_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: !Ref b", "1:4: the tag '!Ref' is not known here (quote a value that begins with '!')"),
+        ("a: !Ref [b]", "1:4: the tag '!Ref' is not known here (quote a value that begins with '!')"),
+        ("a: !Ref {b: c}", "1:4: the tag '!Ref' is not known here"),
+        ("a: !Ref 'b'", "1:4: the tag '!Ref' is not known here"),
+        ("a: !Ref |\n  b", "1:4: the tag '!Ref' is not known here"),
         ("a: !!python/object/apply:os.system [id]", "1:4: the tag '!!python/object/apply:os.system' is not"),
         ("a: !!binary aGk=", "1:4: the tag '!!binary' is not known here"),
         ("a: !!str [b]", "1:4: the tag '!!str' is not known here"),
@@ -133,6 +136,33 @@ def test_the_core_tags_of_lists_and_maps_are_accepted() -> None:
 )
 def test_any_other_tag_is_refused_by_name(text: str, message: str) -> None:
     assert only(text).startswith(f"{FILE}:{message}")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("!ROOT.p.s", "!ROOT.p.s"),
+        ("!x", "!x"),
+        ("!x # why", "!x"),
+        ("!x rest of it", "!x rest of it"),
+        ("!x 1", "!x 1"),
+        ("!x\n  on two lines", "!x on two lines"),
+    ],
+)
+def test_what_looks_like_a_reference_is_read_as_the_text_that_it_looks_like(value: str, text: str) -> None:
+    findings = Findings()
+    root = load(f"a: {value}\nb: 1\n".encode(), FILE, findings)
+
+    assert isinstance(root, Mapping)
+    assert root.get("a") == Scalar(text=text, place=place(1, 4), plain=False)
+    assert data(root) == {"a": text, "b": "1"}
+    assert [str(finding) for finding in findings.items] == [
+        f"{FILE}:1:4: warning: this is read as the text {text!r} (put it in quotes)"
+    ]
+
+
+def test_references_in_brackets_are_texts_where_yaml_lets_them_be() -> None:
+    assert data(tree("a: {b: !x.y , c: [!z ]}")) == {"a": {"b": "!x.y", "c": ["!z"]}}
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "--- # nothing\n...\n", "\ufeff"])
@@ -177,7 +207,7 @@ def test_an_unquoted_template_is_told_to_be_quoted() -> None:
 
 
 def test_all_errors_of_a_file_come_at_once_even_before_one_that_ends_the_reading() -> None:
-    text = "a: !x 1\na: *nowhere\nb: [1\nc: 2\n"
+    text = "a: !x [1]\na: *nowhere\nb: [1\nc: 2\n"
     *known, syntax = refusal(text)
 
     assert [(finding.place.line, finding.message) for finding in known] == [
@@ -193,14 +223,17 @@ def test_all_errors_of_a_file_come_at_once_even_before_one_that_ends_the_reading
     ("text", "line", "column", "hint"),
     [
         ("a: b: c", 1, 5, "quote a value that holds ': '"),
-        ("a: @home", 1, 4, "quote a value that begins with such a character"),
-        ("a: `id`", 1, 4, "quote a value that begins with such a character"),
-        ("a: %x", 1, 4, "quote a value that begins with such a character"),
+        ("a: @home", 1, 4, "begins with such a character: put it in quotes"),
+        ("a: `id`", 1, 4, "begins with such a character: put it in quotes"),
+        ("a: %x", 1, 4, "begins with such a character: put it in quotes"),
+        ("a: !{x}", 1, 5, "begins with '!': put it in quotes"),
+        ("a: !x || y", 1, 8, "holds '||': put it in quotes"),
+        ("a: | text", 1, 6, "a block begins a line below"),
         ("a:\n  - 'x\n", 3, 1, "close the quote or bracket"),
         ("a: [b\n", 2, 1, "close the bracket"),
         ("- a\nb: c", 2, 1, "check the indentation"),
         ("a: 1\n  b: 2", 2, 4, "quote a value that holds ': '"),
-        ("a: !e!tag b", 1, 4, "quote a value that begins with '!'"),
+        ("a: !e!tag b", 1, 4, "begins with '!': put it in quotes"),
         ("%YAML 2.0\n---\na: b", 1, 1, "remove the %YAML line"),
         ("key\n: x", 2, 1, "check the indentation"),
     ],

@@ -42,9 +42,13 @@ def test_a_dialect_that_does_not_exist_is_bad_usage() -> None:
         to_plan(VELA, "p.yml", TRIGGER, dialect="vala")
 
 
-def test_a_dialect_that_cannot_be_read_yet_is_a_finding_in_the_file() -> None:
-    with pytest.raises(InvalidPipelineError, match=r"^p\.yml:1:1: the dialect 'metalus'"):
-        to_plan(b"executions: []\n", "p.yml", TRIGGER)
+def test_an_application_of_metalus_is_found_out_from_its_executions() -> None:
+    text = b"executions: [{id: A, pipelines: [{id: p, steps: [{id: s, image: i}]}]}]\n"
+
+    plan = to_plan(text, "p.yml", TRIGGER)
+
+    assert plan.dialect == "metalus"
+    assert [(stage.name, [step.name for step in stage.steps]) for stage in plan.stages] == [("A", ["p/s"])]
 
 
 def test_warnings_are_part_of_the_plan_and_errors_when_strict() -> None:

@@ -39,6 +39,7 @@ ITEMS = st.one_of(
             at=st.integers(0, 10**6).map(lambda milliseconds: milliseconds / 1000),
             exit_code=st.none() | st.integers(0, 255),
             reason=TEXTS,
+            branches=st.none() | st.integers(0, 9),
         ),
     ),
     st.builds(Notice, TEXTS, st.none() | ADDRESSES),
@@ -53,6 +54,13 @@ ITEMS = st.one_of(
 @given(ITEMS)
 def test_what_goes_over_the_wire_arrives_as_it_was(told: Item) -> None:
     assert item(json.loads(json.dumps(document(told)))) == told
+
+
+def test_only_a_fork_is_told_with_its_branches() -> None:
+    usual = Entry(address=Address("r", "each"), status=Status.SUCCESS, at=1.0)
+    fork = Entry(address=Address("r", "each"), status=Status.SUCCESS, at=1.0, branches=0)
+
+    assert document(Changed(fork)) == {**document(Changed(usual)), "branches": 0}
 
 
 def test_bytes_that_are_no_text_are_shown_as_such() -> None:

@@ -200,3 +200,20 @@ def test_a_cache_is_not_in_the_way_of_what_every_step_needs_either() -> None:
 
     with pytest.raises(UsageError, match=r"cache at \.\./\.\./opt/x would be in the way of /opt/x"):
         grant(plan, Grants(), taken=("/opt/x",))
+
+
+@pytest.mark.parametrize("image", ["!image", "docker:!{tag}", "@step || docker:dind"])
+def test_an_image_that_is_a_reference_may_not_be_privileged_whatever_it_looks_like(image: str) -> None:
+    mapped = _step(image, pipeline="steps")
+
+    assert not _granted(mapped, images=("docker:*", "!*", "@*", "*")).privileged
+    with pytest.raises(UsageError, match="wants to be privileged"):
+        _granted(_step(image, pipeline="steps", privileged=True), images=("docker:*", "*"))
+
+
+def test_an_image_without_a_reference_may_be_also_where_there_are_some() -> None:
+    assert _granted(_step(pipeline="steps"), images=("docker:*",)).privileged
+
+
+def test_where_nothing_is_mapped_a_mark_in_an_image_means_nothing() -> None:
+    assert _granted(_step("docker:!{tag}"), images=("docker:*",)).privileged

@@ -59,6 +59,16 @@ def test_every_line_is_an_object_of_json_with_the_names_of_the_address(path: Pat
     ]
 
 
+def test_the_branches_of_a_fork_stand_in_its_line_and_in_no_other(path: Path) -> None:
+    writer = JsonLines(path).take()
+    writer.append(Entry(address=Address("run", "each"), status=Status.SUCCESS, at=0.5, branches=2))
+    writer.append(_entry("a"))
+
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert lines[1]["branches"] == 2
+    assert "branches" not in lines[2]
+
+
 def test_only_its_owner_may_read_the_file(path: Path) -> None:
     JsonLines(path).take()
 

@@ -18,7 +18,7 @@ from runner.errors import InfrastructureError
 from tests.support.answering import Shell, sandbox_shell
 from tests.support.connections import connection_pair, frame
 
-LAID_OUT = ["bell", "released", "requests", "scripts", "values"]
+LAID_OUT = ["bell", "released", "requests", "returns", "scripts", "values"]
 SHIM = packed({"bin/set_env": b"#!/bin/sh\n", "tools/retry": b"#!/bin/sh\n"}, 0o755)
 
 
@@ -78,6 +78,21 @@ def test_a_restoration_that_was_cut_off_is_made_again(shell: Shell, answers: Ans
     assert (shell.outputs / ".env").read_bytes() == b"A=1\n"
 
 
+def test_what_an_earlier_run_has_returned_is_there_before_the_first_step_and_once(
+    shell: Shell, answers: Answers
+) -> None:
+    for content in (b"half", b"json\n1"):  # a first time that was cut off
+        answers.ask("restore_returns", packed({"m.a": content, "o.a,k": b"x\n"}, 0o666))
+    answers.ask("open", packed({}, 0o666))
+    (shell.state / "returns" / "m.a").write_bytes(b"json\n2")
+
+    answers.ask("restore_returns", packed({"m.a": b"json\n1", "m.b": b"json\n3"}, 0o666))
+
+    left = {path.name: path.read_bytes() for path in (shell.state / "returns").iterdir()}
+    assert left == {"m.a": b"json\n2", "o.a,k": b"x\n"}
+    assert mode(shell.state / "returns" / "o.a,k") == 0o666
+
+
 def test_a_mark_is_left_like_those_of_gates_and_follows_no_link(shell: Shell, answers: Answers) -> None:
     answers.ask("open", packed({}, 0o666))
     answers.ask("mark", b"runner-r-s-t")
@@ -96,7 +111,8 @@ def test_a_mark_is_left_like_those_of_gates_and_follows_no_link(shell: Shell, an
 def test_there_is_a_place_for_requests_and_a_bell_before_the_first_step(shell: Shell, answers: Answers) -> None:
     answers.ask("open", packed({}, 0o666))
 
-    assert [mode(shell.state / name) for name in ("requests", "bell", "scripts")] == [0o777, 0o666, 0o755]
+    modes = {name: mode(shell.state / name) for name in ("requests", "returns", "bell", "scripts")}
+    assert modes == {"requests": 0o777, "returns": 0o777, "bell": 0o666, "scripts": 0o755}
     assert (shell.state / "bell").read_bytes() == b""
 
 

@@ -71,6 +71,7 @@ PERSISTING: dict[str, Callable[[Backend], object]] = {
     "outputs": lambda b: b.outputs(HERE),
     "values": lambda b: b.values("r1", wanted=yes),
     "put_values": lambda b: b.put_values("r1", {}),
+    "returns": lambda b: b.returns("r1"),
     "requests": lambda b: b.requests("r1", anew=True),
     "save_files": lambda b: b.save_files("r1", Path("t"), most=1, wanted=yes),
     "collect": lambda b: b.collect(HERE, (), Path("t"), wanted=yes),

@@ -1,68 +1,10 @@
-import io
-import stat
-import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import cast
-
-from docker.types import Mount
-
 from runner.backends.docker import listing, uppers
-from runner.backends.docker.helper import Helpers
 from runner.backends.docker.uppers import Layer, Written, join, look
 from runner.backends.docker.volumes import Volume
-from runner.workspace.changes import FORMAT, Changes, Entry
+from runner.workspace.changes import FORMAT, Changes
+from tests.support.helping import DIRECTORY, FakeHelpers, as_helpers, record
 
-DIRECTORY = Entry(
-    mode=stat.S_IFDIR | 0o750, size=4096, changed=b"2026-01-01 00:00:00.5 +0000", uid=7, gid=8, modified=1234
-)
 NASTY = b"$(reboot) '\"\n;`"
-
-
-@dataclass
-class FakeHelpers:
-    """Notes what would be run and put; ``output`` is what the script would write."""
-
-    output: bytes = b""
-    scripts: list[str] = field(default_factory=list)
-    arguments: list[tuple[str, ...]] = field(default_factory=list)
-    mounted: list[dict[str, str]] = field(default_factory=list)
-    inputs: dict[str, bytes] = field(default_factory=dict)
-    put_archives: list[bytes] = field(default_factory=list)
-
-    def run(
-        self, run: str, script: str, arguments: Sequence[str] = (), *, mounts: Sequence[Mount], **_: float
-    ) -> bytes:
-        self.scripts.append(script)
-        self.arguments.append(tuple(arguments))
-        self._note(mounts)
-        return self.output
-
-    @contextmanager
-    def container(self, run: str, mounts: Sequence[Mount], command: Sequence[str] = ()) -> Iterator[str]:
-        self.scripts += command[2:]
-        self._note(mounts)
-        yield "container"
-
-    def give(self, container: str, inputs: Mapping[str, bytes]) -> None:
-        self.inputs.update(inputs)
-
-    def finish(self, container: str, seconds: float) -> bytes:
-        return self.output
-
-    def put(self, container: str, path: str, archive: bytes) -> None:
-        self.put_archives.append(archive)
-
-    def _note(self, mounts: Sequence[Mount]) -> None:
-        self.mounted.append({str(mount["Target"]): str(mount["Source"]) for mount in mounts})
-
-    def members(self) -> list[list[tarfile.TarInfo]]:
-        return [tarfile.open(fileobj=io.BytesIO(data)).getmembers() for data in self.put_archives]
-
-
-def as_helpers(fake: FakeHelpers) -> Helpers:
-    return cast("Helpers", fake)
 
 
 def layer(name: str, *, below: bool = True) -> Layer:
@@ -70,11 +12,6 @@ def layer(name: str, *, below: bool = True) -> Layer:
         upper=Volume(name=name, path=f"/v/{name}"),
         below=Volume(name=f"under-{name}", path=f"/v/under-{name}") if below else None,
     )
-
-
-def record(path: bytes, entry: Entry) -> bytes:
-    fields = (entry.mode, entry.size, entry.changed, entry.uid, entry.gid, entry.modified, path)
-    return b"%x %d %s %d %d %d ./%s//\n" % fields
 
 
 def test_layers_are_looked_at_in_one_go() -> None:
@@ -143,7 +80,7 @@ def test_no_name_of_a_users_gets_into_a_script() -> None:
     assert fake.inputs == {
         "directories": b"./d" + NASTY + b"\0",
         "removed": b"./gone" + NASTY + b"\0./" + NASTY + b"\0./-rf\0",
-        "files": b"./" + NASTY + b"\0./-rf\0",
+        "0": b"./" + NASTY + b"\0./-rf\0",
     }
 
 
@@ -172,5 +109,5 @@ def test_nothing_changed_costs_no_container() -> None:
 
 
 def test_every_xargs_of_a_script_is_told_to_do_nothing_for_nothing() -> None:
-    for script in (listing._APPLY, uppers._LOOK):
+    for script in (listing._BRING, uppers._LOOK):
         assert script.count("xargs -0 -r ") == script.count("xargs")

@@ -12,8 +12,9 @@ from runner.cli.client.events import Subscription
 from runner.dispatch.feed import Item
 from runner.engine.events import Notice
 from runner.errors import DaemonUnavailableError, InfrastructureError, NotFoundError
+from runner.plan.status import Status
 from tests.support.api_stand import ALIVE, CUT, END, Stand, broken, end, event, events, failure, standing
-from tests.support.faces import RUN
+from tests.support.faces import RUN, address, changed
 from tests.support.remote import PLAN, STORY, report
 
 EVENTS = f"GET /runs/{RUN}/events"
@@ -162,3 +163,21 @@ def test_it_is_known_when_there_is_no_daemon(stand: Stand, tmp_path: Path) -> No
 
     assert [gone for item, gone in away if item == GONE] == [True]
     assert not any(gone for item, gone in away if item not in (GONE, BACK))
+
+
+def test_a_run_that_goes_on_again_when_its_pause_is_told_is_heard_on(stand: Stand, tmp_path: Path) -> None:
+    paused, again = changed(address(), Status.PAUSED, at=1.5), changed(address(), Status.RUNNING, at=2.0)
+    first = (*STORY[:4], paused)
+    stand.on(EVENTS, events(*first, end(report("running"))), events(*first, again, *STORY[4:], END))
+    subscription = _subscription(tmp_path)
+
+    assert list(subscription.items()) == [*first, again, *STORY[4:]]
+    assert subscription.report == report("failure")
+
+
+def test_a_pause_is_an_end(stand: Stand, tmp_path: Path) -> None:
+    stand.on(EVENTS, events(*STORY[:4], end(report("paused"))))
+    subscription = _subscription(tmp_path)
+
+    assert list(subscription.items()) == list(STORY[:4])
+    assert subscription.report == report("paused")

@@ -70,7 +70,8 @@ def test_a_daemon_that_goes_when_it_has_told_the_end_is_not_missed(remote: Remot
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [("success", 0), ("failure", 1), ("error", 3), ("timeout", 5), ("cancelled", 130), ("lost", 3)]
+    ("status", "code"),
+    [("success", 0), ("failure", 1), ("error", 3), ("timeout", 5), ("cancelled", 130), ("lost", 3), ("paused", 4)],
 )
 def test_the_exit_code_is_that_of_exec(remote: Remote, status: str, code: int) -> None:
     _has(remote, events(*STARTED, ends("", Status(status)), END), status=status)

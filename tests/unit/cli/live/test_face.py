@@ -15,6 +15,7 @@ from runner.engine.events import Notice, Printing
 from runner.logs.files import LogBook
 from runner.logs.index import Stream
 from runner.logs.mask import Mask
+from runner.plan.model import Fork
 from runner.plan.status import Status
 from tests.support.faces import STORY, address, block, changed, pulling, service
 from tests.support.hooked import DEADLINE
@@ -308,3 +309,34 @@ def test_a_flood_costs_hardly_more_than_in_plain_output() -> None:
     live = min(_seconds(LiveFace(_Nowhere(), PLAN)) for _ in range(2))
 
     assert live < 1.5 * plain
+
+
+def test_branches_appear_in_the_tree_when_they_are_known() -> None:
+    forking = plan(stage("each", step("one"), fork=Fork(values=[])), stage("last", step("one"), needs=("each",)))
+    show = Show(forking, color=False).at(0).now(address(), Status.RUNNING)
+    show.face.flush()
+    before = "\n".join(show.terminal.screen)
+
+    show.at(1).tell(changed(address("each"), Status.SUCCESS, branches=2))
+    show.now(address("each[1]"), Status.RUNNING).prints("each[1]/one", "built\n").face.flush()
+
+    after = "\n".join(show.terminal.screen)
+    assert "each" in before
+    assert "each[0]" not in before
+    assert show.terminal.screen[:2] == ["stage each: 2 branches", "each[1]/one | built"]
+    assert "each[0]" in after
+    assert "last" in after
+
+
+def test_when_a_run_is_paused_its_tree_stays_with_the_reason() -> None:
+    show = _show().now(address("build"), Status.RUNNING)
+    show.at(2).now(address("build"), Status.PAUSED, reason="approval").now(
+        address(), Status.PAUSED, reason="stage build: approval"
+    )
+    show.face.flush()
+    show.face.close()
+
+    shown = "\n".join(show.terminal.screen)
+    assert "paused: approval" in shown
+    assert "run 0badcafe: paused in 2.0 s: stage build: approval" in shown
+    assert "run 0badcafe: running" not in shown

@@ -186,3 +186,14 @@ def test_lines_full_of_colons_cost_little() -> None:
 def test_words_of_ours_are_one_line() -> None:
     assert _log().words("note: a\nb\x1b[2J", "yellow") == "note: a b\n"
     assert _log(color=True).words("note", "yellow") == "\x1b[33mnote\x1b[0m\n"
+
+
+def test_branches_that_are_learned_of_have_colours_and_the_others_keep_theirs() -> None:
+    log = _log(color=True)
+    log.learn(plan(*[stage(name, step("one")) for name in ("each[0]", "build", "each[1]")]))
+    paths = ("build/one", "lint/one", "each[0]/one", "each[1]/one", "other/one")
+
+    colours = [_shown(log, "x\n", path=path)[0].partition("m")[0] for path in paths]
+
+    assert colours[:2] == [_shown(_log(color=True), "x\n", path=path)[0].partition("m")[0] for path in paths[:2]]
+    assert len(set(colours)) == len(paths)

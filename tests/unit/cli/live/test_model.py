@@ -4,7 +4,7 @@ from runner.cli.live.model import Model, Part, View, familiar
 from runner.engine.backend import PullProgress
 from runner.engine.events import Event, Notice, Printing, Pulling
 from runner.naming import Address
-from runner.plan.model import Plan
+from runner.plan.model import Fork, Plan
 from runner.plan.status import Status
 from tests.support.faces import STORY, address, changed, service
 from tests.support.plans import plan, stage, step, steps_only
@@ -169,3 +169,35 @@ def test_the_pull_of_a_service_is_over_when_the_service_has_started() -> None:
 )
 def test_an_image_is_called_what_users_call_it(image: str, name: str) -> None:
     assert familiar(image) == name
+
+
+FORKING = plan(stage("each", step("one"), fork=Fork(values=[], stages=())), stage("last", step("one"), needs=("each",)))
+
+
+def test_branches_take_the_place_of_their_fork() -> None:
+    view = _view(
+        changed(address(), Status.RUNNING),
+        changed(address("each"), Status.SUCCESS, branches=2),
+        changed(address("each[1]/one"), Status.RUNNING),
+        of=FORKING,
+    )
+
+    assert [stage.part.name for stage in view.stages] == ["each[0]", "each[1]", "last"]
+    assert view.stages[1].steps[0].status is Status.RUNNING
+    assert view.stages[2].waits == ("each[0]", "each[1]")
+
+
+def test_a_fork_that_has_no_values_has_no_row() -> None:
+    view = _view(changed(address("each"), Status.SUCCESS, branches=0), of=FORKING)
+
+    assert [(stage.part.name, stage.waits) for stage in view.stages] == [("last", ())]
+
+
+def test_a_paused_run_is_over_until_it_goes_on() -> None:
+    model = Model(PLAN)
+    over = []
+    for status in (Status.RUNNING, Status.PAUSED, Status.RUNNING, Status.SUCCESS):
+        model.apply(changed(address(), status), 100.0)
+        over.append(model.over)
+
+    assert over == [False, True, False, True]

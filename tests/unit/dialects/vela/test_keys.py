@@ -86,6 +86,7 @@ WRONG: dict[Form, Any] = {
     Form.ENTRIES: {"a": "b"},
     Form.NAMED: ["a"],
     Form.VALUES: ["a"],
+    Form.DATA: {"a": "b"},
 }
 # Nothing comes of them here, so nothing reads them.
 FOR_PEOPLE = {("pipeline", "name"), ("deployment parameter", "description")}

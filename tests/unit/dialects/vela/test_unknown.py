@@ -27,13 +27,33 @@ def _tell_top_level(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("value", ["", "[]", "{}", "''", "false", "no", "null", "~"])
-def test_a_key_that_asks_for_nothing_is_let_pass(value: str) -> None:
-    assert _tell(f"async: {value}") == []
+@pytest.mark.parametrize("key", ["template", "fork", "async"])
+def test_a_key_that_asks_for_nothing_is_let_pass(key: str, value: str) -> None:
+    assert _tell(f"{key}: {value}") == []
 
 
 @pytest.mark.parametrize("value", ["true", "0", "x", "[a]", "{a: b}", "'false'"])
 def test_a_key_that_asks_for_something_is_refused_with_what_to_do(value: str) -> None:
-    assert _tell(f"async: {value}") == ["f.yml:1:1: 'async' in a step is not supported yet (remove it)"]
+    (told,) = _tell(f"template: {value}")
+
+    assert told.startswith("f.yml:1:1: 'template' in a step is not supported yet (no template is fetched")
+
+
+@pytest.mark.parametrize("key", ["fork", "fork_limit", "join", "evaluate", "async"])
+@pytest.mark.parametrize("kind", [keys.STEP, keys.PIPELINE], ids=lambda kind: kind.name)
+def test_what_only_a_stage_can_have_is_refused_elsewhere(kind: Kind, key: str) -> None:
+    (told,) = _tell(f"{key}: [a]", kind)
+
+    assert told == (
+        f"f.yml:1:1: {key!r} in a step means nothing: it is for a stage "
+        "(write it beside the 'steps' of a stage; a pipeline of plain steps has none)"
+    )
+
+
+def test_a_service_with_a_key_of_stages_is_only_warned_of() -> None:
+    (told,) = _tell("join: a", keys.SERVICE)
+
+    assert told.startswith("f.yml:1:1: warning: a step has no key 'join'")
 
 
 def test_a_key_of_another_kind_is_none_of_this_one() -> None:

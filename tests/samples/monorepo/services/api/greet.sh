@@ -1,0 +1,1 @@
+printf '{"greeting": "hello, %s"}\n' "${1:-you}"

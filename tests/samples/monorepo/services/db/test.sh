@@ -1,0 +1,1 @@
+grep -q 'PRIMARY KEY' schema.sql
