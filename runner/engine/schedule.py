@@ -119,5 +119,7 @@ def _blocked(state: RunState, stage: Stage) -> str:
         case BlockedBy.RUN:
             failed = state.failed(stage)
             return f"stage {failed} has failed" if failed else ""
+        case BlockedBy.FORK:
+            return state.unforked(stage)
         case BlockedBy.NOTHING:
             return ""

@@ -86,16 +86,21 @@ def _mapped(
             found = mapping.text_of(mapping.resolve(text, scope))
         except MappingError as error:
             raise MappingError(f"{field}: {error.message}", hint=error.hint) from error
-        if len(found.encode("utf-8", "surrogateescape")) > LONGEST_VARIABLE:
+        if len(layout.raw(found)) > LONGEST_VARIABLE:
             message = f"{field}: {text} has {len(found):,} characters, more than a program can be given"
             raise MappingError(message, hint="hand it on in a file of the workspace, or refer to a part of it")
         return found
 
-    texts = {name for name, text in step.environment.items() if variables[name] == text and mapping.is_mapped(text)}
+    texts = {name for name, text in step.environment.items() if variables[name] == text and _refers(context, text)}
     own = {name: resolved(f"variable {name}", step.environment[name]) for name in step.environment if name in texts}
     plain = {name: text for name, text in step.environment.items() if name not in texts}
     image = resolved("image", step.image) if mapping.is_mapped(step.image) else step.image
     return replace(step, image=image, environment=plain), {**variables, **own}
+
+
+def _refers(context: Context, text: str) -> bool:
+    """Whether a variable is a reference; with outputs, as Vela has them, one that begins with ``$`` is such."""
+    return mapping.is_mapped(text) and not (context.job.plan.outputs and text.startswith("$"))
 
 
 def fetch_at_start(step: Step | Service) -> bool | None:
@@ -151,7 +156,7 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
         image=step.image,
         commands=step.commands,
         entrypoint=step.entrypoint,
-        environment={**context.job.plan.environment, **_shown(step)},
+        environment={**context.job.plan.environment, **_shown(context, step)},
         defaults=_defaults(context, step, address),
         user=step.user,
         alias=step.name if step.detach else "",
@@ -167,9 +172,10 @@ def spec_of(context: Context, step: Step, address: Address) -> StepSpec:
     )
 
 
-def _shown(step: Step) -> dict[str, str]:
+def _shown(context: Context, step: Step) -> dict[str, str]:
     """Return the variables that an engine may show: no references, and not what they mean."""
-    return {name: text for name, text in step.environment.items() if not (is_mapped(step) and mapping.is_mapped(text))}
+    hidden = {name for name, text in step.environment.items() if is_mapped(step) and _refers(context, text)}
+    return {name: text for name, text in step.environment.items() if name not in hidden}
 
 
 def _defaults(context: Context, step: Step, address: Address) -> dict[str, str]:

@@ -203,6 +203,15 @@ class RunState:
                 return further or f"stage {need.name} {_ENDED_AS.get(status, 'has failed')}"
         return ""
 
+    def unforked(self, stage: Stage) -> str:
+        """Return why a fork that a stage needs, or the one around what it needs, has no branches; empty if it has."""
+        for fork in self.plan.stages:
+            inside = {fork.name, *fork.fork.stages} if fork.fork else set()
+            if inside.intersection(stage.needs) and self.stage_done(fork):
+                further = self.in_the_way(fork) if self.status(fork.name) is Status.NOT_RUN else ""
+                return further or f"stage {fork.name} {_ENDED_AS.get(self.status(fork.name), 'has failed')}"
+        return ""
+
     def stage_outcome(self, stage: Address) -> Status:
         """Return what the steps of a round add up to."""
         found = [self.counted(stage, step) for step in self.plan.stage(stage.stage).steps]

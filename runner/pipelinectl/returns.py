@@ -156,6 +156,13 @@ def _json(text: str) -> Json:
     except (ValueError, RecursionError) as error:
         raise _UnusableError from error
     _check(found)
+    return found if "\\ud" not in text.lower() else _whole(found)
+
+
+def _whole(value: Json) -> Json:
+    """Return a value in which half a character, as JSON can spell one, has become ``?`` (as ``layout.raw``)."""
+    text = json.dumps(value, ensure_ascii=False)
+    found: Json = json.loads(text.encode("utf-8", "replace").decode())
     return found
 
 

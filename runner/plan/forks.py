@@ -78,7 +78,9 @@ def _outside(stage: Stage, forked: Stage, count: int, inside: set[str], plan: Pl
     joined = {name: spread(names) for name, names in stage.joined.items()}
     joined |= {plan.stage(need).id: _branches(need, count) for need in stage.needs if need in needed - known}
     below = stage.below if count else tuple(dict.fromkeys((*stage.below, *forked.below, *forked.needs)))
-    return replace(stage, needs=spread(stage.needs), joined=joined, below=below)
+    sources = () if count else (forked, *map(plan.stage, needed))  # else they are inherited from the branches
+    links = {name: text for source in sources for name, text in source.links.items()}
+    return replace(stage, needs=spread(stage.needs), joined=joined, below=below, links={**links, **stage.links})
 
 
 def _branches(name: str, count: int) -> tuple[str, ...]:

@@ -200,6 +200,7 @@ class BlockedBy(StrEnum):
 
     NOTHING = "nothing"  # those rules decide, as Vela has it
     RUN = "run"  # that of any stage, as in Tekton and so in IBM's pipelines
+    FORK = "fork"  # that of the fork that it joins, if it has no branches; what becomes of these does not matter
     NEEDS = "needs"  # that of a stage that it needs, which must be a success or skipped, as in Metalus
 
 

@@ -94,7 +94,7 @@ def _stage(written: WrittenExecution, inside: tuple[str, ...]) -> Stage:
         steps=tuple(_steps(written.evaluation, written.pipelines)),
         needs=tuple(dict.fromkeys(parent.name for parent in written.parents)),
         independent=True,
-        blocked_by=BlockedBy.NOTHING if written.joins and written.always else BlockedBy.NEEDS,
+        blocked_by=BlockedBy.FORK if written.joins and written.always else BlockedBy.NEEDS,
         globals=written.values.globals,
         links={name: link.value for name, link in written.values.links.items()},
         parameters=written.presets.by_pipeline,

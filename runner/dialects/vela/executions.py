@@ -9,7 +9,7 @@ from typing import Final
 from runner.dialects.data import data_of
 from runner.dialects.source import Entry, Mapping, Scalar, Sequence, quoted
 from runner.dialects.vela.fields import Fields
-from runner.dialects.vela.references import check_data
+from runner.dialects.vela.references import check_data, data
 from runner.dialects.vela.steps import EVALUATE
 from runner.plan import mapping
 from runner.plan.forks import MOST_BRANCHES
@@ -62,7 +62,8 @@ def read_data(fields: Fields, around: Data = Data()) -> Data:
     values, links = _read_map(fields, _GLOBALS), _read_map(fields, _LINKS)
     if not values and not links:
         return around
-    found = Data(globals={**around.globals, **values}, links={**around.links, **links})
+    own = {name: data(value) for name, value in values.items()}
+    found = Data(globals={**around.globals, **own}, links={**around.links, **links})
     circle = mapping.circle(found.links) if links else ()
     if not links.keys().isdisjoint(circle):
         message = f"the links of {fields.what} lead in a circle: {' -> '.join(circle)}"

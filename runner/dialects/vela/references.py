@@ -13,6 +13,7 @@ from runner.dialects.source import Findings, Node, quoted
 from runner.plan import mapping, substitution
 from runner.plan.mapping import MappingError
 from runner.plan.mapping.references import read, references
+from runner.plan.model import Json
 from runner.plan.substitution import BadTemplateError
 
 _COULD_REFER: Final = re.compile(r"\A\s*\\?[!@#]|[!@#]\{|\|\||[!@#\\]\Z")
@@ -49,6 +50,19 @@ def is_reference(text: str) -> bool:
 def could_refer(value: str) -> bool:
     """Whether a value could make a reference of a text that it is put into, or change one that stands there."""
     return _COULD_REFER.search(value) is not None
+
+
+def data(value: Json) -> Json:
+    """Return data of a file as the engine reads them: a text that begins with ``$`` is no reference here."""
+    match value:
+        case str():
+            return f"\\{value}" if value.startswith("$") and mapping.is_mapped(value) else value
+        case list():
+            return [data(item) for item in value]
+        case dict():
+            return {name: data(item) for name, item in value.items()}
+        case _:
+            return value
 
 
 def literal(text: str) -> str:

@@ -215,3 +215,9 @@ def test_a_stage_by_the_rules_of_vela_is_a_failure_of_the_run_where_its_evaluati
     result = drive(executions(stopping, later, report))
 
     assert result.stages == {"a": "stopped", "b": "skipped", "c": "success"}
+
+
+def test_a_text_that_begins_with_a_dollar_is_no_reference_where_outputs_are_meant_by_it() -> None:
+    result = drive(executions(execution("A", task("p/s", text="$NOPE")), outputs="/outputs"))
+
+    assert printed(result, "A/p/s") == "$NOPE"

@@ -238,3 +238,27 @@ def test_a_list_that_has_become_shorter_since_it_was_forked_over_fails_the_branc
     each = fork("EACH", task("p/s"), over="!FIND.pipelineParameters.p.s.primaryReturn", parents=["FIND"])
     first = drive(executions(find, each))
     assert first.stages["EACH[1]"] == "success"
+
+
+def test_a_join_that_runs_always_does_not_where_its_fork_has_no_branches() -> None:
+    lost = fork("LOST", task("p/s"), over="nowhere")
+    late = fork("LATE", task("p/s"), over=[1], parents=["LOST"])
+    joins = [
+        execution(f"J{of}", task("p/s"), parents=[of], blocked_by=BlockedBy.FORK) for of in ("LOST", "LATE", "GOOD")
+    ]
+    good = fork("GOOD", task("p/s", 1), over=[1])
+
+    result = drive(executions(lost, late, good, *joins))
+
+    assert result.stages["JLOST"] == result.stages["JLATE"] == "not_run"
+    assert result.reason("JLATE") == "not started: stage LOST has failed"
+    assert result.stages["JGOOD"] == "success"
+
+
+@pytest.mark.parametrize("values", [[], [1]])
+def test_the_links_of_a_fork_are_known_behind_it_however_many_values_it_has(values: list[Json]) -> None:
+    each = fork("EACH", task("p/s"), over=values, links={"short": "known"})
+
+    result = drive(executions(each, execution("ALL", task("p/s", text="!short"), parents=["EACH"])))
+
+    assert printed(result, "ALL/p/s") == "known"

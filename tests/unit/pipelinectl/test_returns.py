@@ -209,15 +209,26 @@ def test_whatever_steps_put_there_can_be_read_and_printed(files: dict[str, bytes
         json.dumps([found.primary, dict(found.named), dict(found.globals), dict(found.links)], allow_nan=False)
 
 
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+
+
 @given(
     st.recursive(
         st.none()
         | st.booleans()
         | st.integers()
         | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text(st.characters(exclude_characters="\0")),
-        lambda part: st.lists(part) | st.dictionaries(st.text(st.characters(exclude_characters="\0")), part),
+        | st.text(st.characters(codec="utf-8", exclude_characters="\0")),
+        lambda part: (
+            st.lists(part) | st.dictionaries(st.text(st.characters(codec="utf-8", exclude_characters="\0")), part)
+        ),
     )
 )
 def test_any_json_comes_back_as_it_was(value: object) -> None:
     assert primary(b"json\n" + json.dumps(value).encode()) == value
+
+
+def test_half_a_character_in_json_becomes_a_question_mark() -> None:
+    (found,) = returned({"m.abc": b'json\n["x\\ud800y", "\\ud83d\\ude00"]'}).values()
+
+    assert found.primary == ["x?y", "\U0001f600"]

@@ -51,7 +51,7 @@ def test_a_failure_concerns_nobody_but_those_that_need_the_execution() -> None:
     assert {stage.blocked_by for stage in plan.stages} == {BlockedBy.NEEDS}
 
 
-@pytest.mark.parametrize(("word", "blocked"), [("always", BlockedBy.NOTHING), ("success", BlockedBy.NEEDS)])
+@pytest.mark.parametrize(("word", "blocked"), [("always", BlockedBy.FORK), ("success", BlockedBy.NEEDS)])
 def test_a_join_can_run_whatever_has_become_of_the_branches(word: str, blocked: BlockedBy) -> None:
     plan = plan_of(EXAMPLE.replace("executionType: join", f"executionType: join, joinOn: {word}"))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from runner.dialects.vela.references import could_refer, is_reference, literal
+from runner.dialects.vela.references import could_refer, data, is_reference, literal
 from runner.plan import mapping
 from runner.plan.mapping import Scope
 from runner.plan.model import Facts, Step
@@ -198,3 +198,7 @@ def test_services_and_plugins_have_no_references() -> None:
 
     assert (plan.services[0].image, plan.services[0].environment["A"]) == ("i:!g", "!g")
     assert (plan.origins[0].pipeline, plan.stages[0].steps[0].pipeline) == ("", "steps")
+
+
+def test_a_text_of_data_that_begins_with_a_dollar_stays_a_text() -> None:
+    assert data(["$5", {"home": "$HOME"}, "!x", 3]) == ["\\$5", {"home": "\\$HOME"}, "!x", 3]
