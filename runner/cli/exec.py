@@ -60,7 +60,7 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
             keep=Keep.ALWAYS if ends.keep else Keep.NEVER,
             export=work.export,
             artifacts=ends.artifacts,
-            values=ends.look.output is options.OutputFormat.JSON,
+            values=plan.mapped or ends.look.output is options.OutputFormat.JSON,
         )
         order.inputs.check(plan)
         if plan.async_stages and order.tree.directory:

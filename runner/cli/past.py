@@ -63,7 +63,7 @@ def rerun(
             keep=Keep.NEVER,
             saved=False,
             resumable=False,
-            values=look.output is OutputFormat.JSON,
+            values=stored.plan.mapped or look.output is OutputFormat.JSON,
         )
         ends = Ends(look=look, keep=False, wait=True, ignore_children=False, shell=False, artifacts=None)
         return execute(f"run {past.id} once more", order, ends, replace(past.kinship, origin=past.id))

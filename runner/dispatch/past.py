@@ -13,7 +13,7 @@ from runner.engine.report import ChildReport, Report, report
 from runner.engine.state import RunState
 from runner.errors import ConflictError, InfrastructureError
 from runner.naming import Address
-from runner.pipelinectl.values import Store, values_of
+from runner.pipelinectl.values import Store, Values, values_of
 from runner.plan import codec
 from runner.plan.model import Plan
 from runner.plan.status import Status
@@ -58,13 +58,22 @@ class Past:
             raise InfrastructureError(f"{self._folder.plan} cannot be read: {error}") from error
 
     def report(self) -> Report:
-        """Return its document, without values.
+        """Return its document, with the values that were kept when it was over.
 
         Raises:
             InfrastructureError: it cannot be read.
         """
         state = RunState(self.id, self.plan, self._folder.journal.read())
-        return report(state, values_of(Store()), tuple(self._children()))
+        return report(state, self._values(), tuple(self._children()))
+
+    def _values(self) -> Values:
+        try:
+            kept: Values = json.loads(self._folder.values.read_bytes())
+        except FileNotFoundError:
+            return values_of(Store())
+        except (OSError, ValueError) as error:
+            raise InfrastructureError(f"{self._folder.values} cannot be read: {error}") from error
+        return kept
 
     def log(self, stage: str, step: str) -> Iterator[bytes]:
         """Return what its steps have printed, as ``printed``."""

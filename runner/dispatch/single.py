@@ -1,5 +1,6 @@
 """What ``exec`` does: one run in this process, on the engine that this machine's environment names."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -72,6 +73,7 @@ class LocalRun(Drive):
         folder = RunStore(place.settings.state).create(new_run_id(), self._wish.plan, place.instance, kinship)
         stored = self._wish.stored()
         folder.keep_order(stored.document())
+        self._kept = folder
         means = means_of(place, order.keep)
         self.family: Family | Detached = Family(means, shown) if shown else Detached(means.store, order.keep)
         super().__init__(
@@ -113,11 +115,21 @@ class LocalRun(Drive):
                 self.family.cancel()
                 self.family.wait()
             sweeping.finish()
+        self._keep_values(tell)
         if watch is not None and (text := watch.edited()):
             tell(text)
         if self.artifacts.is_dir() and any(step.artifacts for stage in self.plan.stages for step in stage.steps):
             tell(f"artifacts are in {self.artifacts}")
         return document
+
+    def _keep_values(self, tell: Callable[[str], None]) -> None:
+        """Keep what steps have left, for ``runner show``; secrets have been taken out of it."""
+        if not self._wish.values:
+            return
+        try:
+            self._kept.keep_values(json.dumps(self.values))
+        except InfrastructureError as error:
+            tell(f"what its steps have returned is not kept: {error.message}")
 
     def _tell(self, observer: Observer, text: str) -> None:
         observer(Notice(self.redact(text)))

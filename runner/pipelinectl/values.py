@@ -130,6 +130,7 @@ class _Reading:
                 "links": {self._clean_text(name): self._clean_text(text) for name, text in each.links.items()},
             }
             for key, each in returned(self._store.returned).items()
+            if each.primary is not None or each.named or each.globals or each.links
         }
 
     def _of(self, kind: Kind) -> Iterator[tuple[tuple[str, str | None], bytes]]:

@@ -8,6 +8,7 @@
     <state>/runs/<id>/kinship.json   the run that it repeats, or that has started it
     <state>/runs/<id>/order.json     what was ordered, but for the values of secrets
     <state>/runs/<id>/journal.jsonl  what was intended and what happened
+    <state>/runs/<id>/values.json    what its steps have left and returned, without secrets, if anybody has asked for it
     <state>/runs/<id>/logs/          a log and its index for each attempt
     <state>/runs/<id>/artifacts/     the files that its steps were to leave, in a folder for each stage
 
@@ -99,10 +100,26 @@ class RunFolder:
         Raises:
             InfrastructureError: it cannot be written.
         """
-        draft = self.order.with_suffix(".draft")
+        self._keep(self.order, document)
+
+    @property
+    def values(self) -> Path:
+        """What its steps have left and returned (``pipelinectl.values``), when it is over."""
+        return self.path / "values.json"
+
+    def keep_values(self, document: str) -> None:
+        """Keep what its steps have left.
+
+        Raises:
+            InfrastructureError: it cannot be written.
+        """
+        self._keep(self.values, document)
+
+    def _keep(self, path: Path, document: str) -> None:
+        draft = path.with_suffix(".draft")
         try:
             draft.write_text(document, encoding="utf-8", errors="surrogatepass")
-            draft.rename(self.order)
+            draft.rename(path)
         except OSError as error:
             raise InfrastructureError(
                 f"cannot keep the run in {self.path}: {error.strerror}", hint="is the disk full?"

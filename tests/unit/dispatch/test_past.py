@@ -1,5 +1,6 @@
 """The runs that ``exec`` has kept: found, ended by ``runner cancel``, and read again."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from runner import naming
 from runner.dispatch.orders import StoredOrder
 from runner.dispatch.past import Past
 from runner.engine.journal import Entry
 from runner.errors import ConflictError, InfrastructureError
 from runner.naming import Address, Instance
+from runner.pipelinectl.values import Store, values_of
 from runner.plan.status import Status
 from runner.store import instances
 from runner.store.runs import Kinship, RunFolder, RunStore
@@ -184,3 +187,22 @@ def test_a_run_of_which_nothing_was_kept_is_told_by_its_file(state: Path, store:
     folder.plan.write_text("{")
     with pytest.raises(InfrastructureError, match=f"{folder.plan} cannot be read"):
         _ = _past(state, PARENT).plan
+
+
+def test_what_a_run_has_left_is_told_again_when_it_is_over(state: Path, store: RunStore, alive: Instance) -> None:
+    folder = store.create(PARENT, PLAN, alive)
+    assert _past(state, PARENT).report()["values"]["env"] == {}
+
+    returned = {f"m.{naming.returns(Address(PARENT, 's', 'a'))}": b"json\n[1]"}
+    folder.keep_values(json.dumps(values_of(Store(contents={"e.k": b"v\n"}, returned=returned))))
+    document = _past(state, PARENT).report()
+
+    assert document["values"]["env"] == {"k": "v"}
+    assert document["stages"][0]["steps"][0]["returns"]["primary"] == [1]
+
+
+def test_values_that_cannot_be_read_are_an_error(state: Path, store: RunStore, alive: Instance) -> None:
+    store.create(PARENT, PLAN, alive).values.write_bytes(b"{")
+
+    with pytest.raises(InfrastructureError, match=r"values\.json cannot be read"):
+        _past(state, PARENT).report()

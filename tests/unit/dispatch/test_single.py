@@ -2,6 +2,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,16 @@ def test_a_run_ends_with_its_report_and_leaves_its_plan_journal_and_logs(place: 
     assert [path.read_text() for path in folder.logs.glob("*.log")] == ["hello\n"]
     assert json.loads((folder.path / "plan.json").read_text())["dialect"] == "vela"
     assert isinstance(events[0], Changed)
+
+
+def test_what_steps_have_left_is_kept_for_later_if_it_was_asked_for(place: Local, source: Path) -> None:
+    first, second = _run(place, _order(source)), _run(place, replace(_order(source), values=True))
+
+    _drive(first)
+    _drive(second)
+
+    assert not _folder(place, first).values.exists()
+    assert json.loads(_folder(place, second).values.read_text())["env"] == {}
 
 
 def test_the_run_is_driven_on_the_backend_of_the_place_and_leaves_nothing_there(

@@ -15,7 +15,7 @@ def test_an_empty_store_has_every_part_of_the_document() -> None:
 
     assert set(document) == {
         *("env", "constants", "exported", "repos", "artifacts", "data"),
-        *("files", "results", "assets", "evidence", "collected"),
+        *("files", "results", "assets", "evidence", "collected", "returns"),
     }
     assert not any(document.values())
 
