@@ -41,7 +41,8 @@ def check_graph(executions: Sequence[WrittenExecution], findings: Findings) -> R
         for each in executions
     ]
     members = [
-        Member(name=node.name, place=node.place, needs=node.needs, forks=each.fork is not None, joins=each.joins)
+        # A parent that nobody knows counts here, too: else a slip in its name would bring a second message.
+        Member(name=node.name, place=node.place, needs=each.parents, forks=each.fork is not None, joins=each.joins)
         for node, each in zip(nodes, executions, strict=True)
     ]
     found = regions(members, matrix=False)
