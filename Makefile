@@ -2,6 +2,7 @@ PYTHON ?= python3
 PARTS ?=
 ROUNDS ?= 5
 MINUTES ?= 10
+WORKS ?=
 
 STAMP := .venv/.installed
 SAMPLE := tests/samples/shop
@@ -40,15 +41,15 @@ integration-all: setup ## run the integration tests with every case, not a sampl
 	@scripts/ensure-packages $(TEST_PACKAGES)
 	@scripts/test --all integration
 
-crash-all: setup ## let the daemon die at every point, and kill it fifty times (an hour)
+crash-all: setup ## let the daemon die at every point, and kill it fifty times (two hours)
 	@scripts/ensure-packages $(TEST_PACKAGES)
 	@scripts/test --all crash
 
 soak: setup ## let a daemon work on eight runs at a time (MINUTES=10)
 	@.venv/bin/python scripts/soak --minutes $(MINUTES)
 
-bench: setup ## measure against plain Docker (ROUNDS=5)
-	@.venv/bin/python scripts/bench --rounds $(ROUNDS)
+bench: setup ## measure against plain Docker (ROUNDS=5, WORKS="matrix fork": only these)
+	@.venv/bin/python scripts/bench --rounds $(ROUNDS) $(WORKS)
 
 golden: $(STAMP) ## write the expected plans of tests/golden anew
 	@.venv/bin/python scripts/golden

@@ -1,5 +1,6 @@
 """The benchmark's bookkeeping: rounds, medians, limits. (What it measures needs an engine: ``make bench``.)"""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -7,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from runner.dialects.text import to_plan
+from runner.plan.model import Fork
+from runner.plan.trigger import Trigger
 from tests.support.scripts import load
 
 
@@ -34,6 +38,14 @@ def test_rounds_are_interleaved_and_the_figures_are_medians_without_the_idle_tim
 
     assert calls == ["ours", "theirs"] * 3
     assert (result.ours, result.reference, result.ratio) == (2.0, 4.0, 0.5)
+
+
+def test_a_work_that_takes_long_has_no_more_rounds_than_it_says(script: ModuleType, tmp_path: Path) -> None:
+    seconds = iter([1.0, 2.0, 3.0, 4.0, 100.0, 100.0])
+
+    result = script.compare(a_work(script, most=2), 3, tmp_path, lambda *_: next(seconds))
+
+    assert (result.ours, result.reference) == (2.0, 3.0)
 
 
 def test_what_both_do_beside_is_measured_in_each_round_and_taken_off_both(script: ModuleType, tmp_path: Path) -> None:
@@ -86,6 +98,21 @@ def test_every_pipeline_that_a_work_names_is_written(script: ModuleType) -> None
     named = {argument for command in commands for argument in command if argument.endswith(".yml")}
 
     assert named == set(script.pipelines())
+
+
+@pytest.mark.parametrize(("name", "stages"), [("matrix", ["each"]), ("fork", ["EACH", "ALL"])])
+def test_the_works_with_branches_run_as_many_of_them_as_their_reference_runs_containers(
+    script: ModuleType, tmp_path: Path, name: str, stages: list[str]
+) -> None:
+    work = next(work for work in script.WORKS if work.name == name)
+
+    text = json.dumps(script.pipelines()[f"{name}.yml"])
+    plan = to_plan(text.encode(), f"{name}.yml", Trigger(), strict=True)
+
+    assert [stage.name for stage in plan.stages] == stages
+    assert plan.stages[0].fork == Fork(values=list(range(200)), limit=8)
+    assert work.ours[-3:] == ("--max-parallel", "8", f"{name}.yml")
+    assert work.reference[-4:] == ("200", "8", "busybox:local", "true")
 
 
 def test_the_clock_to_a_first_line_stops_when_it_comes_and_waits_for_the_end(

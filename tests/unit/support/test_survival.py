@@ -83,6 +83,11 @@ def test_a_script_that_began_never_or_twice_is_seen(story: Story, times: int) ->
     assert complaints(story, story) == [f"the script of build/a began {times} times, it is success"]
 
 
+@pytest.mark.parametrize(("path", "name"), [("build/a", "a"), ("each[2]/a", "a[2]"), ("in[0][1]/a", "a[0][1]")])
+def test_the_script_of_a_branch_leaves_a_proof_of_its_own(path: str, name: str) -> None:
+    assert survival._proof(path) == name
+
+
 @pytest.mark.parametrize("lines", [LINES[:-1], (*LINES, LINES[-1]), (*LINES[:1], LINES[2], LINES[1], LINES[3])])
 def test_a_line_that_is_missing_or_twice_or_out_of_order_is_seen(story: Story, lines: Sequence[str]) -> None:
     found = complaints(replace(story, lines=lines), story)
