@@ -116,7 +116,7 @@ def test_everything_of_the_step_is_there_and_exit_goes_on_with_the_run(place: Pl
     running.until("<nothing of the gate>")
     assert SECRET not in environments()
 
-    running.type(b"echo $((1 + 1)) naps; sleep 1000\n")
+    running.type(b"sh -c 'echo $((1 + 1)) naps; exec sleep 1000'\n")  # who says it can be interrupted by then
     running.until("2 naps")
     running.type(b"\x03")
     running.type(b"echo still $((40 + 2)); echo by hand > ../made-by-hand\n")
