@@ -20,7 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marks known."""
     config.addinivalue_line("markers", "alone: it measures the machine, or minds what others have on the engine")
-    config.addinivalue_line("markers", f"{MARK}: one of many cases, of which each run takes a fifth (--all: each)")
+    config.addinivalue_line("markers", f"{MARK}: one of many cases, of which each run takes an eighth (--all: each)")
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,6 +1,6 @@
-"""A rotating sample of the cases that are marked ``sampled``: a run takes a fifth of them.
+"""A rotating sample of the cases that are marked ``sampled``: a run takes an eighth of them.
 
-Cases without the mark always run, and of a function of which all cases are marked at least one does. Five seeds in a
+Cases without the mark always run, and of a function of which all cases are marked at least one does. Eight seeds in a
 row take every case.
 """
 
@@ -10,7 +10,7 @@ from zlib import crc32
 import pytest
 
 MARK = "sampled"
-_TURNS = 5
+_TURNS = 8
 
 
 def left_out(items: Sequence[pytest.Item], seed: int) -> list[pytest.Item]:
