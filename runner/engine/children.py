@@ -138,7 +138,7 @@ class Requests:
                     fresh.append(read_request(name, content))
                 except UsageError as error:
                     self._tell(Notice(f"a request for an async stage cannot be read: {error.message}"))
-        self._open += sorted(fresh, key=lambda request: request.at)
+        self._open += sorted(fresh, key=lambda request: request.moment)
 
     def _take(self, request: Request) -> InfrastructureError | None:
         try:

@@ -89,12 +89,19 @@ class Payload:
 class Request:
     """A call of ``trigger-task``: the id of the run that it asks for, and what is handed to that.
 
-    ``at`` orders the calls of one machine: seconds since it has started.
+    ``at`` orders the calls of one machine: seconds since it has started. Where a script makes some within a hundredth
+    of a second these are the same, and ``earlier``, how many requests of its run there were before, orders them.
     """
 
     id: str
     payload: Payload
     at: float = 0.0
+    earlier: int = 0
+
+    @property
+    def moment(self) -> tuple[float, int]:
+        """When it was made, to be compared with that of others."""
+        return self.at, self.earlier
 
 
 def read_request(name: str, content: bytes) -> Request:
@@ -107,8 +114,14 @@ def read_request(name: str, content: bytes) -> Request:
     if found is None:
         raise UsageError(f"{quoted(name)} is no name of a request", hint="trigger-task makes them")
     payload = read_payload(content, stage=found["stage"])
-    told = json.loads(content.decode("utf-8", "surrogateescape")).get("at")
-    return Request(id=found["id"], payload=payload, at=told if isinstance(told, int | float) else 0.0)
+    told = json.loads(content.decode("utf-8", "surrogateescape"))
+    at, earlier = told.get("at"), told.get("earlier")
+    return Request(
+        id=found["id"],
+        payload=payload,
+        at=at if isinstance(at, int | float) else 0.0,
+        earlier=earlier if isinstance(earlier, int) else 0,
+    )
 
 
 def read_payload(content: bytes, *, stage: str = "", most: int | None = LONGEST) -> Payload:

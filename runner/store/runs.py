@@ -21,6 +21,7 @@ A daemon has the last two below its data directory, and beside them::
 import json
 import os
 import shutil
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,6 +204,9 @@ def _fill(folder: RunFolder, plan: Plan, instance: Instance, kinship: Kinship | 
             (folder.path / "kinship.json").write_text(json.dumps(vars(kinship)), encoding="utf-8")
         # A plan may hold half a surrogate pair, from a fact on the command line that is not UTF-8.
         folder.plan.write_text(codec.dumps(plan), encoding="utf-8", errors="surrogatepass")
+        # Files are dated by the kernel's tick, within which several runs begin; `RunStore.all` orders them by this.
+        now = time.time_ns()
+        os.utime(folder.plan, ns=(now, now))
     except OSError:
         folder.remove()
         raise

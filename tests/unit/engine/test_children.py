@@ -169,6 +169,16 @@ def test_they_begin_in_the_order_in_which_they_were_asked_for(case: Case) -> Non
     assert case.nursery.asked == ["0000bbbb", "0000aaaa"]
 
 
+def test_those_that_were_asked_for_within_one_tick_of_the_clock_begin_in_that_order(case: Case) -> None:
+    asked = {"0000cccc": 2, "0000aaaa": 0, "0000bbbb": 1}
+    for run, earlier in asked.items():
+        case.desk.new |= request("scan", run, at=3.14, earlier=earlier)
+
+    case.requests.begin()
+
+    assert case.nursery.asked == ["0000aaaa", "0000bbbb", "0000cccc"]
+
+
 def test_the_same_stage_twice_is_two_runs(case: Case) -> None:
     case.desk.new = {**request("scan", "0000aaaa"), **request("scan", "0000bbbb")}
     case.requests.begin()

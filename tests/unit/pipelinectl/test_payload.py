@@ -174,10 +174,10 @@ def test_another_name_is_not(name: str) -> None:
 
 
 def test_a_request_is_told_by_its_name_and_what_is_in_it() -> None:
-    content = json.dumps({"version": VERSION, "env": {"a": "1"}, "marked": ["b"], "at": 12.5}).encode()
+    content = json.dumps({"version": VERSION, "env": {"a": "1"}, "marked": ["b"], "at": 12.5, "earlier": 3}).encode()
 
     assert read_request("0badcafe.slow-scan", content) == Request(
-        id="0badcafe", payload=Payload(stage="slow-scan", values={"a": "1"}, marked=("b",)), at=12.5
+        id="0badcafe", payload=Payload(stage="slow-scan", values={"a": "1"}, marked=("b",)), at=12.5, earlier=3
     )
 
 
@@ -186,11 +186,18 @@ def test_a_request_that_does_not_say_when_it_was_made_comes_first(at: object) ->
     assert read_request("0badcafe.scan", json.dumps({"version": VERSION, "at": at}).encode()).at == 0.0
 
 
+@pytest.mark.parametrize("earlier", [None, "2", 2.5, [], {}])
+def test_a_number_that_is_none_is_that_of_the_first_request(earlier: object) -> None:
+    content = json.dumps({"version": VERSION, "at": 1.5, "earlier": earlier}).encode()
+
+    assert read_request("0badcafe.scan", content).moment == (1.5, 0)
+
+
 def test_a_moment_that_no_clock_has_does_no_harm() -> None:
     late = read_request("0badcafe.scan", b'{"version": 1, "at": 1' + b"0" * 400 + b"}")
     early = read_request("1badcafe.scan", b'{"version": 1, "at": 7.5}')
 
-    assert sorted([late, early], key=lambda request: request.at) == [early, late]
+    assert sorted([late, early], key=lambda request: request.moment) == [early, late]
 
 
 @pytest.mark.parametrize(

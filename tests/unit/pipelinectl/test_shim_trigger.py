@@ -28,6 +28,11 @@ def asked(shim: Shim) -> list[Request]:
     return [read_request(path.name, path.read_bytes()) for path in shim.requests.iterdir()]
 
 
+def _files(shim: Shim) -> list[tuple[str, bytes]]:
+    """Return the files that are put in place as requests."""
+    return [(path.name, path.read_bytes()) for path in shim.requests.glob("[!.]*")]
+
+
 def triggered(shim: Shim, script: str, *, user: int | None = None, environment: Environment = NOTHING) -> Payload:
     """Run a script that triggers the stage ``check`` once, and return what that is handed."""
     shim.declare("check")
@@ -349,6 +354,25 @@ def test_what_is_too_large_to_be_handed_over_is_refused(shim: Shim) -> None:
     assert LONGEST - (1 << 20) < path.stat().st_size < LONGEST
 
 
+def test_calls_of_one_script_are_in_their_order_however_coarse_the_clock_is(shim: Shim) -> None:
+    names = [f"s{number}" for number in range(12)]
+    shim.declare(*names)
+
+    assert shim.run('for name; do trigger-task "$name"; done', *names).status == 0
+
+    made = sorted(asked(shim), key=lambda request: request.moment)
+    assert [(request.payload.stage, request.earlier) for request in made] == list(zip(names, range(12), strict=True))
+
+
+def test_what_is_being_written_is_not_counted_as_a_request(shim: Shim) -> None:
+    shim.declare("check")
+    (shim.requests / ".draft.1").touch()
+
+    assert shim.call("trigger-task", "check").status == 0
+
+    assert [read_request(*each).earlier for each in _files(shim)] == [0]
+
+
 @contextmanager
 def no_chance(text: str, folder: Path) -> Iterator[None]:
     """Let every UUID of this machine be the same, until the end. Only root can."""
@@ -383,5 +407,6 @@ def test_what_it_freezes_is_what_serialize_prints(shim: Shim) -> None:
     printed = shim.call("pipelinectl", "serialize", "--all-repos", "--all-artifacts", "a").out
     frozen = json.loads(path.read_bytes())
     assert frozen.pop("at") > 0
+    assert frozen.pop("earlier") == 0
     assert frozen == json.loads(printed)
     assert frozen["env"] == {"a": "1"}

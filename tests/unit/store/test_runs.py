@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,20 @@ def test_the_newest_fifty_stay(tmp_path: Path, gone: Instance) -> None:
     made = _many(RunStore(tmp_path), KEPT + 3, gone)
 
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {folder.id for folder in made[-KEPT:]}
+
+
+def test_runs_that_begin_within_one_tick_of_the_kernel_are_listed_in_their_order(
+    tmp_path: Path, gone: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = count(1_000_000_000_000_000_000)
+    monkeypatch.setattr(time, "time_ns", lambda: next(moments))
+    store = RunStore(tmp_path)
+
+    made = [store.create(f"{number * 7 % 20:08}", PLAN, gone).id for number in range(20)]
+    for folder in store.all():
+        assert folder.plan.stat().st_mtime_ns < next(moments), "dated by the kernel"
+
+    assert [folder.id for folder in store.all()] == made
 
 
 def test_what_a_run_has_left_goes_with_it(tmp_path: Path, gone: Instance) -> None:
