@@ -68,7 +68,7 @@ def check(nodes: Sequence[Node], suggest: Suggest) -> tuple[Finding, ...]:
         for need in node.needs
         if need.name == node.name
     ]
-    return (*findings, *_cycles(nodes))
+    return (*findings, *cycles(nodes))
 
 
 def order(graph: Graph) -> tuple[str, ...]:
@@ -156,8 +156,11 @@ def _unknown(node: Node, need: Named, near: str | None) -> Finding:
     )
 
 
-def _cycles(nodes: Sequence[Node]) -> list[Finding]:
-    """Return one error for each set of stages that wait for each other, at a need that closes the circle."""
+def cycles(nodes: Sequence[Node], *, what: str = "stages", needs: str = "needs") -> list[Finding]:
+    """Return one error for each set of stages that wait for each other, at a need that closes the circle.
+
+    ``what`` and ``needs`` are the words of the file for both.
+    """
     known = {node.name for node in nodes}
     graph: dict[str, list[Named]] = {name: [] for name in known}
     for node in nodes:  # of two with one name, either may be the one that stays
@@ -173,8 +176,8 @@ def _cycles(nodes: Sequence[Node]) -> list[Finding]:
             findings.append(
                 Finding(
                     place=path[-1].place,
-                    message=f"stages wait for each other: {_shown([node.name, *(need.name for need in path)])}",
-                    hint="remove one of these needs",
+                    message=f"{what} wait for each other: {_shown([node.name, *(need.name for need in path)])}",
+                    hint=f"remove one of these {needs}",
                 )
             )
     return findings

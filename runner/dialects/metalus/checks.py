@@ -32,21 +32,20 @@ def check_graph(executions: Sequence[WrittenExecution], findings: Findings) -> R
                 message = f"{what}, and there is no such execution"
                 hint = f"did you mean {near!r}?" if near else "name one of the document"
                 findings.error(parent.place, message, hint)
-    nodes = [
-        Node(
+    members = [
+        Member(
             name=each.named.name,
             place=each.named.place,
-            needs=tuple(need for need in each.parents if need.name in known and need.name != each.named.name),
+            # A parent that nobody knows counts here, too: else a slip in its name would bring a second message.
+            needs=each.parents,
+            forks=each.fork is not None,
+            joins=each.joins,
         )
         for each in executions
     ]
-    members = [
-        # A parent that nobody knows counts here, too: else a slip in its name would bring a second message.
-        Member(name=node.name, place=node.place, needs=each.parents, forks=each.fork is not None, joins=each.joins)
-        for node, each in zip(nodes, executions, strict=True)
-    ]
+    nodes = [Node(name=each.named.name, place=each.named.place, needs=each.parents) for each in executions]
     found = regions(members, matrix=False)
-    for finding in (*graph.check(nodes, findings.nearest), *found.findings):
+    for finding in (*graph.cycles(nodes, what="executions", needs="parents"), *found.findings):
         findings.error(finding.place, finding.message, finding.hint)
     return found
 

@@ -14,6 +14,7 @@ from runner.dialects.nodes import Mapping as Map
 from runner.errors import Place
 from runner.plan import mapping, quantities
 from runner.plan.graph import Named
+from runner.plan.mapping import MappingError
 from runner.plan.model import Limits, PullPolicy, SecretUse, Step
 
 _FIXED: Final = ("user", "entrypoint", "working_dir", "shell")
@@ -104,7 +105,11 @@ def _value(entry: Entry, where: str, findings: Findings) -> Scalar | None:
         tell_empty(node, where, findings)
         check_text(node, where, findings)
         return None if node.is_null else node
-    found = Scalar(text=mapping.text_of(data_of(node)), place=node.place, plain=False)
+    try:
+        found = Scalar(text=mapping.text_of(data_of(node)), place=node.place, plain=False)
+    except MappingError as error:
+        findings.error(node.place, f"{where}: {error.message}", error.hint)
+        return None
     for text in (*_texts_in(node), found):
         if mapping.is_mapped(text.text):
             message = f"{where} holds a reference inside a list or a map: {quoted(text.text)}"

@@ -1,7 +1,5 @@
 """Texts that can be references, and those that cannot."""
 
-import re
-from collections.abc import Iterator
 from typing import Final
 
 from runner.dialects.findings import Findings, quoted
@@ -10,10 +8,7 @@ from runner.dialects.nodes import Node, Scalar
 from runner.plan import mapping
 from runner.plan.mapping import MappingError
 
-_BACKSLASH: Final = "\\"
 _MARKS: Final = ("!", "@", "#")
-_BEGIN: Final = re.compile(r"\s*(?=[!@#$]\w)")
-_TOKEN: Final = re.compile(r"[!@#]\{|\|\|")
 
 
 def check_text(text: Scalar, where: str, findings: Findings, *, path: bool = False) -> None:
@@ -33,29 +28,6 @@ def required(text: Scalar) -> tuple[str, ...]:
         return () if "||" in text.text else mapping.required(text.text)
     except MappingError:
         return ()
-
-
-def literal(text: str) -> str:
-    """Return what means this very text where references are looked for; a backslash before a mark may get lost."""
-    return "".join(_escaped(text)) if mapping.is_mapped(text) else text
-
-
-def _escaped(text: str) -> Iterator[str]:
-    """Yield a text with a backslash at each place where a reference could begin."""
-    done, begins, last = 0, True, text.rfind("}")
-    while done < len(text):
-        begin = _BEGIN.match(text, done) if begins else None
-        if begin:
-            yield f"{begin[0]}{_BACKSLASH}"
-            done = begin.end()
-        token = _TOKEN.search(text, done)
-        yield text[done : token.start() if token else len(text)]
-        if token is None:
-            return
-        begins, done = token[0] == "||", token.end()
-        if not begins and done <= last:
-            done = text.index("}", done) + 1
-        yield f"{'' if begins else _BACKSLASH}{text[token.start() : done]}"
 
 
 def refuse_references(fields: Fields, key: str) -> None:

@@ -8,11 +8,12 @@ from runner.dialects.data import data_of, texts_of
 from runner.dialects.findings import quoted
 from runner.dialects.metalus.fields import Fields
 from runner.dialects.metalus.keys import LINKS
-from runner.dialects.metalus.texts import check_text, literal, tell_empty
+from runner.dialects.metalus.texts import check_text, tell_empty
 from runner.dialects.metalus.weights import weight
 from runner.dialects.nodes import Mapping as Map
 from runner.dialects.nodes import Node, Scalar, Sequence
 from runner.errors import Place
+from runner.plan import mapping
 from runner.plan.model import Json
 
 _KEY: Final = "globals"
@@ -58,7 +59,7 @@ def values_from(parameters: Mapping[str, str]) -> Values:
 
     ``true`` and ``false`` are booleans there. All else is text from outside, in which references mean nothing.
     """
-    globals_ = {name: _BOOLEANS.get(text, literal(text)) for name, text in parameters.items()}
+    globals_ = {name: _BOOLEANS.get(text, mapping.literal(text)) for name, text in parameters.items()}
     return Values(globals=globals_, weight=sum(len(name) + len(text) for name, text in parameters.items()))
 
 

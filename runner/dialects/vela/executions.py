@@ -11,15 +11,13 @@ from runner.dialects.source import Entry, Mapping, Scalar, Sequence, quoted
 from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.references import check_data, data
 from runner.dialects.vela.steps import EVALUATE
-from runner.plan import mapping
+from runner.plan import mapping, quantities
 from runner.plan.forks import MOST_BRANCHES
 from runner.plan.graph import Named
 from runner.plan.model import Fork, Json
-from runner.plan.quantities import BadValueError
 
 _FORK, _LIMIT, _JOIN, _GLOBALS, _LINKS = "fork", "fork_limit", "join", "globals", "links"
 _WORDS: Final = (_FORK, _LIMIT, _JOIN, EVALUATE, _GLOBALS, _LINKS)
-_MOST_AT_A_TIME: Final = 9999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,7 @@ def _refuse_async(fields: Fields) -> None:
 
 
 def _read_fork(fields: Fields) -> Fork | None:
-    node, limit = fields.value(_FORK), fields.parsed(_LIMIT, _limit, 0)
+    node, limit = fields.value(_FORK), fields.parsed(_LIMIT, quantities.count, 0)
     if node is None:
         if limit:
             message = f"{fields.what} has a {_LIMIT!r} and no {_FORK!r}"
@@ -117,12 +115,6 @@ def _read_fork(fields: Fields) -> Fork | None:
         fields.findings.error(node.place, message, "let each branch do more")
     check_data(node, what, fields.findings, path=isinstance(node, Scalar))
     return Fork(values=values, limit=limit)
-
-
-def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:5]) <= _MOST_AT_A_TIME:
-        raise BadValueError(f"{quoted(text)} is not a number of branches", f"write 1 to {_MOST_AT_A_TIME}")
-    return int(text)
 
 
 def _read_map(fields: Fields, key: str) -> dict[str, Json]:

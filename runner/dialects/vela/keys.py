@@ -10,7 +10,7 @@ from runner.plan.model import OnLost, PullPolicy, Workspace
 
 _DURATION: Final = r"^([0-9]+(\.[0-9]+)?|([0-9]+(\.[0-9]+)?h)?([0-9]+(\.[0-9]+)?m)?([0-9]+(\.[0-9]+)?s)?)$"
 _COUNT: Final = r"^([0-9]|10)$"
-_POSITIVE: Final = "^[1-9][0-9]{0,3}$"
+_POSITIVE: Final = "^[1-9][0-9]{0,8}$"
 _EXPAND: Final = "no template is fetched or rendered here: write its steps out, as `vela validate pipeline` prints them"
 _WORKSPACES, _ON_LOST = tuple(word.value for word in Workspace), tuple(word.value for word in OnLost)
 _PULLS: Final = (*(policy.value for policy in PullPolicy), "true", "false")

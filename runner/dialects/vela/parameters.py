@@ -6,16 +6,13 @@ other list, and every map, is JSON. Where Vela puts the text of an internal erro
 of the file here.
 """
 
-import math
 from typing import Final
 
 from runner.dialects.data import texts_of
-from runner.dialects.source import Entry, Findings, Mapping, Node, Scalar, Sequence, quoted
-from runner.dialects.vela import gotext
+from runner.dialects.source import Entry, Scalar, quoted
 from runner.dialects.vela.environment import check_name
 from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.references import is_reference
-from runner.dialects.vela.typed import typed
 
 _KEY: Final = "parameters"
 
@@ -28,8 +25,12 @@ def read_parameters(fields: Fields, *, mapped: bool = False) -> dict[str, str]:
     a map is an error, since it becomes a part of a text.
     """
     node = fields.mapping(_KEY)
+    if node is None:
+        return {}
+    from runner.dialects.vela.passed import text_of  # noqa: PLC0415 - most steps have no parameters
+
     variables: dict[str, str] = {}
-    for entry in node.entries if node else ():
+    for entry in node.entries:
         key, where = entry.key, f"in the parameters of {fields.what}"
         check_name("" if key.is_null else key.text, key.place, where, fields.findings)
         if isinstance(entry.value, Scalar) and entry.value.is_null:
@@ -40,7 +41,7 @@ def read_parameters(fields: Fields, *, mapped: bool = False) -> dict[str, str]:
             fields.findings.warning(key.place, message, "keep one of them: case makes no difference")
         if mapped and not isinstance(entry.value, Scalar):
             _check_parts(entry, fields)
-        variables[name] = _text(entry.value, fields.findings)
+        variables[name] = text_of(entry.value, fields.findings)
     return variables
 
 
@@ -51,41 +52,3 @@ def _check_parts(entry: Entry, fields: Fields) -> None:
             message = f"{quoted(text.text)} stands in a list or map, the parameter {quoted(entry.key.text)}"
             hint = "write all of it as a text, '!{a},b', or refer to a list of 'globals'"
             fields.findings.error(text.place, message, hint)
-
-
-def _text(node: Node, findings: Findings) -> str:
-    if isinstance(node, Scalar):
-        return gotext.alone(typed(node))
-    items = node.items if isinstance(node, Sequence) else (node,)
-    values = [typed(item) for item in items if isinstance(item, Scalar)]
-    if len(values) < len(items):
-        return _json(node, findings)
-    return ",".join(gotext.in_yaml(value) for value in values if value is not None)
-
-
-def _json(node: Node, findings: Findings) -> str:
-    if isinstance(node, Mapping):
-        return _json_map(node, findings)
-    if isinstance(node, Sequence):
-        return f"[{','.join(_json(item, findings) for item in node.items)}]"
-    value = typed(node)
-    if isinstance(value, float) and not math.isfinite(value):
-        message = f"{node.text} stands in a parameter that is passed as JSON, which has no such number"
-        findings.error(node.place, message, "quote it")
-        return ""
-    return gotext.in_json(value)
-
-
-def _json_map(node: Mapping, findings: Findings) -> str:
-    members: dict[str, str] = {}
-    for entry in node.entries:
-        key = typed(entry.key)
-        if key is None:
-            message = "a null key stands in a parameter that is passed as JSON, whose keys are texts"
-            findings.error(entry.key.place, message, "quote it")
-        name = gotext.in_yaml(key)
-        if name in members:
-            message = f"the key {quoted(entry.key.text)} is {quoted(name)} in JSON, as one before it"
-            findings.warning(entry.key.place, message, "quote the keys, or keep one of them")
-        members[name] = _json(entry.value, findings)
-    return f"{{{','.join(f'{gotext.in_json(name)}:{members[name]}' for name in sorted(members))}}}"

@@ -5,7 +5,7 @@ commit, never becomes a reference, nor a part of one.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Final
 
 from runner.dialects.data import texts_of
@@ -17,8 +17,6 @@ from runner.plan.model import Json
 from runner.plan.substitution import BadTemplateError
 
 _COULD_REFER: Final = re.compile(r"\A\s*\\?[!@#]|[!@#]\{|\|\||[!@#\\]\Z")
-_OPENING: Final = re.compile(r"[!@#]\{|\|\|")
-_BEGIN: Final = re.compile(r"\s*(?=[!@#$]\w)")
 
 
 class BadReferenceError(BadTemplateError):
@@ -70,24 +68,7 @@ def literal(text: str) -> str:
 
     One that begins with ``$`` stays as it is. A backslash before a mark may get lost.
     """
-    return text if text.startswith("$") or not mapping.is_mapped(text) else "".join(_escaped(text))
-
-
-def _escaped(text: str) -> Iterator[str]:
-    begin = _BEGIN.match(text)
-    done = begin.end() if begin else 0
-    yield text[:done] + ("\\" if begin else "")
-    while token := _OPENING.search(text, done):
-        yield text[done : token.start()]
-        if token[0] == "||":
-            begin = _BEGIN.match(text, token.end())
-            end = begin.end() if begin else token.end()
-            yield text[token.start() : end] + ("\\" if begin else "")
-        else:
-            end = max(text.find("}", token.end()) + 1, token.end())
-            yield "\\" + text[token.start() : end]
-        done = end
-    yield text[done:]
+    return text if text.startswith("$") else mapping.literal(text)
 
 
 def checked(text: str) -> str:

@@ -10,24 +10,28 @@ from typing import Final, TypeVar
 
 from runner.plan.mapping import lacks
 from runner.plan.mapping.lacks import MissingError
+from runner.plan.mapping.literals import is_mapped, literal
 from runner.plan.mapping.references import Choice, Embedded, MappingError, Text, read, read_path, references, shown
 from runner.plan.mapping.resolution import TOO_DEEP, Resolution, text_of
 from runner.plan.mapping.scope import Scope
 from runner.plan.model import Json
 
-__all__ = ["MappingError", "Scope", "check", "circle", "fork_values", "is_mapped", "required", "resolve", "text_of"]
+__all__ = [
+    "MappingError",
+    "Scope",
+    "check",
+    "circle",
+    "fork_values",
+    "is_mapped",
+    "literal",
+    "required",
+    "resolve",
+    "text_of",
+]
 
 _HINT: Final = "give it another choice, as in '!name || text', or write '\\!' where the text itself is meant"
 
 _T = TypeVar("_T")
-
-
-def is_mapped(text: str) -> bool:
-    """Whether a text is not simply itself: it has references, or escapes of such, even if they cannot be read."""
-    try:
-        return read(text) != (Text(pieces=(text,)),)
-    except MappingError:
-        return True
 
 
 def check(text: str, *, path: bool = False) -> None:

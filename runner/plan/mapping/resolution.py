@@ -161,22 +161,9 @@ class Resolution:
 
     def _count(self, value: Json) -> None:
         """Count what is put together, since it may be put together again and again."""
-        waiting = [value]
-        while waiting and self._work <= _MOST_WORK:
-            each = waiting.pop()
-            self._work += 1
-            match each:
-                case str():
-                    self._work += len(each)
-                case list():
-                    waiting += each
-                case dict():
-                    waiting += [*each.keys(), *each.values()]
-                case _:
-                    pass
+        self._work += _weight(value, _MOST_WORK - self._work)
         if self._work > _MOST_WORK:
-            message = f"what references lead to is more than {_MOST_WORK:,} characters"
-            raise MappingError(message, hint="hand so much data on in a file")
+            raise _too_much()
 
 
 def _at(value: Json, part: Part) -> Json:
@@ -190,14 +177,42 @@ def _at(value: Json, part: Part) -> Json:
     return None
 
 
+def _weight(value: Json, most: int) -> int:
+    """Return how many characters and values data have; where these are more than ``most``, some number above that.
+
+    Data that stand in several places count in each: written, what stages hand on doubles with each two that are joined.
+    """
+    waiting, found = [value], 0
+    while waiting and found <= most:
+        each = waiting.pop()
+        found += 1
+        match each:
+            case str():
+                found += len(each)
+            case list():
+                waiting += each
+            case dict():
+                waiting += [*each.keys(), *each.values()]
+            case _:
+                pass
+    return found
+
+
+def _too_much() -> MappingError:
+    message = f"this comes to more than {_MOST_WORK:,} characters"
+    return MappingError(message, hint="hand so much data on in a file")
+
+
 def text_of(value: Json) -> str:
     """Return data as a text: ``true``, ``42``, a text as it is, lists and maps as JSON without blanks.
 
     Raises:
-        MappingError: it is nested too deep.
+        MappingError: it is nested too deep, or is too much.
     """
     if isinstance(value, str):
         return value
+    if _weight(value, _MOST_WORK) > _MOST_WORK:
+        raise _too_much()
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except RecursionError as error:

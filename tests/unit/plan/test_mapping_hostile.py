@@ -145,6 +145,19 @@ def test_lists_that_double_with_each_global_are_refused() -> None:
         resolve("!g0", Scope(own={**own, "g30": ["laugh"]}))
 
 
+def test_data_that_double_with_each_stage_that_joins_two_are_no_text_of_a_variable() -> None:
+    """As ``!L.globals`` has them: what a stage hands on holds what it was handed; it costs nothing until written."""
+    handed: Json = {"n": 1}
+    for _ in range(22):
+        handed = {"a": handed, "b": handed}
+
+    found = resolve("!L.globals", Scope(globals={"L": {"globals": handed}}))
+
+    assert found is handed
+    with _soon(), pytest.raises(MappingError, match="more than 4,194,304 characters"):
+        text_of(found)
+
+
 def test_choices_that_double_with_each_link_are_looked_up_once() -> None:
     links: dict[str, Json] = {f"l{n}": f"!l{n + 1}.k || !l{n + 1}.k || !l{n + 1}" for n in range(30)}
 

@@ -26,7 +26,7 @@ def _step(text: str) -> str:
         ),
         (
             "{id: A, parents: [B]}\n{id: B, parents: [A]}\n{id: C}",
-            "5:23: stages wait for each other: A -> B -> A (remove one of these needs)",
+            "5:23: executions wait for each other: A -> B -> A (remove one of these parents)",
         ),
     ],
 )
@@ -80,7 +80,7 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
     assert [any(part in finding for finding in told) for part in (
         *("links lead in a circle: one -> one", "the link 'two'", "is a parent of itself", "has the parent 'x'", "'v'"),
-        *("stages wait for each other: B -> C -> B", "has no 'forkByValue'", "the join 'D'"),
+        *("executions wait for each other: B -> C -> B", "has no 'forkByValue'", "the join 'D'"),
     )] == [True] * 8  # fmt: skip
 
 

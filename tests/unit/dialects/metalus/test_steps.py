@@ -2,6 +2,7 @@
 
 import pytest
 
+from runner.plan.mapping import resolution
 from runner.plan.model import Limits, PullPolicy, SecretUse, Step
 from runner.plan.trigger import Trigger
 from tests.support.metalus import finding_of, findings_of, plan_of, step_of, step_text, warnings_of
@@ -132,6 +133,15 @@ def test_a_reference_inside_a_list_or_map_of_a_variable_is_an_error(key: str, va
 
     assert f"A in {key!r} of step 's' holds a reference inside a list or a map: {shown}" in told
     assert "put the list or map into globals" in told
+
+
+@pytest.mark.parametrize("key", ["environment", "parameters"])
+def test_a_list_that_nobody_could_be_given_is_an_error(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolution, "_MOST_WORK", 50)
+
+    told = _told(f"image: i\n{key}: {{A: [{'x' * 60}]}}")
+
+    assert f"A in {key!r} of step 's': this comes to more than 50 characters" in told
 
 
 def test_parameters_are_variables_with_a_prefix_in_upper_case() -> None:
