@@ -8,7 +8,7 @@ from runner.engine.stage import write_off
 from runner.engine.state import RunState
 from runner.errors import InfrastructureError
 from runner.naming import Address
-from runner.plan.forks import MOST_BRANCHES
+from runner.plan.forks import MOST_BRANCHES, MOST_STAGES
 from runner.plan.mapping import MappingError
 from runner.plan.model import Stage
 from runner.plan.status import Status
@@ -27,9 +27,13 @@ def expand(context: Context, fork: Stage) -> None:
         context.ledger.record(address, Status.ERROR, reason=error.explained)
         return
     if len(values) > MOST_BRANCHES:
-        _fail(
-            context, fork, address, f"fork {fork.id} has {len(values):,} values, and at most {MOST_BRANCHES:,} can be"
-        )
+        why = f"fork {fork.id} has {len(values):,} values, and at most {MOST_BRANCHES:,} can be"
+        _fail(context, fork, address, why)
+        return
+    stages = len(context.ledger.plan.stages) + (len(values) - 1) * (1 + len(fork.fork.stages if fork.fork else ()))
+    if stages > MOST_STAGES:
+        why = f"with the {len(values):,} branches of fork {fork.id} the run would have {stages:,} stages"
+        _fail(context, fork, address, f"{why}, and at most {MOST_STAGES:,} can be")
         return
     context.ledger.record(address, Status.SUCCESS, branches=len(values))
 

@@ -13,6 +13,9 @@ from runner.plan.model import Branch, Plan, Stage
 MOST_BRANCHES: Final = 1000
 """How many values a fork may have."""
 
+MOST_STAGES: Final = 10_000
+"""How many stages a run may have with all branches: forks in forks multiply, and each stage costs its driver time."""
+
 
 def branch(name: str, index: int) -> str:
     """Return the name of a stage in the branch for a value."""

@@ -56,6 +56,20 @@ def test_few_values_are_a_list_too(values: list[Json]) -> None:
     assert [slot["g"] for slot in json.loads(printed(result, "ALL/q/t"))] == ["x"] * len(values)
 
 
+def test_a_fork_that_would_give_the_run_too_many_stages_fails_before_a_branch_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("runner.engine.forking.MOST_STAGES", 5)
+    each = fork("EACH", task("p/s"), over=list("abcde"))
+
+    result = drive(executions(each, execution("ALL", task("q/s"), parents=["EACH"])))
+
+    assert result.stages == {"EACH": "failure", "ALL": "not_run"}
+    assert result.reason("EACH") == (
+        "with the 5 branches of fork EACH the run would have 6 stages, and at most 5 can be"
+    )
+
+
 def test_the_values_come_from_what_a_step_has_found() -> None:
     find = execution("FIND", task("p/s", returns='["x", "y"]'))
     each = fork(
