@@ -3,6 +3,10 @@ PARTS ?=
 ROUNDS ?= 5
 MINUTES ?= 10
 WORKS ?=
+PEERS ?=
+CURVES ?=
+OUT ?= build/bench
+FROM ?=
 
 STAMP := .venv/.installed
 SAMPLE := tests/samples/shop
@@ -22,6 +26,7 @@ $(STAMP): pyproject.toml
 	@touch $@
 
 setup: $(STAMP) images ## install runner into .venv, make sure that an engine runs, build the images
+	@.venv/bin/python -m compileall -q runner  # where PYTHONDONTWRITEBYTECODE is set, each start would compile anew
 
 images: ## build the images under images/
 	@scripts/ensure-docker
@@ -48,11 +53,14 @@ crash-all: setup ## let the daemon die at every point, and kill it fifty times (
 soak: setup ## let a daemon work on eight runs at a time (MINUTES=10)
 	@.venv/bin/python scripts/soak --minutes $(MINUTES)
 
-bench: setup ## measure against plain Docker (ROUNDS=5, WORKS="matrix fork": only these)
-	@.venv/bin/python scripts/bench --rounds $(ROUNDS) $(WORKS)
+bench: setup ## measure against plain Docker: docs/benchmarks.md (ROUNDS=5, WORKS="gap true", PEERS=1, CURVES=1, OUT=DIR)
+	@mkdir -p $(OUT)
+	@.venv/bin/python scripts/bench --rounds $(ROUNDS) --json $(OUT)/bench.json --picture $(OUT)/bench.svg \
+	  $(if $(FROM),--from $(FROM)) $(if $(PEERS),--peers) $(if $(CURVES),--curves $(OUT)/bench-curves.svg) $(WORKS)
 
 golden: $(STAMP) ## write the expected plans of tests/golden anew
 	@.venv/bin/python scripts/golden
 
 clean: ## remove what setup has made here (the images stay on the engine)
 	rm -rf .venv build runner.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find runner -name __pycache__ -prune -exec rm -rf {} +
