@@ -19,6 +19,11 @@ from runner.naming import Address
 
 _PARTIAL_SECONDS = 0.5
 """How long a line may lie unfinished before it is shown as it is."""
+_MANY_BYTES = 4096
+_GATHER_SECONDS = 0.02
+"""How long what comes after that many bytes is left to gather: a flood is shown in few large pieces, which costs half.
+
+What was shown of less, as the trace of a command before its output, holds up nothing."""
 _LOOK_SECONDS = 0.1
 """How often whoever waits for a pause looks whether it can still come."""
 
@@ -60,7 +65,7 @@ class Printer:
         self._face = face
         self._closed = closed
         self._pauses: deque[_Pause] = deque()
-        self._over = False
+        self._over = threading.Event()
         self.failure: OSError | None = None
         """Why nothing can be shown any more."""
         self._task = Task("printer", self._run)
@@ -87,17 +92,19 @@ class Printer:
 
     def finish(self) -> None:
         """Show what is left, and end."""
-        self._over = True
+        self._over.set()
         self._logs.changes.bump()
         self._task.finish()
 
     def _run(self) -> None:
         try:
-            while not self._over:
+            while not self._over.is_set():
                 news = self._feed.wait(_PARTIAL_SECONDS)
-                self._show(partial=not news)
+                shown = self._show(partial=not news)
                 while self._pauses:
                     self._rest(self._pauses.popleft())
+                if shown > _MANY_BYTES:
+                    self._over.wait(_GATHER_SECONDS)
             self._show(partial=True)
         except OSError as error:
             self.failure = error
@@ -114,11 +121,15 @@ class Printer:
             pause.begun.set()
             pause.over.wait()
 
-    def _show(self, *, partial: bool) -> None:
+    def _show(self, *, partial: bool) -> int:
+        """Show all that there is; return how many bytes of lines that was."""
+        shown = 0
         for item in self._feed.poll(partial=partial):
             match item:
                 case Lines(address, block):
                     self._face.lines(address, block)
+                    shown += len(block.data)
                 case event:
                     self._face.event(event)
         self._face.flush()
+        return shown

@@ -15,7 +15,8 @@ from runner.logs.index import Record, Stream, extent, index_file, log_file, reco
 from runner.logs.lines import Lines
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST = 1024 * 1024
+_LARGEST = 128 * 1024
+"""As much is read and given at once: larger blocks leave the caches, and their memory is asked for anew each time."""
 _SAME_TIME = 10_000
 """Chunks that came within so many microseconds are given as one block."""
 

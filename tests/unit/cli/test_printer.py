@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.cli import printer as printing
 from runner.cli.plain import PlainFace
 from runner.cli.printer import Printer
 from runner.engine.events import Changed, Event, Notice, Printing
@@ -279,6 +280,39 @@ def test_a_million_lines_pass_with_more_than_100_mb_a_second(book: LogBook) -> N
 
     assert buffer.getvalue().count(b"s/a | x") == 1_000_000
     assert time.process_time() - began < 1.0
+
+
+def test_what_follows_many_bytes_is_left_to_gather(book: LogBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing, "_GATHER_SECONDS", DEADLINE)
+    face = _Recorder()
+    printer = Printer(book, face, _never)
+
+    write = _begin(printer, book, A)
+    write(b"x" * 5000 + b"\n")
+    face.until(2)
+    for _ in range(3):
+        write(b"more\n")
+        time.sleep(0.02)
+
+    assert len(face.shown) == 2
+    began = time.monotonic()
+    printer.finish()
+    assert b"".join(what for _, what in face.shown[2:] if isinstance(what, bytes)) == b"more\n" * 3
+    assert time.monotonic() - began < DEADLINE / 2
+
+
+def test_what_follows_few_bytes_is_shown_at_once(book: LogBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing, "_GATHER_SECONDS", 2 * DEADLINE)
+    face = _Recorder()
+    printer = Printer(book, face, _never)
+
+    write = _begin(printer, book, A)
+    for number in range(5):
+        write(b"line %d\n" % number)
+        face.until(2 + number)
+    printer.finish()
+
+    assert [what for _, what in face.shown[1:]] == [b"line %d\n" % number for number in range(5)]
 
 
 def test_before_a_pause_everything_is_shown_and_in_it_nothing(book: LogBook) -> None:

@@ -58,6 +58,20 @@ def by_stream(blocks: Iterable[Block]) -> dict[tuple[str, int], bytes]:
     return dict(streams)
 
 
+@pytest.mark.parametrize("chunk", [100, 1 << 15, 1 << 22])
+def test_a_flood_is_given_in_blocks_that_are_neither_large_nor_many(book: LogBook, chunk: int) -> None:
+    data = b"".join(b"%099d\n" % number for number in range(20_000))
+    log = book.open("build")
+    for begin in range(0, len(data), chunk):
+        log.write(Stream.STDOUT, data[begin : begin + chunk])
+
+    blocks = [block.data for block in Follower(book).poll()]
+
+    assert b"".join(blocks) == data
+    assert max(map(len, blocks)) <= (128 << 10) + LONGEST
+    assert len(blocks) < 25
+
+
 def test_lines_are_given_once_when_they_are_there(book: LogBook) -> None:
     log = book.open("build")
     follower = Follower(book)
