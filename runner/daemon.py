@@ -27,6 +27,7 @@ from runner.dispatch.local import LocalDispatcher
 from runner.dispatch.looking import Looking
 from runner.dispatch.registered import Registered
 from runner.dispatch.service import Service
+from runner.dispatch.stock import Stock
 from runner.dispatch.submitting import Submitting
 from runner.dispatch.trees import Trees
 from runner.engine.backend import Backend
@@ -113,6 +114,7 @@ class House:
             trees=Trees.of(daemon.mirrors, settings.git),
             folders=folders,
             grace=settings.grace,
+            prestart=settings.prestart,
             keep_failed=daemon.keep_failed,
             clock=SystemClock(),
         )
@@ -120,7 +122,8 @@ class House:
         self.housekeeping = Housekeeping(self.means, daemon, engine, instance, keeping)
         registered = Registered(Pipelines(database, vault), settings.git, daemon.queues)
         grants = Grants.read(settings.privileged_images, settings.volumes)
-        submitting = Submitting(self.means, registered, daemon, grants, keeping)
+        self.stock = Stock(backend, daemon.spare_sandboxes)
+        submitting = Submitting(self.means, registered, daemon, grants, keeping, stock=self.stock)
         hooks = Hooks(StoredHooks(database, vault))
         children = Children(self.means, hooks, submitting, self._started)
         self.agent = LocalAgent(self.means, children.of)
@@ -151,6 +154,8 @@ class House:
         self.housekeeping.tidy()
         self.dispatcher.serve()
         self.housekeeping.begin()
+        self.stock.fill()
+        self._stack.callback(self.stock.close)
         self._stack.callback(self.housekeeping.close)
         self._stack.callback(self.dispatcher.close)
 

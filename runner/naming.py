@@ -26,7 +26,10 @@ LABEL_CACHE = f"{LABEL}.cache"  # of a cache: its key and path, for people
 LABEL_SHIM = f"{LABEL}.shim"  # of a volume with the commands of steps: the digest of what it holds
 
 CACHE, SHIM = LASTING = "cache", "shim"
-"""The roles of what lives between runs."""
+"""The roles of volumes that live between runs."""
+
+COMMON = "common network"
+"""The role of the network that lives between runs."""
 
 _SLUG = 24
 _LONGEST_FILE_NAME = 200
@@ -119,6 +122,16 @@ def container(address: Address) -> str:
 def network(run: str) -> str:
     """Return the name of a run's network."""
     return f"runner-{run}"
+
+
+def common_network(instance: Instance) -> str:
+    """Return the name of the network of all runs in which nothing is reached by its name; shared as a cache is."""
+    return f"runner-common-{_owned(instance)}"
+
+
+def common_labels(instance: Instance) -> dict[str, str]:
+    """Return the labels of that network, which goes with no run or process."""
+    return {**_owner_labels(instance), LABEL_ROLE: COMMON}
 
 
 def sandbox(run: str, number: int) -> str:

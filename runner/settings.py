@@ -14,6 +14,8 @@ PROTOCOLS = ("https", "ssh", "http", "file")
 
 DEFAULT_QUEUE = "default"
 
+_SWITCH = {"true": True, "false": False, "1": True, "0": False}
+
 
 @dataclass(frozen=True, kw_only=True)
 class DockerSettings:
@@ -99,7 +101,7 @@ class DaemonSettings:
     the last ``keep_runs`` are remembered. With less than ``free_space`` on its disk no new run begins.
 
     ``hosts`` are names that clients may call it by over TCP, beside its address; of them ``followers`` may follow runs
-    at a time.
+    at a time. So many ``spare_sandboxes`` are ready for the next runs.
     """
 
     data: Path
@@ -115,6 +117,7 @@ class DaemonSettings:
     free_space: int = 1 << 30
     hosts: tuple[str, ...] = ()
     followers: int = 1000
+    spare_sandboxes: int = 1
 
     @property
     def socket(self) -> Path:
@@ -154,6 +157,7 @@ class DaemonSettings:
             free_space=_count(environment, "RUNNER_FREE_SPACE", cls.free_space),
             hosts=_words(environment, "RUNNER_HOSTS"),
             followers=_count(environment, "RUNNER_FOLLOWERS", cls.followers),
+            spare_sandboxes=_count(environment, "RUNNER_SPARE_SANDBOXES", cls.spare_sandboxes),
         )
 
 
@@ -161,13 +165,15 @@ class DaemonSettings:
 class Settings:
     """All settings. ``state`` is where ``exec`` keeps journals, logs and locks.
 
-    ``privileged_images`` and ``volumes`` are what steps may do to this machine, as ``plan.grants`` reads it.
+    ``prestart`` is as in ``Job``. ``privileged_images`` and ``volumes`` are what steps may do to this machine, as
+    ``plan.grants`` reads it.
     """
 
     state: Path
     docker: DockerSettings = DockerSettings()
     git: GitSettings = GitSettings()
     grace: float = 10.0
+    prestart: bool = True
     privileged_images: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
 
@@ -197,6 +203,7 @@ class Settings:
             ),
             git=GitSettings.read(environment),
             grace=_seconds(environment, "RUNNER_GRACE", cls.grace),
+            prestart=_switch(environment, "RUNNER_PRESTART", default=cls.prestart),
             privileged_images=_words(environment, "RUNNER_PRIVILEGED_IMAGES"),
             volumes=_words(environment, "RUNNER_VOLUMES"),
         )
@@ -218,6 +225,13 @@ def _count(environment: Mapping[str, str], name: str, default: int) -> int:
     if text and not text.isdecimal():
         raise UsageError(f"{name}={text}: not a number", hint="for example 100")
     return int(text) if text else default
+
+
+def _switch(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = environment.get(name)
+    if text and text not in _SWITCH:
+        raise UsageError(f"{name}={text}: neither true nor false", hint="write true or false")
+    return _SWITCH[text] if text else default
 
 
 def _words(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

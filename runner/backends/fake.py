@@ -97,6 +97,13 @@ class FakeBackend:
         self.world = world or World()
         self._told: defaultdict[str, set[str]] = defaultdict(set)
 
+    def reserve(self, run: str) -> None:
+        """Do nothing: nothing here takes time."""
+
+    def reserved(self) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
+
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
         """Note the run."""
         with self.world.lock:
@@ -139,8 +146,8 @@ class FakeBackend:
                 raise ImageError(f"image {step.image}: not found")
             if "FAKE_START_ERROR" in step.environment:
                 raise EngineRefusedError(step.environment["FAKE_START_ERROR"], status=400)
-            given = {**step.defaults, **step.environment}
-            self.world.containers[step.address] = Container(step.address, given, own_config=step.own_config)
+            made = Container(step.address, {**step.defaults, **step.environment}, own_config=step.own_config)
+            self.world.containers[step.address] = made
         return Phase.READY
 
     def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
@@ -210,8 +217,7 @@ class FakeBackend:
     def probe(self, service: Address, ready: Ready | None) -> Readiness:  # noqa: ARG002 - the behaviour says it
         """Say whether a service's time has come."""
         with self.world.lock:
-            container = self.world.containers.get(service)
-            if container is None:
+            if (container := self.world.containers.get(service)) is None:
                 return Readiness(ready=False, hopeless=True, ended=True, reason="its container is gone")
             return container.readiness(self.world.scale)
 
@@ -220,9 +226,8 @@ class FakeBackend:
         with self.world.lock:
             self._opened(stage)
             files = dict(self.world.outputs.get(stage.run, {}))
-        for name, data in files.items():
-            if len(data) > _MOST_OUTPUT:
-                raise InfrastructureError(f"the outputs in {name} have more than 10 MiB")
+        if too_large := [name for name, data in files.items() if len(data) > _MOST_OUTPUT]:
+            raise InfrastructureError(f"the outputs in {too_large[0]} have more than 10 MiB")
         return files
 
     def values(self, run: str, *, wanted: Wanted) -> Store:
@@ -386,14 +391,10 @@ def _ask(wanted: Wanted) -> None:
 
 def leftovers(world: World, runs: Iterable[str] = ()) -> tuple[str, ...]:
     """Return what of these runs (of all, if none is named) still exists, in words."""
-    wanted = set(runs)
-
-    def of_interest(run: str) -> bool:
-        return not wanted or run in wanted
-
     with world.lock:
+        wanted = set(runs) or {*world.runs, *(each.run for each in (*world.containers, *world.stages))}
         return (
-            *(f"container {a}" for a in world.containers if of_interest(a.run)),
-            *(f"sandbox {a}" for a in world.stages if of_interest(a.run)),
-            *(f"run {run}" for run in world.runs if of_interest(run)),
+            *(f"container {a}" for a in world.containers if a.run in wanted),
+            *(f"sandbox {a}" for a in world.stages if a.run in wanted),
+            *(f"run {run}" for run in world.runs if run in wanted),
         )

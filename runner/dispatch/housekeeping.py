@@ -101,8 +101,8 @@ class Housekeeping:
                 diagnostics.failed("what nobody needs cannot be removed")
 
     def _standing(self) -> Standing:
-        runs = self._means.runs
-        live = (*(run.id for run in runs.begun()), *self._keeping.looked_into())
+        runs, reserved = self._means.runs, self._means.backend.reserved()  # in this order: no run falls in between
+        live = (*reserved, *(run.id for run in runs.begun()), *self._keeping.looked_into())
         return Standing(live=frozenset(live), kept=frozenset((*(each.id for each in runs.kept()), *runs.paused())))
 
     def _expired(self) -> list[str]:

@@ -10,16 +10,17 @@ from pathlib import Path
 
 from runner.dispatch.agent import Means
 from runner.dispatch.keeping import Keeping
-from runner.dispatch.orders import StoredOrder, Tree, secrets_of, with_secrets
+from runner.dispatch.orders import StoredOrder, Tree, with_secrets
 from runner.dispatch.registered import Registered, check_name, check_queue
 from runner.dispatch.repositories import pipeline_in, spec_of
 from runner.dispatch.requests import Again, Facts, Inline, Submission, Submitted
+from runner.dispatch.stock import Stock
 from runner.dispatch.subject import Given, Subject, find_subject
 from runner.dispatch.wanted import Wanted
 from runner.engine.inputs import Inputs
+from runner.engine.job import default_parallel
 from runner.engine.origins import unfold
 from runner.engine.rerun import inherit
-from runner.engine.run import default_parallel
 from runner.engine.state import RunState
 from runner.errors import BusyError, ConflictError, UsageError
 from runner.naming import Address, new_run_id
@@ -28,6 +29,7 @@ from runner.pipelinectl.saved import Saves
 from runner.plan.grants import Grants, grant
 from runner.plan.model import Plan
 from runner.plan.status import Status
+from runner.plan.uses import secrets_of
 from runner.settings import DEFAULT_QUEUE, DaemonSettings
 from runner.store.sql.runs import NewRun, RunRecord
 from runner.workspace.git.spec import SourceSpec
@@ -52,10 +54,18 @@ class _Found:
 class Submitting:
     """Stores runs."""
 
-    def __init__(
-        self, means: Means, registered: Registered, settings: DaemonSettings, grants: Grants, keeping: Keeping
+    def __init__(  # noqa: PLR0913 - the parts of a daemon, each given once
+        self,
+        means: Means,
+        registered: Registered,
+        settings: DaemonSettings,
+        grants: Grants,
+        keeping: Keeping,
+        *,
+        stock: Stock,
     ) -> None:
         self._means = means
+        self._stock = stock
         self._registered = registered
         self._settings = settings
         self._grants = grants
@@ -97,7 +107,8 @@ class Submitting:
     def _repeat(self, record: RunRecord, order: StoredOrder) -> str:
         if not record.status.ended:
             raise ConflictError(f"run {record.id} has not ended", hint="cancel it first, or wait")
-        return self._store(self._new(new_run_id(), record, order))
+        with self._stock.id_for(order.plan) as run:
+            return self._store(self._new(run, record, order))
 
     def _go_on(self, record: RunRecord, order: StoredOrder, stage: str) -> str:
         """Store a run that takes over what a run had done before a stage, and begins with the values it had there."""
@@ -230,13 +241,15 @@ class Submitting:
         if not plan.stages:
             return Submitted(id="", subject=about, notes=(*plan.warnings, *_pruned(plan), "nothing to run"))
         check_queue(found.queue, self._settings.queues)
-        new = replace(
-            self._means.new_run(new_run_id(), self._order(submission, found, plan)),
-            pipeline=submission.pipeline,
-            queue=found.queue,
-            priority=submission.priority,
-        )
-        return Submitted(id=self._store(new), subject=about, notes=plan.warnings)
+        order = self._order(submission, found, plan)
+        with self._stock.id_for(plan) as run:
+            new = replace(
+                self._means.new_run(run, order),
+                pipeline=submission.pipeline,
+                queue=found.queue,
+                priority=submission.priority,
+            )
+            return Submitted(id=self._store(new), subject=about, notes=plan.warnings)
 
     def _plan(self, found: _Found) -> Plan:
         return grant(found.wanted.plan(found.subject), self._grants, taken=OURS)

@@ -4,6 +4,7 @@ A run that goes on after a crash fetches only what is still to run, and nothing 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from runner.engine.cancel import Stop
@@ -25,9 +26,10 @@ def assemble(context: Context, messages: Messages) -> Stop | None:
     Raises:
         InfrastructureError: something cannot be had; nothing has run.
     """
+    spec = replace(context.job.spec, begun=context.ledger.ask(lambda state: state.begun()))
 
     def open_run() -> None:
-        for text in context.backend.open_run(context.job.spec):
+        for text in context.backend.open_run(spec):
             context.ledger.tell(Notice(text))
 
     opening = Task("open run", open_run, done=lambda: messages.put(Prepared()))

@@ -26,7 +26,7 @@ The life of an attempt::
        └──> discard (never released)      └── None: it goes on
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -137,8 +137,20 @@ class Terminal(Protocol):
 class Backend(Protocol):
     """Makes containers. See the module for the rules that hold for every method."""
 
+    def reserve(self, run: str) -> None:
+        """Begin to make what any run needs, for one that nobody has opened yet; ``close_run`` removes it.
+
+        It may be left out, and tells nothing: what is in the way is told when the run is opened.
+        """
+
+    def reserved(self) -> Collection[str]:
+        """Return the runs for which something was reserved and that nobody has opened, or closed, since."""
+
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
-        """Make what the whole run shares: its network, its source. Returns what a person should know of how."""
+        """Make what the whole run shares: its network, its source. Returns what a person should know of how.
+
+        Some of it may still be under way then; those who need it wait for it.
+        """
 
     def fetch(self, image: str, *, always: bool, report: Callable[[PullProgress], None]) -> None:
         """Make an image present: pull it when it is absent, or in any case when ``always``.

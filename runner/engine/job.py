@@ -1,5 +1,6 @@
 """What a driver is given, and what its threads share while they drive."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,11 @@ class Keep(StrEnum):
         return self is Keep.ALWAYS or (self is Keep.FAILED and outcome is not Status.SUCCESS)
 
 
+def default_parallel() -> int:
+    """Return how many stages run at a time unless told: twice the cores, at least 4."""
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
 LookAround = Callable[[StepSpec, Release], None]
 """What is done where a step has failed, in its stage that is still open; it may take as long as it wants."""
 
@@ -62,7 +68,8 @@ class Job:
     directory that receives the values of the run as they are at the start of each round of a stage, so that another run
     may begin there.
 
-    A run that is ``resumable`` keeps its volumes when it is paused.
+    With ``prestart`` the container of a step is started while the one before runs, and waits at its gate. A run that is
+    ``resumable`` keeps its volumes when it is paused.
 
     Of a rerun ``inherited`` are the stages that are not run again, with the layers that stand for them
     (``engine.rerun``), and ``restored`` the values that it begins with. ``began`` is when an earlier driver began it.
@@ -76,6 +83,7 @@ class Job:
     inputs: Inputs = field(default_factory=Inputs)
     max_parallel: int = 4
     grace: float = 10.0
+    prestart: bool = True
     keep: Keep = Keep.NEVER
     export: Path | None = None
     artifacts: Path | None = None
@@ -111,6 +119,7 @@ class Job:
             left=self.restored.left,
             returned=self.restored.returned,
             files=self.restored.files,
+            named=plan.reaches_by_name,
         )
 
 

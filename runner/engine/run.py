@@ -1,8 +1,8 @@
 """One run: everything made ready, stages driven as their needs end, everything removed."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner import naming
 from runner.clock import Clock, SystemClock
@@ -10,7 +10,6 @@ from runner.engine.assemble import assemble
 from runner.engine.backend import Backend
 from runner.engine.beside import Beside
 from runner.engine.cancel import Stop
-from runner.engine.children import Children, Requests
 from runner.engine.events import Notice, Observer
 from runner.engine.job import Context, Job, Logs, LookAround, Task
 from runner.engine.journal import Journal
@@ -32,10 +31,8 @@ from runner.plan import forks
 from runner.plan.model import Service, Stage
 from runner.plan.status import Status
 
-
-def default_parallel() -> int:
-    """Return how many stages run at a time unless told: twice the cores, at least 4."""
-    return max(4, 2 * (os.cpu_count() or 1))
+if TYPE_CHECKING:
+    from runner.engine.children import Children, Requests
 
 
 class Driver:
@@ -60,7 +57,7 @@ class Driver:
         redact: Callable[[str], str] = str,
         on_failure: LookAround | None = None,
         before_end: Callable[[], None] = lambda: None,
-        children: Children | None = None,
+        children: "Children | None" = None,
     ) -> None:
         self._job = job
         self._before_end = before_end
@@ -85,8 +82,7 @@ class Driver:
             scopes=Scopes(backend, job.id, self._ledger),
             on_failure=on_failure,
         )
-        declared = bool(job.plan.async_stages)
-        self._requests = Requests(job.id, backend, self._ledger.tell, children) if children and declared else None
+        self._requests = self._requests_of(children) if children and job.plan.async_stages else None
         self._messages = Messages()
         self._beside = Beside(self._context, lambda address: self._messages.put(Woken(address)))
         self._live: dict[str, tuple[StageDriver, Task]] = {}
@@ -101,6 +97,11 @@ class Driver:
         """Whether it has not ended, but waits to be resumed."""
         self.store = Store()
         """What the steps have left, if the job asks for it, as it could be read before everything was removed."""
+
+    def _requests_of(self, children: "Children") -> "Requests":
+        from runner.engine.children import Requests  # noqa: PLC0415 - most runs have no async stages
+
+        return Requests(self._job.id, self._context.backend, self._ledger.tell, children)
 
     def cancel(self, *, force: bool = False) -> None:
         """End the run before its time: politely, or with ``force`` at once."""

@@ -52,9 +52,12 @@ class RunSpec:
     ``source`` is seen at the workdir, those ``beside`` it elsewhere.
 
     ``values`` are the first files of the store, ``config`` those of the configuration, by their paths; what they are is
-    said in ``pipelinectl.layout``. Steps see no configuration where there is none. ``left`` are the first files of the
-    outputs, ``returned`` those of the returns, and ``files`` is an archive of ``Backend.save_files``, of more first
-    files of the store: what an earlier run has left for this one. A run that is opened again keeps what it has by then.
+    said in ``pipelinectl.layout``. Steps see no configuration where there is none. With ``named`` something of the run
+    is reached by its name: a service, or a detached step. ``begun`` says that a driver may have started some of it.
+
+    ``left`` are the first files of the outputs, ``returned`` those of the returns, and ``files`` is an archive of
+    ``Backend.save_files``, of more first files of the store: what an earlier run has left for this one. A run that is
+    opened again keeps what it has by then.
     """
 
     id: str
@@ -68,6 +71,8 @@ class RunSpec:
     left: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     returned: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     files: Path | None = None
+    named: bool = True
+    begun: bool = True
 
     @property
     def address(self) -> Address:

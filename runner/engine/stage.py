@@ -40,7 +40,7 @@ class StageDriver:
         self._ahead = Ahead(context, stage)
         self._inbox = Inbox()
         self._watch = Stopwatch(context.clock)
-        self._opened = False
+        self._opened = self._unsaved = False
         self._asked: Stop | None = None  # from outside: it holds for all rounds
         self._ended: Stop | None = None  # why this round ends before its time
 
@@ -61,6 +61,12 @@ class StageDriver:
         Raises:
             AbandonedError: this driver can go on no longer.
         """
+        try:
+            self._run()
+        finally:
+            self._ahead.wait()  # this driver may be followed by another
+
+    def _run(self) -> None:
         while not self._ledger.ask(lambda state: state.stage_done(self._stage)):
             address = self._ledger.stage(self._stage.name)
             if self._ledger.standing(address).status.ended:
@@ -72,7 +78,7 @@ class StageDriver:
                 return
 
     def _round(self, address: Address) -> None:
-        self._inbox, self._ended, self._opened = Inbox(), None, False
+        self._inbox, self._ended, self._opened, self._unsaved = Inbox(), None, False, False
         if self._asked is not None:
             self._inbox.put(self._asked)  # for what an earlier life has started
         if self._ledger.standing(address).status is not Status.RUNNING:
@@ -109,6 +115,7 @@ class StageDriver:
             limits=limits,
             stopped=lambda: self._look(limits),
             asked=lambda: self._asked,
+            begin=lambda: self._begin(address),
             untimed=self._watch.held,
         )
         for step in self._stage.steps:
@@ -130,9 +137,10 @@ class StageDriver:
 
     def _run_one(self, scope: Scope, step: Step) -> None:
         if step.detach:
+            self._begin(scope.stage)
             self._beside.start_step(step, self._ledger.step(scope.stage, step.name), scope.stopped)
         else:
-            self._ahead.drop(but=self._ledger.step(scope.stage, step.name))
+            self._ahead.turn(step, self._ledger.step(scope.stage, step.name))
             self._ended = run_step(scope, step, self._ahead.after(step, scope.stage)) or self._ended
 
     def _heed(self, attempt: Address, step: Step) -> None:
@@ -200,11 +208,16 @@ class StageDriver:
         if self._opened:
             return
         spec = self._ledger.ask(lambda state: stage_spec(state, address))
-        begun = self._ledger.ask(lambda state: state.opened(address))
+        begun = self._ledger.ask(lambda state: state.worked(address))
         self._context.backend.open_stage(spec, self._sandbox_lost)
-        if not begun:
-            self._context.values.save(address)
+        self._unsaved = not begun
         self._opened = True
+
+    def _begin(self, address: Address) -> None:
+        """Save what was there before the first step of a round, which may have been made ready by then."""
+        if self._unsaved:
+            self._context.values.save(address)
+            self._unsaved = False
 
     def _sandbox_lost(self, reason: str) -> None:
         stop = Stop(status=Status.ERROR, reason=reason, grace=0.0)

@@ -1,7 +1,8 @@
 """What an attempt of a step is started with: its container, and its variables as they are right then."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from runner import naming
@@ -22,15 +23,16 @@ LONGEST_VARIABLE: Final = 131_000
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A step's container, and its variables but for those that are told at the release.
+    """A step's container, and what returns its variables but for those that are told at the release.
 
+    These are found out when they are first asked for, which may wait for the sandbox, and then stay the same.
     ``fetch`` says that its image is pulled right now: in any case (True), or if it is absent (False); None for one that
     was fetched before anything ran, or never is.
     """
 
     spec: StepSpec
     fetch: bool | None
-    environment: Mapping[str, str]
+    environment: Callable[[], Mapping[str, str]]
 
 
 def start_of(context: Context, step: Step, address: Address) -> Start:
@@ -44,12 +46,15 @@ def start_of(context: Context, step: Step, address: Address) -> Start:
         InfrastructureError: the outputs cannot be read, or a text cannot be filled in.
         MappingError: a reference means nothing.
     """
-    variables: Mapping[str, str] = variables_of(context, step, address.of_stage())
     fetch = fetch_at_start(step)
+    if not (step.late or is_mapped(step)):
+        variables_then = cache(lambda: variables_of(context, step, address.of_stage()))
+        return Start(spec=spec_of(context, step, address), fetch=fetch, environment=variables_then)
+    variables: Mapping[str, str] = variables_of(context, step, address.of_stage())
     if is_mapped(step):
         step, variables = _mapped(context, step, address, variables)
     if not step.late:
-        return Start(spec=spec_of(context, step, address), fetch=fetch, environment=variables)
+        return Start(spec=spec_of(context, step, address), fetch=fetch, environment=lambda: variables)
     known = {**variables, **_told(context, address)}
 
     def filled(field: str, text: str) -> str:
@@ -67,7 +72,7 @@ def start_of(context: Context, step: Step, address: Address) -> Start:
         user=filled("user", step.user),
         working_dir=filled("working_dir", step.working_dir),
     )
-    return Start(spec=spec_of(context, resolved, address), fetch=fetch, environment=environment)
+    return Start(spec=spec_of(context, resolved, address), fetch=fetch, environment=lambda: environment)
 
 
 def is_mapped(step: Step) -> bool:
@@ -138,7 +143,8 @@ def release_of(context: Context, start: Start) -> Release:
     """Return what an attempt learns at this moment, when it starts.
 
     Raises:
-        InfrastructureError: it is to see properties that there are not (``Inputs.check`` tells that before a run).
+        InfrastructureError: the outputs cannot be read, or it is to see properties that there are not (``Inputs.check``
+            tells that before a run).
     """
     address = start.spec.address
     try:
@@ -146,7 +152,7 @@ def release_of(context: Context, start: Start) -> Release:
         config = context.job.inputs.config_of(stage) if start.spec.own_config else {}
     except UsageError as error:
         raise InfrastructureError(error.message, hint=error.hint) from error
-    return Release(environment={**start.environment, **_told(context, address)}, config=config)
+    return Release(environment={**start.environment(), **_told(context, address)}, config=config)
 
 
 def spec_of(context: Context, step: Step, address: Address) -> StepSpec:

@@ -123,6 +123,15 @@ class RunState:
             for step in self.plan.stage(stage.stage).steps
         )
 
+    def worked(self, stage: Address) -> bool:
+        """Whether any step of this round has surely run: one that was begun may not have come to its release."""
+        for step in self.plan.stage(stage.stage).steps:
+            address = self.step(stage, step.name)
+            standing = self.standing(address)
+            if address.attempt > 1 or (standing.started is not None and standing.status.ended):
+                return True
+        return False
+
     def layer(self, stage: str) -> Address | None:
         """Return where the files are that a stage has left; None where it never had a workspace."""
         if stage in self.inherited:

@@ -38,6 +38,8 @@ class Scope:
     """Says whether the stage is to end; a message in the inbox alone could be taken by an attempt that just ended."""
     asked: Callable[[], Stop | None]
     """Says whether the stage was told to end from outside, whatever else has ended it before."""
+    begin: Callable[[], None]
+    """Is called before a step is released: the first of the stage may change what was there before it."""
     untimed: Callable[[], AbstractContextManager[None]]
     """Makes a block in which the time of the stage stands still."""
 
@@ -198,39 +200,63 @@ def discard(context: Context, address: Address) -> None:
 
 def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[], None]) -> Stop | None:
     context = scope.context
+
+    def release() -> Release:
+        scope.begin()
+        return release_of(context, start)
+
     try:
         start = start_of(context, step, address)
-        found = launch(
-            context,
-            Launch(
-                spec=start.spec,
-                fetch=start.fetch,
-                release=lambda: release_of(context, start),
-                wake=lambda: scope.inbox.put(Wake()),
-                stopped=scope.stopped,
-            ),
+        what = Launch(
+            spec=start.spec,
+            fetch=start.fetch,
+            release=release,
+            wake=lambda: scope.inbox.put(Wake()),
+            stopped=scope.stopped,
         )
-        if isinstance(found, Stop):
-            forgo(context, address, found)
-            return found
-        limit = _own_limit(context, step)
-        ladder = Ladder(context.clock, (*scope.limits, limit) if limit else scope.limits)
-        ending, stop = found, None
-        if ending is None:
-            if scope.stopped() is None:
-                meanwhile()
-            ending, stop = await_ending(context.backend, address, scope.inbox, ladder, context.ledger.confirm)
+        found = _run(scope, step, what, meanwhile)
+        if isinstance(found, _Ended) and not found.ending.started and found.stop is None:
+            discard(context, address)  # somebody else has ended it at its gate, where nothing of it had run
+            found = _run(scope, step, what, meanwhile)
     except MappingError as error:
         refuse(context, address, error)
         return None
     except InfrastructureError as error:
         fail(context, address, error)
         return None
-    if ending.started and goes_on(stop):
+    if isinstance(found, Stop):
+        forgo(context, address, found)
+        return found
+    if found.ending.started and goes_on(found.stop):
         # Before the end is written: after a crash in between, they are kept again.
         keep_artifacts(context, step, address, scope.asked)
-    settle(context, address, ending, stop, before=lambda: _pause(scope, step, start))
-    return None if limit and stop is limit.stop else stop
+    settle(context, address, found.ending, found.stop, before=lambda: _pause(scope, step, start))
+    return None if found.by_itself else found.stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ended:
+    """How an attempt ended, and the stop that made it end; ``by_itself`` if that was its own limit, not the stage's."""
+
+    ending: Ending
+    stop: Stop | None = None
+    by_itself: bool = False
+
+
+def _run(scope: Scope, step: Step, what: Launch, meanwhile: Callable[[], None]) -> Stop | _Ended:
+    """Start an attempt and wait until it has ended; or return the stop that was in the way of its start."""
+    context = scope.context
+    found = launch(context, what)
+    if isinstance(found, Stop):
+        return found
+    if found is not None:
+        return _Ended(ending=found)
+    limit = _own_limit(context, step)
+    ladder = Ladder(context.clock, (*scope.limits, limit) if limit else scope.limits)
+    if scope.stopped() is None:
+        meanwhile()
+    ending, stop = await_ending(context.backend, what.spec.address, scope.inbox, ladder, context.ledger.confirm)
+    return _Ended(ending=ending, stop=stop, by_itself=limit is not None and stop is limit.stop)
 
 
 def _pause(scope: Scope, step: Step, start: Start) -> None:

@@ -69,6 +69,7 @@ class Place:
         known = {remnant.name for remnant in Sweep(self.client).lasting(INSTANCE)}
         volumes = [raw["Name"] for raw in self.client.api.volumes()["Volumes"] or () if raw["Name"] not in known]
         networks = [raw["Name"] for raw in self.client.api.networks() if raw["Name"].startswith("runner-")]
+        networks = [name for name in networks if name not in known]
         return [*volumes, *networks, *(raw["Names"][0] for raw in self.client.api.containers(all=True))]
 
 

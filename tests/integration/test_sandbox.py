@@ -1,5 +1,6 @@
 """Sandboxes on a real engine: what they are, what outlives their client, and what becomes of them after a crash."""
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +13,12 @@ from runner.backends.docker.boxes import ROLE
 from runner.backends.docker.sweep import Sweep
 from runner.engine.backend import Ending
 from runner.engine.job import Task
-from runner.engine.specs import RunSpec
 from runner.errors import InfrastructureError
-from runner.naming import Address, new_run_id, shim_volume
+from runner.naming import Address, shim_volume
 from runner.pipelinectl import bundle
 from runner.pipelinectl.layout import HOME
-from runner.pipelinectl.values import Store
 from tests.support.backends import DockerPlace, docker_backend
+from tests.support.hooked import DEADLINE
 from tests.support.pipelinectl_stand import Stand
 
 STOP = "kill -STOP $(pidof sh | tr ' ' '\\n' | tail -n 1)"
@@ -59,7 +59,7 @@ def reborn(stand: Stand, *stages: str) -> None:
 def joined(stand: Stand, stage: Address) -> str:
     """Return the sandbox that an open stage has."""
     assert isinstance(stand.backend, DockerBackend)
-    return stand.backend._opened(stage).sandbox.id
+    return stand.backend._runs.opened(stage).sandbox.id
 
 
 def test_a_sandbox_has_one_capability_no_log_and_an_input_that_outlives_its_client(stand: Stand) -> None:
@@ -188,19 +188,24 @@ def test_processes_that_fill_the_commands_of_steps_at_the_same_time_do_not_distu
         made.backend.close_run(made.run, keep=False)
 
 
-def test_a_sandbox_that_cannot_be_filled_is_an_error_and_the_run_can_be_opened_again(
+def test_a_sandbox_that_cannot_be_filled_is_an_error_of_what_needs_it_and_the_next_one_is_made_anew(
     place: DockerPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = Sweep(place._engine)
     sweep.remove(sweep.lasting(place._instance))
-    run, backend = RunSpec(id=new_run_id(), home="/w", workdir="/w"), place.client()
+    taken = threading.Event()
+
+    def broken() -> bytes:
+        assert taken.wait(DEADLINE)
+        return b"no tar" * 100
+
     with monkeypatch.context() as patched:
-        patched.setattr(bundle, "archive", lambda: b"no tar" * 100)
+        patched.setattr(bundle, "archive", broken)
+        stand = Stand(place)
+        taken.set()
         with pytest.raises(InfrastructureError, match="cannot do fill_shim: tar: "):
-            backend.open_run(run)
+            stand.step("true")
 
-    backend.open_run(run)
-
-    assert backend.values(run.id, wanted=lambda: True) == Store()
-    backend.close_run(run, keep=False)
-    assert place.left(run.id) == ()
+    assert stand.step("get_env none fallback").lines == ["fallback"]
+    stand.backend.close_run(stand.run, keep=False)
+    assert place.left(stand.run.id) == ()

@@ -111,7 +111,8 @@ class DockerPlace:
 
     def left(self, run: str) -> tuple[str, ...]:
         """Return what carries the label of a run."""
-        return tuple(f"{remnant.kind} {remnant.name}" for remnant in Sweep(self._engine).of_run(run))
+        found = Sweep(self._engine).of_instance(self._instance.id)
+        return tuple(f"{remnant.kind} {remnant.name}" for remnant in found if remnant.run == run)
 
     def close(self) -> None:
         """Close the clients, and remove what a failed test has left."""

@@ -32,7 +32,7 @@ PATIENCE = 60.0
 """Seconds after which a test that waits has failed."""
 
 _TRACE = "$ "
-_FOREIGN = re.compile(r"RUNNER_|GIT_|DOCKER_(?!HOST)")
+_FOREIGN = re.compile(r"RUNNER_(?!PRESTART$)|GIT_|DOCKER_(?!HOST)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +229,10 @@ class Place:
         return self._started(Running(process, terminal=os.fdopen(ours, "r+b", buffering=0)))
 
     def variables(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the environment of commands: nothing of ours but what the place and the test say."""
+        """Return the environment of commands: nothing of ours but what the place and the test say.
+
+        And ``RUNNER_PRESTART``, with which all that is tested by commands can be tested in both ways.
+        """
         inherited = {name: value for name, value in os.environ.items() if not _FOREIGN.match(name)}
         return {**inherited, "RUNNER_STATE_DIR": str(self.state), **self.environment, **(more or {})}
 

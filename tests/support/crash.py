@@ -285,9 +285,9 @@ def _bad_sequences(entries: Sequence[Entry]) -> list[str]:
     return found + [f"{address} has {n} intents" for address, n in begun.items() if n > 1]
 
 
-def fresh(plan: Plan, *, scale: float, saves: Path | None = None) -> Ground:
+def fresh(plan: Plan, *, scale: float, saves: Path | None = None, prestart: bool = True) -> Ground:
     """Return the ground of a run that has not begun, in a world of its own."""
-    job = Job(id=RUN, plan=unfold(plan), grace=GRACE, saves=saves, resumable=True)
+    job = Job(id=RUN, plan=unfold(plan), grace=GRACE, prestart=prestart, saves=saves, resumable=True)
     return Ground(job=job, journal=Memory(), world=World(scale=scale))
 
 

@@ -24,6 +24,7 @@ from runner.dispatch.feed import Feed, Item, Lines
 from runner.dispatch.orders import StoredOrder
 from runner.dispatch.requests import Inline, Submission
 from runner.dispatch.service import Service
+from runner.dispatch.stock import Stock
 from runner.engine.backend import Backend, Output
 from runner.engine.events import Changed, Notice
 from runner.engine.origins import unfold
@@ -243,6 +244,7 @@ class Grounds:
                 yield daemon
             finally:
                 daemon.house.housekeeping._over.set()
+                _leave(daemon.house.stock)
                 daemon.bury()
                 self.world.client_dies()
                 for run in tuple(house.means.trees._leases):
@@ -260,6 +262,13 @@ class Grounds:
     def set(self, **more: Any) -> None:  # noqa: ANN401 - the fields of `DaemonSettings`, which checks them
         """Change settings for the next daemon."""
         self.more |= more
+
+
+def _leave(stock: Stock) -> None:
+    """Have nothing in stock any more: who is killed removes nothing."""
+    with stock._lock:
+        stock._size = 0
+        stock._ids.clear()
 
 
 def _mortal_store(house: House, mortality: Mortality) -> None:

@@ -1,7 +1,7 @@
 """A backend around another, in which a test does something right before or after a call."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,13 @@ class HookedBackend:
             yield
         finally:
             self._after(call)
+
+    def reserve(self, run: str) -> None:
+        """Pass it on without hooks: it is no effect of a run, as this one."""
+        self.inner.reserve(run)
+
+    def reserved(self) -> Collection[str]:
+        return self.inner.reserved()
 
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
         with self._around("open_run", run.address):

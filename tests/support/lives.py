@@ -31,7 +31,7 @@ from tests.support.scripts import ROOT
 PATIENCE = 90.0
 """Seconds after which something that is waited for will not come."""
 
-_FOREIGN = re.compile(r"RUNNER_|DOCKER_(?!HOST)")
+_FOREIGN = re.compile(r"RUNNER_(?!PRESTART$)|DOCKER_(?!HOST)")
 
 
 class LateError(Exception):

@@ -11,7 +11,7 @@ from runner.backends.docker.sweep import Remnant
 from runner.backends.fake import FakeBackend, World
 from runner.dispatch import clean
 from runner.dispatch.family import Member
-from runner.dispatch.single import Local
+from runner.dispatch.place import Local
 from runner.engine.backend import Backend
 from runner.engine.events import Observer
 from runner.naming import Instance
@@ -77,7 +77,7 @@ def cache(name: str) -> Remnant:
 
 @contextmanager
 def fake_local(state: Path, backend: Backend | None = None) -> Iterator[Local]:
-    """Be an instance of ``exec``, as ``runner.dispatch.single.local`` is one."""
+    """Be an instance of ``exec``, as ``runner.dispatch.place.local`` is one."""
     settings = Settings(state=state, grace=1.0)
     with instances.live(state, instances.KIND_EXEC) as instance:
         yield Local(settings, instance, Engine(), backend or FakeBackend(World(scale=0.02)))

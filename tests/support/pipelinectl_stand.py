@@ -42,18 +42,29 @@ class Ended:
 
 @dataclass
 class Stand:
-    """An open run with a stage ``s``."""
+    """An open run with a stage ``s``. ``named`` is as in ``RunSpec``; a ``reserved`` one has a spare sandbox before."""
 
     place: DockerPlace
     source: Source | None = None
     config: Mapping[PurePosixPath, bytes] = field(default_factory=dict)
+    named: bool = True
+    reserved: bool = False
     run: RunSpec = field(init=False)
     _number: int = 0
 
     def __post_init__(self) -> None:
         workdir = "/workspace"
-        self.run = RunSpec(id=new_run_id(), home=workdir, workdir=workdir, source=self.source, config=self.config)
+        self.run = RunSpec(
+            id=new_run_id(),
+            home=workdir,
+            workdir=workdir,
+            source=self.source,
+            config=self.config,
+            named=self.named,
+        )
         self.backend = self.place.client()
+        if self.reserved:
+            self.backend.reserve(self.run.id)
         self.backend.open_run(self.run)
         self.stage = self.open_stage("s")
 

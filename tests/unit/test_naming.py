@@ -180,3 +180,17 @@ def test_the_commands_of_steps_carry_no_label_of_a_run_or_a_process() -> None:
 
     assert (labels["io.runner.role"], labels["io.runner.shim"]) == ("shim", "0123")
     assert not {"io.runner.run", "io.runner.instance", "io.runner.lock"} & set(labels)
+
+
+def test_the_common_network_is_named_by_whose_it_is_and_belongs_to_no_run_or_process() -> None:
+    others = [replace(WHO, kind="exec2"), replace(WHO, host="h2"), replace(WHO, owner="o2")]
+    names = {naming.common_network(who) for who in (WHO, *others)}
+
+    assert len(names) == 4
+    assert naming.common_network(replace(WHO, id="i2", lock="/another")) in names
+    assert naming.common_labels(WHO) == {
+        naming.LABEL_KIND: WHO.kind,
+        naming.LABEL_HOST: WHO.host,
+        naming.LABEL_OWNER: WHO.owner,
+        naming.LABEL_ROLE: naming.COMMON,
+    }

@@ -32,9 +32,9 @@ def test_without_a_home_there_is_a_state_directory_all_the_same() -> None:
 def test_every_setting_has_a_variable() -> None:
     values = ("image:2", "10.1.0.0/20", "json-file", "60", "1.5")
 
-    found = Settings.read({**dict(zip(NAMES, values, strict=True)), "RUNNER_GRACE": "0"})
+    found = Settings.read({**dict(zip(NAMES, values, strict=True)), "RUNNER_GRACE": "0", "RUNNER_PRESTART": "false"})
 
-    assert found.grace == 0.0
+    assert (found.grace, found.prestart) == (0.0, False)
     assert found.docker == DockerSettings(
         sandbox_image="image:2",
         subnets=IPv4Network("10.1.0.0/20"),
@@ -44,7 +44,7 @@ def test_every_setting_has_a_variable() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [*NAMES, "RUNNER_GRACE"])
+@pytest.mark.parametrize("name", [*NAMES, "RUNNER_GRACE", "RUNNER_PRESTART"])
 def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
     assert Settings.read({name: ""}) == Settings.read({})
 
@@ -54,6 +54,19 @@ def test_an_empty_variable_is_as_good_as_none(name: str) -> None:
 def test_a_time_that_is_none_is_refused_by_its_name(name: str, text: str) -> None:
     with pytest.raises(UsageError, match=f"^{name}={text}: not a number of seconds$"):
         Settings.read({name: text})
+
+
+@pytest.mark.parametrize(("text", "holds"), [("true", True), ("1", True), ("false", False), ("0", False)])
+def test_a_switch_is_true_or_false_also_as_a_digit(text: str, holds: bool) -> None:  # noqa: FBT001 - a case of it
+    assert Settings.read({"RUNNER_PRESTART": text}).prestart is holds
+
+
+@pytest.mark.parametrize("text", ["off", "False", "2", " true"])
+def test_a_switch_that_is_neither_is_refused_by_its_name(text: str) -> None:
+    with pytest.raises(UsageError, match=f"^RUNNER_PRESTART={text}: neither true nor false$") as caught:
+        Settings.read({"RUNNER_PRESTART": text})
+
+    assert caught.value.hint == "write true or false"
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "everything", "fd00::/64", "10.0.0.0/33"])

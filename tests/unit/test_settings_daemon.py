@@ -33,6 +33,7 @@ def test_each_setting_has_a_variable() -> None:
             "RUNNER_FREE_SPACE": "0",
             "RUNNER_HOSTS": "ci.example.org ci",
             "RUNNER_FOLLOWERS": "3",
+            "RUNNER_SPARE_SANDBOXES": "0",
         }
     )
 
@@ -50,6 +51,7 @@ def test_each_setting_has_a_variable() -> None:
         free_space=0,
         hosts=("ci.example.org", "ci"),
         followers=3,
+        spare_sandboxes=0,
     )
 
 
@@ -59,7 +61,12 @@ def test_a_queue_without_a_number_of_runs_is_refused_by_name(text: str) -> None:
         DaemonSettings.read({**HOME, "RUNNER_QUEUES": text})
 
 
+@pytest.mark.parametrize("name", ["RUNNER_KEEP_RUNS", "RUNNER_SPARE_SANDBOXES"])
 @pytest.mark.parametrize("text", ["-1", "ten", "1.5"])
-def test_a_count_that_is_no_number_is_refused_by_name(text: str) -> None:
-    with pytest.raises(UsageError, match="RUNNER_KEEP_RUNS"):
-        DaemonSettings.read({**HOME, "RUNNER_KEEP_RUNS": text})
+def test_a_count_that_is_no_number_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(UsageError, match=name):
+        DaemonSettings.read({**HOME, name: text})
+
+
+def test_one_sandbox_is_spare_unless_somebody_says_otherwise() -> None:
+    assert DaemonSettings.read({**HOME, "RUNNER_SPARE_SANDBOXES": ""}).spare_sandboxes == 1

@@ -32,7 +32,7 @@ MARKS_FOLDER, SCRIPTS_FOLDER = "released", "scripts"
 RESTORED = f"{STATE}/.restored"
 """What an earlier run has left for the store of this one."""
 
-# Its arguments: where the values, the shim, the configuration (or nothing) and the outputs (or nothing) are mounted.
+# Its arguments: where the values, the shim, the configuration and the outputs are mounted.
 # Directories must be open to every user of every step before the first of them starts; by the next sandbox that of the
 # outputs may belong to a user whom a step chose.
 #
@@ -41,7 +41,7 @@ RESTORED = f"{STATE}/.restored"
 # been filled meanwhile.
 SCRIPT = r"""
 state=$1 shim=$2 config=$3 outputs=$4
-if [ -n "$outputs" ] && [ ! -d "$state/released" ]; then chmod 0777 "$outputs" || exit 1; fi
+[ -d "$state/released" ] || chmod 0777 "$outputs" || exit 1
 mkdir -p "$state/released" "$state/requests" "$state/returns" "$state/scripts" || exit 1
 chmod 0777 "$state/released" "$state/requests" "$state/returns" || exit 1
 [ -e "$state/bell" ] || [ -L "$state/bell" ] || { true >"$state/bell" && chmod 0666 "$state/bell"; } || exit 1
@@ -60,13 +60,13 @@ open() {
         unpack "$state/.$token" && chmod 0777 "$state/.$token" && mv "$state/.$token" "$state/values" || return
     fi
     [ -d "$shim/bin" ] || echo shim
-    [ -z "$config" ] || [ "$(stat -c %a "$config")" = 755 ] || echo config
+    [ "$(stat -c %a "$config")" = 755 ] || echo config
 }
 
 restore() {
     if [ -d "$state/values" ]; then head -c "$size" >/dev/null; return; fi
     echo new
-    mkdir -p "$state/.restored" && if [ -n "$outputs" ]; then unpack "$outputs"; else head -c "$size" >/dev/null; fi
+    mkdir -p "$state/.restored" && unpack "$outputs"
 }
 
 restore_returns() { if [ -d "$state/values" ]; then head -c "$size" >/dev/null; else unpack "$state/returns"; fi; }

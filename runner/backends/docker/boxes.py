@@ -1,8 +1,8 @@
 """Making the container of a sandbox, and finding those that an earlier process has left."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from runner.backends.docker.hostconfig import NO_LOG
 from runner.backends.docker.inspection import remove
 from runner.backends.docker.tars import packed
 from runner.backends.docker.witness import SANDBOX
+from runner.engine.job import Task
 from runner.engine.specs import RunSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance
@@ -35,11 +36,31 @@ _JOINS = re.compile(r"container:(.*)")
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """One sandbox: its container, and what it answers. ``begun`` says that its run had values before it was made."""
+    """One sandbox: its container, and what it answers once it is ``ready``."""
 
     id: str
     answers: Answers = field(compare=False)
-    begun: bool = True
+    starting: Task | None = field(default=None, compare=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is known that it will not be ``ready``."""
+        return self.starting is not None and self.starting.error is not None
+
+    def ready(self) -> None:
+        """Wait until it runs, and the volumes of its run are filled.
+
+        Raises:
+            InfrastructureError: it cannot be started, or what it should hold cannot be put there.
+        """
+        if self.starting is not None:
+            self.starting.finish()
+
+    def close(self) -> None:
+        """Give the connection back, once nobody is starting it any more; it lives on."""
+        if self.starting is not None:
+            self.starting.wait()
+        self.answers.close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,35 +76,48 @@ class Left:
 
 
 class Boxes:
-    """Makes sandboxes of one instance, ready to answer; each sees that the volumes of its run are filled."""
+    """Makes sandboxes of one instance; each sees that the volumes of its run are filled."""
 
     def __init__(self, engine: Engine, settings: DockerSettings, instance: Instance) -> None:
         self._engine = engine
         self._settings = settings
         self._instance = instance
 
-    def make(self, run: RunSpec, number: int) -> Sandbox:
-        """Make the n-th sandbox of a run.
+    def make(self, run: str, number: int, network: str) -> Sandbox:
+        """Make the n-th sandbox of a run, and begin to start it, which takes 300 ms.
 
         Raises:
-            InfrastructureError: it cannot be made, or what it should hold cannot be put there.
+            InfrastructureError: it cannot be made.
         """
-        name = naming.sandbox(run.id, number)
-        api = self._engine.api
-        container = self._create(name, self._config(run))
+        name = naming.sandbox(run, number)
+        container = self._create(name, self._config(run, network))
         # Before the start, since a container that has ended by then never says so.
-        answers = Answers(name, attach(api, container, stdin=True))
-        try:
+        answers = Answers(name, attach(self._engine.api, container, stdin=True))
+
+        def start() -> None:
             with translated(f"starting {name}"):
-                api.start(container)
-            begun = self._open(run, container, answers, _READY_SECONDS)
-        except NoAnswerError as error:
-            answers.close()
-            raise InfrastructureError(f"{name} ended before it was ready: {error.message}") from error
-        except BaseException:
-            answers.close()
-            raise
-        return Sandbox(id=container, answers=answers, begun=begun)
+                self._engine.api.start(container)
+
+        return Sandbox(id=container, answers=answers, starting=Task(f"start {name}", start))
+
+    def fill(self, run: RunSpec, sandbox: Sandbox, failed: Callable[[], None]) -> Sandbox:
+        """Return a sandbox that is being made as one that is ready only when the volumes of its run are filled.
+
+        ``failed`` is called if it comes to nothing.
+        """
+
+        def fill() -> None:
+            try:
+                sandbox.ready()
+                self._open(run, sandbox.id, sandbox.answers, _READY_SECONDS)
+            except NoAnswerError as error:
+                failed()
+                raise InfrastructureError(f"a sandbox ended before it was ready: {error.message}") from error
+            except BaseException:
+                failed()
+                raise
+
+        return replace(sandbox, starting=Task("fill the volumes of a run", fill))
 
     def left(self, run: RunSpec) -> Left:
         """Take over the sandboxes of a run that live; remove those that were never started, or do not answer.
@@ -123,7 +157,8 @@ class Boxes:
         return any(raw["HostConfig"]["NetworkMode"] == f"container:{sandbox}" for raw in running)
 
     def _adopted(self, run: RunSpec, raw: Mapping[str, Any], *, needed: bool) -> Sandbox | None:
-        if raw["State"] == "running":
+        spare = run.named and raw["HostConfig"]["NetworkMode"] != naming.network(run.id)
+        if raw["State"] == "running" and not spare:
             answers = Answers(raw["Names"][0].strip("/"), attach(self._engine.api, raw["Id"], stdin=True))
             try:
                 self._open(run, raw["Id"], answers, _ANSWER_SECONDS)
@@ -135,11 +170,8 @@ class Boxes:
         remove(self._engine, raw["Id"])
         return None
 
-    def _open(self, run: RunSpec, container: str, answers: Answers, seconds: float) -> bool:
-        """Wait until a sandbox answers, and fill what it finds empty; what has been filled once stays as it is.
-
-        Say whether the run had values before.
-        """
+    def _open(self, run: RunSpec, container: str, answers: Answers, seconds: float) -> None:
+        """Wait until a sandbox answers, and fill what it finds empty; what has been filled once stays as it is."""
         if run.left or run.files:
             new = answers.ask("restore", packed(run.left, VALUE_MODE), stall=seconds).strip() == b"new"
             if new and run.files:
@@ -149,10 +181,9 @@ class Boxes:
         lacking = answers.ask("open", packed(run.values, VALUE_MODE), stall=seconds).split()
         if b"shim" in lacking:
             answers.ask("fill_shim", bundle.archive(), stall=_FILL_SECONDS)
-        if b"config" in lacking:
+        if run.config and b"config" in lacking:
             files = {str(path): content for path, content in run.config.items()}
             answers.ask("fill_config", packed(files, _CONFIG_MODE), stall=_FILL_SECONDS)
-        return b"begun" in lacking
 
     def _restore(self, container: str, files: Path) -> None:
         """Bring what may be larger than a request to where it is taken from; through the engine, which streams it."""
@@ -178,21 +209,20 @@ class Boxes:
             ) from error
         return str(created["Id"])
 
-    def _config(self, run: RunSpec) -> ContainerConfig:
-        """Return what a sandbox is created from.
+    def _config(self, run: str, network: str) -> ContainerConfig:
+        """Return what a sandbox is created from: the same for all runs.
 
         Its stdin stays open when a client goes, and the engine keeps no log: answers hold what is to be masked. It must
         be able to read files that steps have closed to others (DAC_OVERRIDE).
         """
         version = self._engine.api.api_version
-        places = (STATE, HOME, CONFIG if run.config else "", mounts.OUTPUTS if run.outputs else "")
         return ContainerConfig(
             version,
             image=self._settings.sandbox_image,
-            command=["/bin/sh", "-c", SCRIPT, "sandbox", *places],
+            command=["/bin/sh", "-c", SCRIPT, "sandbox", STATE, HOME, CONFIG, mounts.OUTPUTS],
             detach=True,
             stdin_open=True,
-            labels=naming.labels(self._instance, run.address, ROLE),
+            labels=naming.labels(self._instance, Address(run), ROLE),
             host_config=HostConfig(
                 version,
                 init=True,
@@ -200,7 +230,7 @@ class Boxes:
                 cap_drop=["ALL"],
                 cap_add=["DAC_OVERRIDE"],
                 security_opt=["no-new-privileges"],
-                network_mode=naming.network(run.id),
+                network_mode=network,
                 mounts=list(mounts.of_sandbox(self._instance, run)),
                 log_config=LogConfig(type=NO_LOG),
             ),

@@ -99,6 +99,8 @@ class Engine:
                     f"reaching the engine at {self.address}: {type(error).__name__}: {error}", hint=_SETTINGS_HINT
                 ) from error
             self._version = self._version or client.api_version
+        if str(client.base_url).startswith("http+"):  # a socket of this machine, of which no proxy setting speaks
+            client.trust_env = False
         return client
 
 

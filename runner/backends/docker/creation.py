@@ -80,6 +80,7 @@ class Creation:
             attempt.connection = attach(self._engine.api, attempt.container, stdin=bool(attempt.mark))
             if attempt.tap.followed:
                 self._reader.register(attempt.connection, attempt.tap)
+            placement.ready()
             with translated(f"{attempt.address}: starting the container"):
                 self._engine.api.start(attempt.container)
         except BaseException:

@@ -7,18 +7,21 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 from docker.errors import create_api_error_from_http_exception
 
 from runner.backends.docker.client import GONE, Engine, endpoint, translated
 from runner.backends.docker.gate import SHELL
-from runner.backends.docker.pulls import Puller
+from runner.backends.docker.memory import Memory
 from runner.backends.docker.references import Reference
 from runner.engine.backend import PullProgress
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, RunnerError
 from runner.settings import DockerSettings
+
+if TYPE_CHECKING:
+    from runner.backends.docker.pulls import Puller
 
 # Go's os.FileMode, which the archive call answers with: type bits on top, permissions below.
 _GO_SYMLINK = 1 << 27
@@ -52,13 +55,23 @@ class _Flight:
 class Images:
     """The engine's images, for use from any thread.
 
-    Nothing is kept of a name but what its image is like at the moment: a step may build an image anew behind a tag.
+    What images are like is kept only while ``watched`` says that every change is told by ``forget``: a step may build
+    an image anew behind a tag.
     """
 
-    def __init__(self, engine: Engine, settings: DockerSettings) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        settings: DockerSettings,
+        watched: Callable[[], bool] = lambda: False,
+        memory: Memory | None = None,
+    ) -> None:
         self._engine = engine
+        self._memory = memory or Memory()
+        self._watched = watched
+        self._known: dict[str, Image] = {}
         # A limit of 0 is none.
-        self._puller = Puller(engine=engine, total=settings.pull_total or None, stall=settings.pull_stall or None)
+        self._settings = settings
         self._lock = threading.Lock()
         self._flights: dict[Reference, _Flight] = {}
         self._shells: dict[str, bool] = {}
@@ -74,7 +87,10 @@ class Images:
             InfrastructureError: the engine does not answer.
         """
         reference = Reference.parse(image)
-        if not always and self._look(image) is not None:
+        with self._lock:
+            remembered = self._known
+        if not always and (found := self._look(image)) is not None:
+            remembered[image] = found
             return
         self._pull(reference, report)
         if self._look(image) is None:
@@ -86,12 +102,22 @@ class Images:
         Raises:
             ImageError: it is not there, or it is no name of an image.
         """
+        with self._lock:
+            remembered = self._known
+        if self._watched() and (seen := remembered.get(image)) is not None:
+            return seen
         Reference.parse(image)
         known = self._look(image)
         if known is None:
             hint = f"`docker pull {image}` fetches it; the pull policy `never` leaves that to you"
             raise ImageError(f"image {image} is not there", hint=hint)
+        remembered[image] = known
         return known
+
+    def forget(self) -> None:
+        """Note that any image may have changed."""
+        with self._lock:
+            self._known = {}  # another one, so that who is asking the engine right now keeps nothing of it
 
     def has_shell(self, image_id: str) -> bool | None:
         """Whether an image has a shell, or None while ``shell_in`` has not looked."""
@@ -103,13 +129,17 @@ class Images:
         Raises:
             EngineRefusedError: the container is not there.
         """
-        found = self._shells.get(image_id)
+        found, fact = self._shells.get(image_id), f"image {image_id} has {SHELL}"
+        if found is None and self._memory.knows(fact):
+            found = self._shells[image_id] = True
         if found is None:
             found = self._is_program(container_id, SHELL)
             if not found:
                 # A container that is gone has no shell either, and HEAD does not tell which.
                 with translated(f"looking for {SHELL} in container {container_id}"):
                     self._engine.api.inspect_container(container_id)
+            else:
+                self._memory.learn(fact)
             self._shells[image_id] = found
         return found
 
@@ -140,7 +170,7 @@ class Images:
         # Whoever waits is told in any case, also when this thread is interrupted.
         outcome: RunnerError | None = InfrastructureError(f"the pull of {reference} was interrupted")
         try:
-            self._puller.pull(reference, flight.report)
+            self._puller().pull(reference, flight.report)
             outcome = None
         except RunnerError as error:
             outcome = error
@@ -151,6 +181,12 @@ class Images:
                 flight.landed.set_result(None)
             else:
                 flight.landed.set_exception(outcome)
+
+    def _puller(self) -> "Puller":
+        from runner.backends.docker.pulls import Puller  # noqa: PLC0415 - most images are there already
+
+        settings = self._settings
+        return Puller(engine=self._engine, total=settings.pull_total or None, stall=settings.pull_stall or None)
 
     def _is_program(self, container_id: str, path: str) -> bool:
         """Whether there is a program at a path, or at the end of a link there (``/bin/sh`` to ``/bin/busybox``)."""

@@ -46,7 +46,7 @@ def of_step(instance: Instance, run: RunSpec, step: StepSpec) -> tuple[Mount, ..
         return (values(instance, run.id),) if step.commands or step.script else ()
     return (
         values(instance, run.id),
-        _secrets(instance, run),
+        _secrets(instance, run.id),
         _shim(instance, read_only=True),
         *_config_of(instance, run, step),
         *([_mount(instance, run.address, run.outputs, "o", "outputs")] if run.outputs else ()),
@@ -60,26 +60,26 @@ def _config_of(instance: Instance, run: RunSpec, step: StepSpec) -> tuple[Mount,
         return ()
     if step.own_config:
         return (_mount(instance, step.address, CONFIG, "p", "configuration", memory=_OWN_CONFIG_OPTIONS),)
-    return (_config(instance, run, read_only=True),) if run.config else ()
+    return (_config(instance, run.id, read_only=True),) if run.config else ()
 
 
-def of_sandbox(instance: Instance, run: RunSpec) -> tuple[Mount, ...]:
-    """Return what a sandbox sees: it fills what steps only read."""
+def of_sandbox(instance: Instance, run: str) -> tuple[Mount, ...]:
+    """Return what a sandbox sees: it fills what steps only read. That is the same whatever the plan has."""
     return (
-        values(instance, run.id),
+        values(instance, run),
         _secrets(instance, run),
         _shim(instance, read_only=False),
-        *([_config(instance, run, read_only=False)] if run.config else ()),
-        *([_mount(instance, run.address, OUTPUTS, "o", "outputs")] if run.outputs else ()),
+        _config(instance, run, read_only=False),
+        _mount(instance, Address(run), OUTPUTS, "o", "outputs"),
     )
 
 
-def _secrets(instance: Instance, run: RunSpec) -> Mount:
-    return _mount(instance, run.address, SECRETS, "k", "secrets", memory=_SECRETS_OPTIONS)
+def _secrets(instance: Instance, run: str) -> Mount:
+    return _mount(instance, Address(run), SECRETS, "k", "secrets", memory=_SECRETS_OPTIONS)
 
 
-def _config(instance: Instance, run: RunSpec, *, read_only: bool) -> Mount:
-    return _mount(instance, run.address, CONFIG, "p", "configuration", memory=_CONFIG_OPTIONS, read_only=read_only)
+def _config(instance: Instance, run: str, *, read_only: bool) -> Mount:
+    return _mount(instance, Address(run), CONFIG, "p", "configuration", memory=_CONFIG_OPTIONS, read_only=read_only)
 
 
 def _shim(instance: Instance, *, read_only: bool) -> Mount:

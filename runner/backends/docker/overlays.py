@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import islice
@@ -12,6 +12,7 @@ from runner import naming
 from runner.backends.docker import unions
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.listing import FROM, TO, apply, copy, listings
+from runner.backends.docker.memory import Memory
 from runner.backends.docker.trees import Difference, Left, Plot
 from runner.backends.docker.uppers import Layer, join, look
 from runner.backends.docker.volumes import Volume, Volumes, whole
@@ -37,20 +38,27 @@ class Overlays:
     A tree with nothing below is one plain volume.
     """
 
-    def __init__(self, volumes: Volumes, helpers: Helpers) -> None:
+    def __init__(self, volumes: Volumes, helpers: Helpers, memory: Memory) -> None:
         self._volumes = volumes
+        self._memory = memory
         self._helpers = helpers
         self._merging = threading.Lock()
         self._grounds: set[int | None] = set()
 
-    def works(self, plot: Plot) -> bool:
-        """Say whether the engine can mount an overlay over the source: one trial, without starting a container.
+    def work(self, plots: Iterable[Plot]) -> bool:
+        """Say whether the engine can mount overlays over the sources: one trial for each, as a rule for all."""
+        return all(self._works(plot) for plot in sorted(plots, key=lambda plot: plot.base is None))
+
+    def _works(self, plot: Plot) -> bool:
+        """Say whether the engine can mount an overlay over a source, without starting a container.
 
         What has worked is not tried again: it depends on the file systems of the engine and of the source.
         """
         ground = plot.base.device if plot.base else None
-        if ground not in self._grounds and self._trial(plot):
-            self._grounds.add(ground)
+        fact = self._memory.of_engine(f"can lay overlays over device {ground}")
+        if ground not in self._grounds and (self._memory.knows(fact) or self._trial(plot)):
+            self._grounds |= {ground, None}  # with the source on it lay volumes of the engine's own
+            self._memory.learn(fact)
         return ground in self._grounds
 
     def _trial(self, plot: Plot) -> bool:
@@ -68,7 +76,10 @@ class Overlays:
     def open(self, plot: Plot, stage: Address, below: Sequence[Address]) -> Volume:
         """Return the volume in which a stage works."""
         name = naming.layer(stage, plot.kind)
-        known = self._volumes.among(stage.run, below)
+        # Where nothing lies below but the source, an overlay that is there already is the same as one made now; but
+        # what the shared one stands on was decided by whoever came first.
+        alone = not below and stage.stage != naming.SHARED
+        known = {} if alone else self._volumes.among(stage.run, below)
         lowers = [*_base(plot), *(layer.path for layer in _layers(plot, below, known))]
         if name in known or not lowers:
             return known.get(name) or self._volumes.plain(name + _UPPER, stage)

@@ -47,6 +47,14 @@ class PatientBackend(Backend):
         self._grace = grace
         self._closing = threading.Event()
 
+    def reserve(self, run: str) -> None:
+        """Begin to make what any run of this id needs."""
+        self._inner.reserve(run)
+
+    def reserved(self) -> tuple[str, ...]:
+        """Return the runs for which that was made and not used."""
+        return self._inner.reserved()
+
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
         """Make what the whole run shares."""
         return self._persist(lambda: self._inner.open_run(run))

@@ -1,7 +1,8 @@
 """Sandboxes: small idle containers that own a network namespace, handed from stage to stage of a run.
 
-A step that joins one costs 0.4 of a container with a network of its own. When a sandbox dies its steps run on without a
-network and nothing tells them, so whoever holds one is told. It is never restarted: that would make a new namespace.
+A step that joins one costs 0.4 of a container with a network of its own. The first of a run may be made before anything
+is known of the run but its id: a spare one. When a sandbox dies its steps run on without a network and nothing tells
+them, so whoever holds one is told. It is never restarted: that would make a new namespace.
 When it dies with its engine, so do its steps: then nobody is told, and whoever needs one takes another.
 """
 
@@ -14,6 +15,8 @@ from itertools import count
 
 from runner.backends.docker.boxes import Boxes, Sandbox
 from runner.backends.docker.client import GONE, Engine, translated
+from runner.backends.docker.inspection import remove
+from runner.backends.docker.network import Networks
 from runner.engine.job import Task
 from runner.engine.specs import RunSpec
 from runner.errors import EngineRefusedError, InfrastructureError
@@ -47,23 +50,43 @@ class _Pool:
 class Sandboxes:
     """Makes sandboxes and hands them out. ``died`` is to be called with every container of ours that dies."""
 
-    def __init__(self, engine: Engine, settings: DockerSettings, instance: Instance) -> None:
+    def __init__(self, engine: Engine, settings: DockerSettings, instance: Instance, networks: Networks) -> None:
         self._engine = engine
+        self._networks = networks
         self._boxes = Boxes(engine, settings, instance)
         self._pools: dict[str, _Pool] = {}
+        self._spares: dict[str, Sandbox] = {}
         self._holders: dict[str, Callable[[str], None]] = {}
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
 
-    def warm(self, run: RunSpec) -> None:
-        """Make the first sandbox of a run before anybody asks for it, unless an earlier process has left some.
+    def reserve(self, run: str) -> None:
+        """Begin to make a spare sandbox, for a run of this id that was never opened.
 
         Raises:
-            InfrastructureError: it cannot be made, or the volumes of the run cannot be filled.
+            InfrastructureError: it cannot be made.
+        """
+        network = self._networks.common()
+        if network is not None:
+            spare = self._boxes.make(run, 1, network)
+            with self._lock:
+                self._spares[run] = spare
+
+    def warm(self, run: RunSpec) -> None:
+        """Begin to make the first sandbox of a run before anybody asks for it, unless an earlier process has left some.
+
+        Raises:
+            InfrastructureError: it cannot be made.
         """
         with self._lock:
             if run.id in self._pools:
                 return
+            spare = self._spares.pop(run.id, None)
+        if spare is not None and not run.named and not spare.failed and spare.answers.usable:
+            self._warm_with(spare, run)
+            return
+        if spare is not None:
+            self._drop(spare)
         left = self._boxes.left(run)
         idle = [sandbox for sandbox in left.sandboxes if sandbox not in left.joined.values()]
         pool = _Pool(
@@ -72,21 +95,33 @@ class Sandboxes:
             numbers=set(left.numbers),
             idle=idle,
             kept=dict(left.joined),
-            begun=bool(left.numbers),
+            begun=run.begun or bool(left.numbers),
         )
         with self._lock:
             self._pools[run.id] = pool
         if not left.sandboxes:
             try:
-                pool.begun |= self._make(pool).begun
+                self._make(pool)
             except BaseException:
                 self.forget(run.id)
                 raise
 
+    def _warm_with(self, spare: Sandbox, run: RunSpec) -> None:
+        pool = _Pool(run=run, numbers={1}, begun=run.begun)
+        self._networks.joined(run)
+        with self._lock:
+            self._pools[run.id] = pool
+        self._hold(pool, spare)
+
+    def _drop(self, spare: Sandbox) -> None:
+        """Remove a spare sandbox that does not fit its run."""
+        spare.close()
+        remove(self._engine, spare.id)
+
     def take(self, stage: Address, lost: Callable[[str], None]) -> Sandbox:
         """Return an idle sandbox of an open run; ``lost(reason)`` is called if it dies before ``give``.
 
-        A stage in one of whose sandboxes steps stand already gets that one.
+        A stage in one of whose sandboxes steps stand already gets that one. The first of a run may not be ``ready``.
 
         If there is none, whatever comes first: one that is given back, or one that is made. Up to as many as there
         are cores are made as soon as somebody waits, one after the other; more would not make short stages faster, so
@@ -124,10 +159,11 @@ class Sandboxes:
             return pool is not None and sandbox.id in pool.live
 
     def live(self, run: str) -> tuple[Sandbox, ...]:
-        """Return the sandboxes of a run that have not died, in use or not."""
+        """Return the sandboxes of a run that run, in use or not; wait for one that is being started."""
         with self._lock:
             pool = self._pools.get(run)
-            return tuple(pool.live.values()) if pool else ()
+            found = tuple(pool.live.values()) if pool else ()
+        return tuple(sandbox for sandbox in found if _runs(sandbox))
 
     def signalled(self, container: str) -> None:
         """Wait for what becomes of it."""
@@ -136,6 +172,9 @@ class Sandboxes:
         """Take note that a container has died; tell who holds it if it is a sandbox in which steps run."""
         with self._lock:
             lost = self._holders.pop(container, None)
+            for spare in self._spares.values():
+                if spare.id == container:
+                    spare.answers.cut()
             for pool in self._pools.values():
                 pool.idle = [sandbox for sandbox in pool.idle if sandbox.id != container]
                 pool.kept = {stage: sandbox for stage, sandbox in pool.kept.items() if sandbox.id != container}
@@ -160,7 +199,8 @@ class Sandboxes:
     def resync(self) -> None:
         """Look after every sandbox, for its end may have been missed; does not block."""
         with self._lock:
-            all_live = tuple(container for pool in self._pools.values() for container in pool.live)
+            pooled = (container for pool in self._pools.values() for container in pool.live)
+            all_live = (*pooled, *(spare.id for spare in self._spares.values()))
 
         def look() -> None:
             with suppress(InfrastructureError):  # it has gone again: this is called when it is back
@@ -168,28 +208,32 @@ class Sandboxes:
 
         Task("look after sandboxes", look)
 
-    def forget(self, run: str) -> None:
-        """Stop caring for the sandboxes of a run, and see to it that no more are made: all can be removed now."""
+    def forget(self, run: str) -> tuple[str, ...]:
+        """Stop caring for the sandboxes of a run, and see to it that no more are made.
+
+        Return the containers of those that live: they can be removed now.
+        """
         with self._lock:
-            pool = self._pools.pop(run, None)
+            pool, spare = self._pools.pop(run, None), self._spares.pop(run, None)
             for container in pool.live if pool else ():
                 self._holders.pop(container, None)
-        if pool is None:
-            return
-        if pool.maker is not None:
+        if pool is not None and pool.maker is not None:
             pool.maker.wait()
-        for sandbox in (*pool.live.values(), *pool.dead):
-            sandbox.answers.close()
+        spares = (spare,) if spare else ()
+        live = (*pool.live.values(), *spares) if pool else spares
+        for sandbox in (*live, *(pool.dead if pool else ())):
+            sandbox.close()
+        return tuple(sandbox.id for sandbox in live)
 
     def close(self) -> None:
         """Let go of all sandboxes; they live on."""
-        for run in tuple(self._pools):
+        for run in (*self._pools, *self._spares):
             self.forget(run)
 
     def _await(self, pool: _Pool) -> Sandbox:
         """Return an idle sandbox as soon as there is one; the lock is held."""
         if len(pool.live) + pool.waiting >= _AT_ONCE:
-            self._news.wait_for(lambda: pool.idle, _PATIENCE_SECONDS)
+            self._news.wait_for(lambda: len(pool.idle) > pool.waiting, _PATIENCE_SECONDS)  # the others have ordered
         pool.waiting += 1
         try:
             while not pool.idle:
@@ -233,13 +277,28 @@ class Sandboxes:
                 if not state["Running"]:
                     self.died(container, state["ExitCode"])
 
-    def _make(self, pool: _Pool) -> Sandbox:
+    def _make(self, pool: _Pool) -> None:
         with self._lock:
             number = next(number for number in count(1) if number not in pool.numbers)
             pool.numbers.add(number)
-        sandbox = self._boxes.make(pool.run, number)
+        self._hold(pool, self._boxes.make(pool.run.id, number, self._networks.open(pool.run)))
+
+    def _hold(self, pool: _Pool, made: Sandbox) -> None:
+        """Have a sandbox in stock that is being made, until it fails or dies."""
+        with self._lock:
+            pool.live[made.id] = made  # first, so that a failure is heard of
+        sandbox = self._boxes.fill(pool.run, made, lambda: self.died(made.id, 0))
         with self._news:
-            pool.live[sandbox.id] = sandbox
-            pool.idle.append(sandbox)
+            if made.id in pool.live:
+                pool.live[made.id] = sandbox
+                pool.idle.append(sandbox)
             self._news.notify()
-        return sandbox
+
+
+def _runs(sandbox: Sandbox) -> bool:
+    """Wait until a sandbox runs; say whether it has come to that."""
+    try:
+        sandbox.ready()
+    except InfrastructureError:
+        return False
+    return True

@@ -11,6 +11,7 @@ from docker.types import Mount
 from runner import naming
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.listing import FROM, TO, copy
+from runner.backends.docker.memory import Memory
 from runner.backends.docker.volumes import Volume, Volumes
 from runner.engine.specs import RunSpec, Source, SourceMode
 from runner.errors import EngineRefusedError, WorkspaceError
@@ -43,16 +44,18 @@ class Base:
         return Mount(target, self.path, type="bind", read_only=not self.writable)
 
 
-def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec) -> Base | None:
+def open_source(volumes: Volumes, helpers: Helpers, run: RunSpec, memory: Memory) -> Base | None:
     """Make the source of a run ready; None when it has none.
 
     Raises:
         WorkspaceError: it is no directory, or cannot be given to the engine.
     """
-    return open_tree(volumes, helpers, run.address, run.source, "s") if run.source else None
+    return open_tree(volumes, helpers, run.address, run.source, what="s", memory=memory) if run.source else None
 
 
-def open_tree(volumes: Volumes, helpers: Helpers, run: Address, source: Source, what: str) -> Base:
+def open_tree(  # noqa: PLR0913 - where, whose, what, and how it is called
+    volumes: Volumes, helpers: Helpers, run: Address, source: Source, *, what: str, memory: Memory
+) -> Base:
     """Make a tree of a run ready; ``what`` names its volume, if it must be copied into one.
 
     Raises:
@@ -65,7 +68,7 @@ def open_tree(volumes: Volumes, helpers: Helpers, run: Address, source: Source, 
         raise WorkspaceError(f"{source.path}: cannot be the source of a run: {error.strerror}") from error
     if not path.is_dir():
         raise WorkspaceError(f"{path}: cannot be the source of a run: it is no directory")
-    visible = source.only is None and _visible(helpers, run.run, path)
+    visible = source.only is None and _visible(helpers, run.run, path, memory)
     base = Base(
         path=str(path),
         mode=status.st_mode & 0o7777,
@@ -88,13 +91,16 @@ def open_tree(volumes: Volumes, helpers: Helpers, run: Address, source: Source, 
     return replace(base, path=volume.path, volume=volume, device=None)
 
 
-def _visible(helpers: Helpers, run: str, path: Path) -> bool:
+def _visible(helpers: Helpers, run: str, path: Path, memory: Memory) -> bool:
     """Say whether the engine has the very same directory: it may be remote, or live in a container itself."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
         return False  # its API takes text
     status = path.stat()
+    fact = memory.of_engine(f"sees directory {status.st_dev}:{status.st_ino} at {path}")
+    if memory.knows(fact):
+        return True
     modified = datetime.fromtimestamp(0, UTC) + timedelta(microseconds=status.st_mtime_ns // 1000)
     try:
         with helpers.container(run, (Mount(FROM, str(path), type="bind", read_only=True),)) as container:
@@ -103,7 +109,10 @@ def _visible(helpers: Helpers, run: str, path: Path) -> bool:
         if error.status != _MISSING:
             raise
         return False
-    return found is not None and (found.mode, found.modified) == (status.st_mode & 0o777, modified)
+    if found is None or (found.mode, found.modified) != (status.st_mode & 0o777, modified):
+        return False
+    memory.learn(fact)
+    return True
 
 
 def _fill(helpers: Helpers, run: str, seen: Mount | None, sent: Iterator[bytes], volume: Volume) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from runner.backends.docker.client import GONE, Engine, accepted, endpoint, tolerating, translated
 from runner.errors import EngineRefusedError, EngineTimeoutError
 from runner.naming import (
+    COMMON,
     LABEL_CACHE,
     LABEL_HOST,
     LABEL_INSTANCE,
@@ -27,6 +28,7 @@ _SIZING_SECONDS = 600
 _THREADS = 4
 _TRIES = 8
 _PAUSE_SECONDS = 0.25
+_UNUSED = {"dangling": ["true"]}
 
 
 @dataclass(frozen=True, order=True, kw_only=True)
@@ -58,9 +60,9 @@ class Sweep:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def of_run(self, run: str) -> tuple[Remnant, ...]:
-        """Return all objects of one run, containers first, then networks, then volumes."""
-        return self._find({LABEL_RUN: run})
+    def containers_of(self, run: str) -> tuple[Remnant, ...]:
+        """Return the containers of one run."""
+        return self._containers({LABEL_RUN: run})
 
     def of_process_like(self, instance: Instance) -> tuple[Remnant, ...]:
         """Return all objects made by instances of the same kind, host and owner; nobody else's."""
@@ -95,9 +97,11 @@ class Sweep:
         return sizes
 
     def lasting(self, instance: Instance) -> tuple[Remnant, ...]:
-        """Return what lives between runs of such instances, and no container mounts, be it one that does not run."""
+        """Return what lives between runs of such instances, and no container uses, be it one that does not run."""
         whose = _whose(instance)
-        return tuple(chain.from_iterable(self._volumes({**whose, LABEL_ROLE: role}, unused=True) for role in LASTING))
+        networks = self._networks({**whose, LABEL_ROLE: COMMON}, unused=True)
+        volumes = (self._volumes({**whose, LABEL_ROLE: role}, unused=True) for role in LASTING)
+        return (*networks, *chain.from_iterable(volumes))
 
     def remove(self, remnants: tuple[Remnant, ...], *, tries: int = _TRIES) -> tuple[Remnant, ...]:
         """Remove objects, those that others stand on last; return what could not be removed.
@@ -137,19 +141,21 @@ class Sweep:
         return True
 
     def _find(self, labels: Mapping[str, str]) -> tuple[Remnant, ...]:
-        filters = _labelled(labels)
-        api = self._engine.api
+        return (*self._containers(labels), *self._networks(labels), *self._volumes(labels))
+
+    def _containers(self, labels: Mapping[str, str]) -> tuple[Remnant, ...]:
         with translated("listing what is ours"):
-            containers: list[dict[str, Any]] = api.containers(all=True, filters=filters)
-            networks: list[dict[str, Any]] = api.networks(filters=filters)
-        return (
-            *(_remnant("container", raw["Id"], raw) for raw in containers),
-            *(_remnant("network", raw["Name"], raw) for raw in networks),
-            *self._volumes(labels),
-        )
+            containers: list[dict[str, Any]] = self._engine.api.containers(all=True, filters=_labelled(labels))
+        return tuple(_remnant("container", raw["Id"], raw) for raw in containers)
+
+    def _networks(self, labels: Mapping[str, str], *, unused: bool = False) -> tuple[Remnant, ...]:
+        filters = {**_labelled(labels), **(_UNUSED if unused else {})}
+        with translated("listing what is ours"):
+            networks: list[dict[str, Any]] = self._engine.api.networks(filters=filters)
+        return tuple(_remnant("network", raw["Name"], raw) for raw in networks)
 
     def _volumes(self, labels: Mapping[str, str], *, unused: bool = False) -> tuple[Remnant, ...]:
-        filters = {**_labelled(labels), **({"dangling": True} if unused else {})}
+        filters = {**_labelled(labels), **(_UNUSED if unused else {})}
         with translated("listing what is ours"):
             volumes: list[dict[str, Any]] = self._engine.api.volumes(filters=filters).get("Volumes") or []
         return tuple(_remnant("volume", raw["Name"], raw) for raw in volumes)

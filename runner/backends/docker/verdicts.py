@@ -153,7 +153,7 @@ class Verdicts:
         return Ending(exit_code=code, reason=_reason(attempt, state if code else None))
 
     def _has_started(self, attempt: Attempt, code: int | None) -> bool:
-        if not attempt.mark or (attempt.released and code != UNRELEASED):
+        if not attempt.mark or (attempt.released and code not in (UNRELEASED, *(() if attempt.killed else (_KILLED,)))):
             return True
         return exists(self._engine, attempt.container, attempt.mark)
 

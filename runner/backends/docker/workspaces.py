@@ -17,13 +17,14 @@ from runner.backends.docker.gathering import Gathering
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.images import Images
 from runner.backends.docker.listing import FROM
+from runner.backends.docker.memory import Memory
 from runner.backends.docker.overlays import Overlays
 from runner.backends.docker.ownership import BoundFiles, root_for, set_roots
 from runner.backends.docker.plots import WORKDIR, Plots, places, plots_of
 from runner.backends.docker.shared import Order, Shared, arranged, settled, shares
 from runner.backends.docker.sources import Base, open_source, open_tree
 from runner.backends.docker.trees import LAYERS, Plot, Trees
-from runner.backends.docker.volumes import Volume, Volumes, remove_volumes
+from runner.backends.docker.volumes import ROLE, Volume, Volumes, remove_volumes
 from runner.engine.backend import Conflict, Wanted
 from runner.engine.specs import Placed, RunSpec, Source, SourceMode, StageSpec
 from runner.errors import ImageError, InfrastructureError, WorkspaceError
@@ -83,14 +84,22 @@ class Workspaces:
     ``overlays=False`` copies where overlays would do, as on an engine that cannot mount them.
     """
 
-    def __init__(
-        self, engine: Engine, settings: DockerSettings, instance: Instance, images: Images, *, overlays: bool = True
+    def __init__(  # noqa: PLR0913 - what it stands on, and what it knows
+        self,
+        engine: Engine,
+        settings: DockerSettings,
+        instance: Instance,
+        images: Images,
+        *,
+        overlays: bool = True,
+        memory: Memory | None = None,
     ) -> None:
         self._engine = engine
+        self._memory = memory or Memory()
         self._images = images
         self._volumes = Volumes(engine, instance)
         self._helpers = Helpers(engine, instance, settings.sandbox_image)
-        self._overlays = Overlays(self._volumes, self._helpers) if overlays else None
+        self._overlays = Overlays(self._volumes, self._helpers, self._memory) if overlays else None
         self._bound_files = BoundFiles(self._volumes, self._helpers)
         self._exporter = Exporter(self._volumes, self._helpers)
         self._artifacts = Artifacts(self._helpers)
@@ -106,8 +115,9 @@ class Workspaces:
         """
         if run.id in self._runs:
             return
-        self._helpers.remove_left(run.id)
-        base, beside = open_source(self._volumes, self._helpers, run), self._beside(run)
+        if run.begun:
+            self._helpers.remove_left(run.id)
+        base, beside = open_source(self._volumes, self._helpers, run, self._memory), self._beside(run)
         foreign = base if base and base.writable and base.uid else None
         recorded = self._threads.submit(self._bound_files.record, run, foreign) if foreign else None
         known, plots = self._volumes.of_run(run.id), plots_of(run, base, beside)
@@ -180,7 +190,7 @@ class Workspaces:
         return ()
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
-        """Remove the volumes of a run unless ``keep``; the containers that mount them must be gone or going.
+        """Remove the workspaces of a run unless ``keep``; the containers that mount them must be gone or going.
 
         What the run added to a bound directory is given to the owner of that directory first.
 
@@ -191,11 +201,11 @@ class Workspaces:
         self.forget(run.id)
         self._helpers.remove_left(run.id)
         if run.source and run.source.mode is SourceMode.BIND:
-            base = opened.base if opened else open_source(self._volumes, self._helpers, run)
+            base = opened.base if opened else open_source(self._volumes, self._helpers, run, self._memory)
             if base:
                 self._bound_files.give_back(run, base)
         if not keep:
-            remove_volumes(self._engine, {naming.LABEL_RUN: run.id})
+            remove_volumes(self._engine, {naming.LABEL_RUN: run.id, naming.LABEL_ROLE: ROLE})
 
     def forget(self, run: str) -> None:
         """Close a run, and leave what there is of it on the engine alone."""
@@ -291,7 +301,8 @@ class Workspaces:
         placed = places(run)
 
         def ready(number: int, each: Placed) -> Base:
-            return open_tree(self._volumes, self._helpers, run.address, Source(path=each.path), f"s{number}")
+            source, what = Source(path=each.path), f"s{number}"
+            return open_tree(self._volumes, self._helpers, run.address, source, what=what, memory=self._memory)
 
         return dict(zip(placed, self._threads.map(ready, count(), placed.values()), strict=True))
 
@@ -300,7 +311,7 @@ class Workspaces:
         copied, overlays = naming.volume(run.id, "c"), self._overlays
         begun = any(lowers_of(volume.options) for volume in known)  # others are made beside this, by the sandbox
         tried = overlays and all(volume.name != copied for volume in known)
-        if overlays and tried and (begun or all(overlays.works(plot) for _, plot in plots)):
+        if overlays and tried and (begun or overlays.work(plot for _, plot in plots)):
             return overlays
         self._volumes.plain(copied, run.address)
         return Copies(self._volumes, self._helpers)

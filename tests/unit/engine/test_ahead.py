@@ -1,10 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.plan.model import PullPolicy, Rules, Ruleset, Step
+from runner.plan.model import Bind, Cache, PullPolicy, Rules, Ruleset, Step
 from runner.plan.status import Status
 from tests.support.engine import at, drive
 from tests.support.hooked import Call, HookedBackend
@@ -50,6 +51,18 @@ def test_only_the_next_step_is_made_ready(world: World) -> None:
     drive(steps_only(step("a", seconds=1), step("b", seconds=1), step("c")), backend=watched.backend)
 
     assert watched.order("prepare b", "discard a", "prepare c", "release c")
+
+
+def test_no_step_of_a_job_that_does_not_prestart_is_made_ready_before_its_turn(world: World) -> None:
+    watched = Watched(world)
+
+    steps = steps_only(step("a", seconds=1), step("b"), step("c", seconds=1))
+    result = drive(steps, backend=watched.backend, prestart=False)
+
+    for before, after in (("a", "b"), ("b", "c")):
+        assert watched.order(f"discard {before}", f"prepare {after}", f"release {after}")
+    assert [entry.status for entry in result.entries if entry.address == at("s/b")] == [Status.RUNNING, Status.SUCCESS]
+    assert set(result.statuses.values()) == {"success"}
 
 
 def test_a_step_that_is_made_ready_is_pending_in_the_journal_until_its_turn(world: World) -> None:
@@ -144,6 +157,61 @@ def test_a_step_of_which_only_its_turn_shows_what_it_is_made_from_is_not_made_re
 
     before = watched.calls[: watched.calls.index("discard a")]
     assert "prepare b" not in before
+
+
+DATA = Bind(source="/srv/data", target="/data")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"working_dir": "sub"},
+        {"working_dir": "/vela/src/a/../sub"},
+        {"working_dir": "//vela/sub"},
+        {"caches": (Cache(key="k", path="sub"),)},
+        {"caches": (Cache(key="k", path="/data"),), "working_dir": "/data/sub"},
+        {"volumes": (DATA,), "working_dir": "/data/sub"},
+        {"volumes": (DATA,), "caches": (Cache(key="k", path="/data/sub"),)},
+        {"volumes": (Bind(source="/srv/data", target="/vela/src/sub"),)},
+    ],
+    ids=str,
+)
+def test_a_step_for_which_an_engine_makes_a_directory_that_others_see_is_not_made_ready(
+    world: World, fields: dict[str, Any]
+) -> None:
+    assert not _is_ahead(world, step("a", seconds=1), replace(step("b"), **fields))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"working_dir": "."},
+        {"working_dir": "/vela"},
+        {"working_dir": "/vela/src"},
+        {"working_dir": "/tmp/sub"},
+        {"working_dir": "/velaxsrc"},
+        {"caches": (Cache(key="k", path="/data"),), "working_dir": "/data"},
+        {"volumes": (DATA,)},
+    ],
+    ids=str,
+)
+def test_a_step_whose_directories_are_its_own_or_there_is_made_ready(world: World, fields: dict[str, Any]) -> None:
+    assert _is_ahead(world, step("a", seconds=1), replace(step("b"), **fields))
+
+
+def test_a_step_behind_one_that_works_on_the_machine_is_not_made_ready(world: World) -> None:
+    socket = Bind(source="/var/run/docker.sock", target="/var/run/docker.sock")
+
+    assert not _is_ahead(world, replace(step("a", seconds=1), volumes=(socket,)), step("b"))
+
+
+def _is_ahead(world: World, *steps: Step) -> bool:
+    """Whether the second step is made ready while the first runs, in a workspace /vela with the directory /vela/src."""
+    watched = Watched(world)
+    of = replace(steps_only(*steps), home="/vela", workdir="/vela/src")
+    result = drive(of, backend=watched.backend)
+    assert set(result.statuses.values()) == {"success"}
+    return watched.order("prepare b", "discard a")
 
 
 def test_a_late_step_whose_variables_alone_are_not_known_is_made_ready(world: World) -> None:

@@ -9,9 +9,8 @@ import pytest
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.engine.backend import Wanted
 from runner.engine.events import Changed
-from runner.engine.job import Keep
+from runner.engine.job import Keep, default_parallel
 from runner.engine.journal import Entry, Memory, Writer
-from runner.engine.run import default_parallel
 from runner.engine.specs import RunSpec
 from runner.errors import InfrastructureError, SupersededError
 from runner.naming import Address

@@ -1,10 +1,11 @@
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import Signal
+from runner.engine.backend import Ending, Output, Signal
 from runner.engine.events import Printing
 from runner.engine.specs import Release
 from runner.errors import EngineTimeoutError, EngineUnavailableError
@@ -58,6 +59,41 @@ def test_the_intent_is_written_before_the_container_is_made_and_the_end_before_i
     life.start().finish()
 
     assert (seen["prepare"], seen["discard"]) == (Status.RUNNING, Status.FAILURE)
+
+
+class _Killed(FakeBackend):
+    """Somebody kills the first so many containers at their gates, at the moment of their release."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__(World(scale=SCALE))
+        self.left = times
+        self.released = 0
+        self.dead = False
+
+    def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
+        self.wake = wake
+        super().follow(address, output, wake)
+
+    def release(self, address: Address, release: Release) -> None:
+        self.released += 1
+        self.dead = self.released <= self.left
+        if self.dead:
+            self.wake()
+        else:
+            super().release(address, release)
+
+    def conclude(self, address: Address) -> Ending | None:
+        return Ending(exit_code=137, started=False) if self.dead else super().conclude(address)
+
+
+@pytest.mark.parametrize(("times", "status", "released"), [(1, Status.SUCCESS, 2), (2, Status.ERROR, 2)])
+def test_what_somebody_ends_at_its_gate_is_started_once_more(times: int, status: Status, released: int) -> None:
+    backend = _Killed(times)
+
+    result = drive(steps_only(step("a")), backend=backend)
+
+    assert (result.status("s/a"), backend.released) == (status, released)
+    assert len([entry for entry in result.entries if entry.address == at("s/a")]) == 2
 
 
 class _Listening(FakeBackend):

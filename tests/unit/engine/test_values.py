@@ -15,7 +15,9 @@ from runner.naming import ORIGINS
 from runner.pipelinectl.saved import Saved, Saves
 from runner.pipelinectl.values import Store
 from runner.plan.status import Status
-from tests.support.engine import RUN, SCALE, VaryingBackend, at, drive
+from tests.support.crash import Crash
+from tests.support.engine import RUN, SCALE, Life, VaryingBackend, at, drive
+from tests.support.hooked import Fault, HookedBackend
 from tests.support.plans import plan, stage, step, steps_only
 
 
@@ -136,10 +138,25 @@ def test_a_stage_that_an_earlier_life_has_begun_is_not_saved_as_it_is_by_now(tmp
     writer = journal.take()
     for path in ("", "s", "s/a"):
         writer.append(Entry(address=at(path), status=Status.RUNNING, at=0.0))
+    writer.append(Entry(address=at("s/a"), status=Status.SUCCESS, exit_code=0, at=0.1))
 
-    drive(steps_only(step("a")), journal=journal, saves=tmp_path)
+    drive(steps_only(step("a"), step("b")), journal=journal, saves=tmp_path)
 
     assert not Saves(tmp_path).has(at("s"))
+
+
+@pytest.mark.parametrize("verb", ["prepare", "follow"])
+def test_a_stage_whose_driver_died_before_its_first_release_is_saved_by_the_next(tmp_path: Path, verb: str) -> None:
+    world, journal = World(scale=SCALE), Memory()
+    of = steps_only(step("a"))
+    dying = HookedBackend(FakeBackend(world), after=Fault(verb, "s/a", Crash()))
+    with pytest.raises(Crash):
+        Life(of, backend=dying, journal=journal, saves=tmp_path).start().finish()
+    world.client_dies()
+
+    drive(of, backend=FakeBackend(world), journal=journal, saves=tmp_path)
+
+    assert Saves(tmp_path).has(at("s"))
 
 
 def test_what_an_earlier_life_has_saved_stays(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from runner.backends.docker.diagnosis.check import Check, Verdict, bad, note, ok
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.images import Images
 from runner.backends.docker.listing import TO
+from runner.backends.docker.memory import Memory
 from runner.backends.docker.sources import open_source
 from runner.backends.docker.volumes import Volumes, remove_volumes
 from runner.engine.specs import RunSpec, Source, SourceMode
@@ -64,7 +65,7 @@ class Trial:
         # Bound, since that refuses at once where a run that layers its source would send it.
         source = Source(path=self.source, mode=SourceMode.BIND)
         try:
-            open_source(volumes, helpers, RunSpec(id=run, home=TO, workdir=TO, source=source))
+            open_source(volumes, helpers, RunSpec(id=run, home=TO, workdir=TO, source=source), Memory())
         except WorkspaceError as error:
             return note("source", error.message, "each run sends its source to the engine as a tar")
         return ok("source", f"the engine sees {self.source}")

@@ -187,7 +187,7 @@ def test_a_removal_that_has_failed_can_be_asked_for_again(
 ) -> None:
     stub.script[_removal(MINE)] = [refuse(400, "not now"), stuck]
     backend.discard(MINE)
-    while not _asked(stub, "DELETE") or not all(each.done() for each in backend._runs["aa"].removing.values()):
+    while not _asked(stub, "DELETE") or not all(each.done() for each in backend._runs.of("aa").removing.values()):
         threading.Event().wait(0.01)
 
     backend.discard(MINE)

@@ -7,6 +7,7 @@ import pytest
 from runner.backends.docker import sandbox
 from runner.backends.docker.answers import Answers
 from runner.backends.docker.boxes import Left, Sandbox
+from runner.backends.docker.network import Networks
 from runner.backends.docker.sandbox import Sandboxes
 from runner.engine.specs import RunSpec
 from runner.naming import Address, Instance
@@ -30,7 +31,7 @@ def stub() -> Iterator[StubEngine]:
 def sandboxes(stub: StubEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandboxes]:
     """Two runs with a sandbox each in which a step stands; what would be a thread is done at once."""
     engine = stub.engine()
-    found = Sandboxes(engine, DockerSettings(), INSTANCE)
+    found = Sandboxes(engine, DockerSettings(), INSTANCE, Networks(engine, DockerSettings(), INSTANCE))
     theirs = []
 
     def left(run: RunSpec) -> Left:

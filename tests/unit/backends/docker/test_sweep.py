@@ -9,7 +9,7 @@ import pytest
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant, Sweep
 from runner.errors import EngineRefusedError
-from runner.naming import Instance, cache_labels, shim_labels
+from runner.naming import Instance, cache_labels, common_labels, shim_labels
 from tests.support.stub_engine import StubEngine, answer, refuse, stub_engine
 
 ME = Instance(id="i1", kind="exec", host="h", owner="o", lock="/instances/1.lock")
@@ -31,21 +31,25 @@ def engine(stub: StubEngine) -> Iterator[Engine]:
 def test_what_lasts_is_asked_for_by_role_and_owner_and_only_what_is_unused(stub: StubEngine, engine: Engine) -> None:
     cache = {"Name": "runner-cache-x", "Labels": cache_labels(ME, "go", "/go"), "Options": None}
     shim = {"Name": "runner-shim-x", "Labels": shim_labels(ME, "0123"), "Options": None}
+    common = {"Name": "runner-common-x", "Labels": common_labels(ME)}
+    stub.script["/networks"] = [answer([common])]
     stub.script["/volumes"] = [answer({"Volumes": [cache]}), answer({"Volumes": [shim]})]
     found = Sweep(engine).lasting(ME)
-    asked = [json.loads(parse_qs(urlsplit(request).query)["filters"][0]) for request in stub.requests[-2:]]
+    asked = [json.loads(parse_qs(urlsplit(request).query)["filters"][0]) for request in stub.requests[-3:]]
 
     assert found == (
+        Remnant(kind="network", name="runner-common-x", run="", lock=""),
         Remnant(kind="volume", name="runner-cache-x", run="", lock="", cache="go at /go"),
         Remnant(kind="volume", name="runner-shim-x", run="", lock="", shim="0123"),
     )
     owner = {"io.runner.kind=exec", "io.runner.host=h", "io.runner.owner=o"}
-    assert [set(filters["label"]) - owner for filters in asked] == [{"io.runner.role=cache"}, {"io.runner.role=shim"}]
+    roles = [{"io.runner.role=common network"}, {"io.runner.role=cache"}, {"io.runner.role=shim"}]
+    assert [set(filters["label"]) - owner for filters in asked] == roles
     assert all(owner < set(filters["label"]) and filters["dangling"] == ["true"] for filters in asked)
 
 
 def test_where_nothing_lasts_there_is_nothing(stub: StubEngine, engine: Engine) -> None:
-    stub.script["/volumes"] = [answer({"Volumes": None})]
+    stub.script |= {"/networks": [answer([])], "/volumes": [answer({"Volumes": None})]}
 
     assert Sweep(engine).lasting(ME) == ()
 

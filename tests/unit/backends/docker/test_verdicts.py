@@ -286,6 +286,18 @@ def test_125_without_the_mark_never_started_and_with_it_is_the_scripts(scene: Sc
     assert (found.exit_code, found.started) == (125, False)
 
 
+@pytest.mark.parametrize("killed", [True, False])
+def test_137_without_the_mark_is_a_kill_at_the_gate_unless_it_was_ours(scene: Scene, *, killed: bool) -> None:
+    scene.attempt.mark, scene.attempt.killed, scene.marks = "/m", killed, False
+    scene.states = [exited(137)]
+    scene.end_stream()
+
+    found = scene.conclude()
+
+    assert found is not None
+    assert (found.exit_code, found.started) == (137, killed)
+
+
 def away() -> EngineUnavailableError:
     return EngineUnavailableError("no engine answers")
 

@@ -1,0 +1,75 @@
+"""What was found out once and stays true: which images have a shell, and what the engine of this machine sees and can.
+
+Each of these answers costs 20 to 60 ms, which a run of a few steps would notice. An image never changes under its id.
+An engine is the same one as long as nobody has started it anew, which makes another socket, or this machine; and it
+sees the paths that we see as long as we stand in the same mounts.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from runner.backends.docker.client import Engine
+
+_MOST: Final = 2000
+"""How many facts are kept; then the older half goes."""
+
+_UNIX: Final = "unix://"
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_MOUNTS: Final = Path("/proc/self/ns/mnt")
+
+
+class Memory:
+    """Facts in a file, each a line; without a file nothing is known. For use from any thread and several processes."""
+
+    def __init__(self, path: Path | None = None, engine: Engine | None = None) -> None:
+        self._path = path
+        self._engine = _identity(engine) if engine else ""
+        self._known: set[str] | None = None
+
+    def knows(self, fact: str) -> bool:
+        """Say whether this was learnt before."""
+        if self._known is None:
+            self._known = set(self._read())
+        return fact in self._known
+
+    def learn(self, fact: str) -> None:
+        """Keep a fact, if it can be kept: who does not find it will find it out again."""
+        if self._path is None or not fact or "\n" in fact or self.knows(fact):
+            return
+        with suppress(OSError, UnicodeEncodeError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{fact}\n")
+
+    def of_engine(self, fact: str) -> str:
+        """Return a fact about this very engine; empty, which nobody knows, where it cannot be told from another."""
+        return f"{self._engine} {fact}" if self._engine else ""
+
+    def _read(self) -> list[str]:
+        if self._path is None:
+            return []
+        try:
+            found = self._path.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return []
+        if len(found) > _MOST:
+            found = found[-_MOST // 2 :]
+            draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+            with suppress(OSError):
+                draft.write_text("".join(f"{fact}\n" for fact in found), encoding="utf-8")
+                draft.replace(self._path)
+        return found
+
+
+def _identity(engine: Engine) -> str:
+    """Return what tells an engine of this machine from any other that there was or will be; empty for one elsewhere."""
+    if not engine.address.startswith(_UNIX):
+        return ""
+    try:
+        status = Path(engine.address.removeprefix(_UNIX)).stat()
+        boot, mounts = _BOOT.read_text(encoding="ascii").strip(), _MOUNTS.readlink()
+    except OSError:
+        return ""
+    return f"{boot} {status.st_dev}:{status.st_ino}:{status.st_ctime_ns} {mounts}"

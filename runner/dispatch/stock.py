@@ -1,0 +1,74 @@
+"""Ids for the runs to come. Some have a sandbox already: nobody who submits a run waits for one, which takes 300 ms."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from runner.engine.backend import Backend
+from runner.engine.specs import RunSpec
+from runner.errors import InfrastructureError
+from runner.naming import new_run_id
+from runner.plan.model import Plan
+
+_PAUSE_SECONDS: Final = 2.0
+"""How long the stock waits before it is filled again: the run that has just begun needs the machine more."""
+
+
+class Stock:
+    """For one daemon, for use from any thread. ``size`` is how many ids have a sandbox, as long as nobody takes one."""
+
+    def __init__(self, backend: Backend, size: int) -> None:
+        self._backend = backend
+        self._size = size
+        self._ids: list[str] = []
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._closed = threading.Event()
+
+    def fill(self) -> None:
+        """Begin to make what is missing."""
+        with self._lock:
+            self._timer = None
+            if self._closed.is_set():
+                return
+            missing = [new_run_id() for _ in range(self._size - len(self._ids))]
+            self._ids += missing
+        for run in missing:
+            self._backend.reserve(run)
+        if self._closed.is_set():  # meanwhile
+            for run in missing:
+                self._drop(run)
+
+    @contextmanager
+    def id_for(self, plan: Plan) -> Iterator[str]:
+        """Have an id for a run of this plan, which is stored by the end of the block, or does not begin."""
+        taken = None if plan.reaches_by_name else self._take()
+        try:
+            yield taken or new_run_id()
+        except BaseException:
+            if taken is not None:
+                self._drop(taken)
+            raise
+
+    def close(self) -> None:
+        """Remove what nobody has taken."""
+        with self._lock:
+            self._closed.set()
+            left, self._ids = self._ids, []
+            if self._timer is not None:
+                self._timer.cancel()
+        for run in left:
+            self._drop(run)
+
+    def _take(self) -> str | None:
+        with self._lock:
+            if self._size and self._timer is None and not self._closed.is_set():
+                self._timer = threading.Timer(_PAUSE_SECONDS, self.fill)
+                self._timer.daemon = True
+                self._timer.start()
+            return self._ids.pop() if self._ids else None
+
+    def _drop(self, run: str) -> None:
+        with suppress(InfrastructureError):  # the next daemon removes what it does not know
+            self._backend.close_run(RunSpec(id=run, home="", workdir=""), keep=False)
