@@ -14,6 +14,7 @@ from runner.engine.state import Standing
 from runner.naming import new_run_id
 from runner.plan.model import Plan
 from runner.plan.status import Status
+from runner.settings import Settings
 from tests.support.backends import PLACES, Place
 from tests.support.engine import Result, drive
 from tests.support.pipelines import plan_of
@@ -111,7 +112,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 def test_stages_and_steps_run_as_in_vela(case: Case, place: Place) -> None:
     run = new_run_id()
 
-    result = drive(_compiled(case, place.scale), backend=place.client(), run=run)
+    result = drive(_compiled(case, place.scale), backend=place.client(), run=run, prestart=Settings.read().prestart)
 
     assert _outcomes(result) == case.outcomes
     assert result.run.status.value == case.build

@@ -154,6 +154,16 @@ def test_a_crash_at_any_effect_changes_nothing(of: Plan, tell: Callable[[str], N
     tell(survive(lambda: fresh(of, scale=SCALE)))
 
 
+def test_a_crash_at_any_effect_changes_nothing_where_no_step_is_started_before_its_turn(
+    tell: Callable[[str], None],
+) -> None:
+    before = live_through(fresh(PLANS["steps"], scale=SCALE), ()).effects
+    effects = live_through(fresh(PLANS["steps"], scale=SCALE, prestart=False), ()).effects
+
+    assert effects < before
+    tell(survive(lambda: fresh(PLANS["steps"], scale=SCALE, prestart=False)))
+
+
 def test_a_second_crash_while_the_first_is_mended_changes_nothing(of: Plan, tell: Callable[[str], None]) -> None:
     undisturbed = live_through(fresh(of, scale=SCALE), ())
     seed = int(os.environ.get("SEED", random.randrange(2**32)))
