@@ -1,7 +1,6 @@
 """The typer application, and the one place where errors become messages and exit codes."""
 
 import importlib
-import signal
 import sys
 import traceback
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typer.main import get_command
 
 from runner import __version__
 from runner.cli.console import escaped, say
+from runner.cli.importing import importing
 from runner.diagnostics import redacted
 from runner.errors import ExitCode, InvalidPipelineError, RunnerError
 
@@ -71,12 +71,8 @@ class _OnDemand(TyperGroup):
 
 
 def _load(name: str) -> Any:  # noqa: ANN401 - a command of click, as above
-    # Until there is something to end, Ctrl-C just ends us; see cli/main.py.
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
+    with importing():
         module = importlib.import_module(f"runner.cli.{name}")
-    finally:
-        signal.signal(signal.SIGINT, handler)
     if hasattr(module, "group"):
         return get_command(module.group)
     alone = typer.Typer(add_completion=False)

@@ -1,14 +1,11 @@
 """The async stages of ``exec`` as they are shown: beside their parent while they run, and in a list at its end."""
 
-import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from runner.cli.printer import Face, Printer
-from runner.dispatch.family import Member
-from runner.dispatch.offspring import own_commit
 from runner.dispatch.orders import StoredOrder
 from runner.engine.events import Observer
 from runner.engine.report import ChildReport
@@ -17,36 +14,34 @@ from runner.logs.files import LogBook
 from runner.plan.status import Status
 from runner.workspace.local import is_dirty
 
+if TYPE_CHECKING:
+    from runner.dispatch.family import Member
+
 
 class Beside:
     """Shows async stages. ``face`` makes the face of one; until it is set, as before a run is shown, there are none."""
 
     def __init__(self) -> None:
         self.face: Callable[[LogBook, str], Face] | None = None
-        self._shown: Counter[str] = Counter()
-        self._lock = threading.Lock()
 
     @contextmanager
-    def __call__(self, member: Member) -> Iterator[Observer]:
+    def __call__(self, member: "Member") -> Iterator[Observer]:
         """Show one until the end of the block; called in the thread of each."""
         if self.face is None:
             raise RuntimeError("an async stage begins before its parent is shown")
-        printer = Printer(member.logs, self.face(member.logs, self._prefix(member.stage)), closed=member.cancel)
+        # Further runs of one stage are numbered.
+        prefix = "child:" if member.number == 1 else f"child#{member.number}:"
+        printer = Printer(member.logs, self.face(member.logs, prefix), closed=member.cancel)
         try:
             yield printer.observe
         finally:
             printer.finish()
 
-    def _prefix(self, stage: str) -> str:
-        """Return what stands before its names; further runs of one stage are numbered."""
-        with self._lock:
-            self._shown[stage] += 1
-            number = self._shown[stage]
-        return "child:" if number == 1 else f"child#{number}:"
-
 
 def seen_by_children(order: StoredOrder) -> Iterator[str]:
     """Yield what a person should know of the trees that async stages of a run on a directory work on."""
+    from runner.dispatch.offspring import own_commit  # noqa: PLC0415 - most runs have no async stages
+
     commit = own_commit(order)
     if commit is None:
         yield f"async stages see {order.tree.directory} as it is then: it is no commit of a repository"

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from runner.cli import options
-from runner.dialects.ibm.pipelines import KINDS
 from runner.dispatch.wanted import Wanted
 from runner.errors import UsageError
 from runner.plan.adjust import Choice, Replacement
@@ -50,12 +49,16 @@ def kind_of(name: str) -> str:
     Raises:
         UsageError: there is no such type.
     """
+    if name == PLAIN:
+        return ""
+    from runner.dialects.ibm.pipelines import KINDS  # noqa: PLC0415 - most pipelines are of no type
+
     supported = f"supported: {', '.join(KINDS)} and {PLAIN}"
     if name in _RENDERED:
         raise UsageError(f"--pipeline-type {name}: such pipelines are not supported yet", hint=supported)
-    if name not in (PLAIN, *KINDS):
+    if name not in KINDS:
         raise UsageError(f"--pipeline-type {name}: there is no such type", hint=supported)
-    return "" if name == PLAIN else name
+    return name
 
 
 def _read_images(texts: Iterable[str]) -> tuple[Replacement, ...]:

@@ -72,4 +72,4 @@ def _described(remnant: "Remnant") -> str:
         return f"cache {remnant.cache}"
     if remnant.shim:
         return f"commands of steps, version {remnant.shim}"
-    return f"{remnant.kind} {remnant.name} of run {remnant.run}"
+    return f"{remnant.kind} {remnant.name}" + (f" of run {remnant.run}" if remnant.run else "")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from runner.cli.faces import Look
 from runner.cli.interrupts import interrupts
+from runner.cli.look import Look
 from runner.errors import ExitCode, UnwantedError
 from runner.settings import Settings
 

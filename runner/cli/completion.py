@@ -7,32 +7,29 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from runner.dispatch.subject import default_file
 from runner.errors import RunnerError, UsageError
-from runner.naming import ORIGINS, SERVICES
-from runner.plan import events
-from runner.plan.model import Plan
-from runner.plan.status import Status
-from runner.plan.trigger import Trigger
-from runner.workspace.files import read
 
+# Every command knows how its options are completed, and hardly ever does it; what that takes is imported there.
 if TYPE_CHECKING:
     from runner.cli.client.daemon import Daemon
+    from runner.plan.model import Plan
 
 _PATIENCE: Final = 1.0
 # Shells take what they are offered for code: zsh evaluates it, bash expands it. The names are those of whoever wrote
 # the file, which may have come with a repository that nobody trusts.
-_HARMLESS: Final = re.compile(r"[^\W_][\w./@%+-]*")
+_HARMLESS: Final = r"[^\W_][\w./@%+-]*"
 
 
 def complete_event() -> list[str]:
     """Return the events that a run can be told of."""
+    from runner.plan import events  # noqa: PLC0415 - see above
+
     return list(events.names())
 
 
 def complete_dialect() -> list[str]:
     """Return the dialects."""
-    from runner.dialects.detect import Dialect  # noqa: PLC0415 - options are offered sooner without it
+    from runner.dialects.detect import Dialect  # noqa: PLC0415 - see above
 
     return list(Dialect)
 
@@ -48,6 +45,8 @@ def complete_step(context: typer.Context, incomplete: str) -> list[str]:
 
     They are named ``stage/step`` once the stage is there.
     """
+    from runner.naming import ORIGINS, SERVICES  # noqa: PLC0415 - see above
+
     plan = _plan(context)
     kept = tuple((stage.name, step.name) for stage in plan.stages for step in stage.steps)
     gone = tuple((gone.stage, gone.step) for gone in plan.pruned if gone.step and gone.stage not in (SERVICES, ORIGINS))
@@ -66,11 +65,13 @@ def complete_pipeline() -> list[str]:
 
 def complete_status() -> list[str]:
     """Return the statuses of runs."""
+    from runner.plan.status import Status  # noqa: PLC0415 - see above
+
     return list(Status)
 
 
 def _asked(question: Callable[["Daemon"], Iterable[str]]) -> list[str]:
-    from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - as above
+    from runner.cli.client.daemon import Daemon  # noqa: PLC0415 - see above
 
     try:
         return _offered(question(Daemon.here(patience=_PATIENCE)))
@@ -79,15 +80,19 @@ def _asked(question: Callable[["Daemon"], Iterable[str]]) -> list[str]:
 
 
 def _offered(names: Iterable[str]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if _HARMLESS.fullmatch(name)]
+    return [name for name in dict.fromkeys(names) if re.fullmatch(_HARMLESS, name)]
 
 
-def _plan(context: typer.Context) -> Plan:
+def _plan(context: typer.Context) -> "Plan":
     """Return the pipeline that the command line names, else that of this directory; an empty one if it has none.
 
     Nobody reads messages while a command is typed.
     """
-    from runner.dialects.text import examine  # noqa: PLC0415 - as above
+    from runner.dialects.text import examine  # noqa: PLC0415 - see above
+    from runner.dispatch.subject import default_file  # noqa: PLC0415 - see above
+    from runner.plan.model import Plan  # noqa: PLC0415 - see above
+    from runner.plan.trigger import Trigger  # noqa: PLC0415 - see above
+    from runner.workspace.files import read  # noqa: PLC0415 - see above
 
     nothing = Plan(dialect="", stages=())
     given = context.params.get("file")

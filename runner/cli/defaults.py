@@ -11,7 +11,6 @@ repository, so it is somebody else's text: what reaches out of the run or grants
 """
 
 import os.path
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,6 @@ import typer
 from typer.core import TyperOption
 
 from runner.dialects.findings import nearest
-from runner.dispatch.subject import default_file
 from runner.errors import UsageError
 from runner.workspace.files import read
 
@@ -53,6 +51,8 @@ def load_defaults(context: typer.Context, file: Path | None) -> Path | None:
 
 
 def _directory(file: Path | None) -> Path:
+    from runner.dispatch.subject import default_file  # noqa: PLC0415 - whoever has options of this kind imports this
+
     try:
         return (file or default_file()).absolute().parent
     except UsageError:
@@ -76,6 +76,8 @@ def _top(directory: Path) -> Path:
 
 
 def _read(file: Path, context: typer.Context) -> dict[str, object]:
+    import tomllib  # noqa: PLC0415 - most repositories have no such file
+
     shown = _shown(file)
     try:
         tables: dict[str, object] = tomllib.loads(read(file).decode())
@@ -122,7 +124,7 @@ class _Table:
 
     def read(self, table: Mapping[str, object]) -> dict[str, object]:
         """Return the values of options by the names of their parameters."""
-        return {self._known(key).name: self._value(key, value) for key, value in table.items()}
+        return {str(self._known(key).name): self._value(key, value) for key, value in table.items()}
 
     def _known(self, key: str) -> TyperOption:
         if key in _REFUSED:

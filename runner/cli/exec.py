@@ -6,12 +6,14 @@ from runner.cli import options
 from runner.cli.choice import wanted
 from runner.cli.exec_options import Ends, Work, ends, grants, work
 from runner.cli.groups import grouped
+from runner.cli.importing import importing
 from runner.cli.secret_values import read_secrets, secure_properties
 from runner.cli.trigger_options import given
 from runner.dispatch.subject import Given, find_subject
 from runner.dispatch.wanted import Wanted
 from runner.pipelinectl.layout import OURS
 from runner.plan.grants import Grants, grant
+from runner.plan.uses import secrets_of
 
 
 @grouped(given=given, wanted=wanted, work=work, grants=grants, ends=ends)
@@ -35,12 +37,12 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         subject = find_subject(pipeline, given, directory)
         plan = grant(wanted.plan(subject), grants, taken=OURS)
         # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
-        from runner.cli.beside import seen_by_children  # noqa: PLC0415 - see above
-        from runner.cli.execution import execute  # noqa: PLC0415 - see above
-        from runner.dispatch.orders import Order, secrets_of  # noqa: PLC0415 - see above
-        from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
-        from runner.engine.job import Keep  # noqa: PLC0415 - see above
-        from runner.engine.run import default_parallel  # noqa: PLC0415 - see above
+        with importing():
+            from runner.cli.beside import seen_by_children  # noqa: PLC0415 - see above
+            from runner.cli.execution import execute  # noqa: PLC0415 - see above
+            from runner.dispatch.orders import Order  # noqa: PLC0415 - see above
+            from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
+            from runner.engine.job import Keep, default_parallel  # noqa: PLC0415 - see above
 
         secrets = read_secrets(secret or (), secrets_of(plan), secret_file or ()) if plan.stages else {}
         order = Order(

@@ -15,7 +15,7 @@ from runner.plan.grants import Grants
 from runner.settings import Settings
 
 if TYPE_CHECKING:
-    from runner.cli.faces import Look
+    from runner.cli.look import Look
     from runner.dispatch.orders import Tree
     from runner.engine.specs import Source
 
@@ -58,9 +58,10 @@ class Work:
     def tree(self, root: Path, commit: str) -> "Tree":
         """Return how the same source is had again, of which ``root`` and ``commit`` are known."""
         from runner.dispatch.orders import Tree  # noqa: PLC0415 - as above
-        from runner.workspace.git.spec import SourceSpec  # noqa: PLC0415 - as above
 
         if self.url:
+            from runner.workspace.git.spec import SourceSpec  # noqa: PLC0415 - as above
+
             return Tree(repository=SourceSpec(url=self.url, commit=commit, submodules=self.submodules))
         return Tree(directory=str((self.directory or root).resolve()))
 

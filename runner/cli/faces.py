@@ -8,34 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from runner.cli.console import say
-from runner.cli.events import EventFace
+from runner.cli.look import Look
 from runner.cli.options import OutputFormat
-from runner.cli.plain import PlainFace, stamp
+from runner.cli.plain import PlainFace
 from runner.cli.printer import Face
-from runner.cli.quiet import QuietFace
-from runner.clock import SystemClock
 from runner.logs.files import LogBook
 from runner.plan.model import Plan
 
 _DUMB = "dumb"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """How a run is to look. ``quiet``, ``timestamps`` and ``color`` are for people: events stay as they are."""
-
-    output: OutputFormat
-    quiet: bool = False
-    timestamps: bool = False
-    color: bool = True
-
-    def say(self, *lines: str) -> None:
-        """Write lines for people: to stdout only where nothing else is expected there."""
-        lead = f"{stamp(SystemClock().now())} " if self.timestamps else ""
-        shown = [] if self.quiet else [lead + line for text in lines for line in text.splitlines()]
-        if shown:
-            say("\n".join(shown), err=self.output is not OutputFormat.TEXT)
 
 
 @dataclass(frozen=True)
@@ -77,9 +57,13 @@ def showing(look: Look, plan: Plan, logs: LogBook, begun: datetime | None = None
     make = partial(PlainFace, terminal=terminal, color=look.color, timestamps=stamps)
     plain = make(stream.buffer, begun=begun)
     if look.output is OutputFormat.EVENTS:
+        from runner.cli.events import EventFace  # noqa: PLC0415 - most look in one way
+
         face = EventFace(sys.stdout.buffer)
         yield Shown(face, lambda _logs, _prefix: face)
     elif look.quiet:
+        from runner.cli.quiet import QuietFace  # noqa: PLC0415 - as above
+
         yield Shown(QuietFace(plain, logs), lambda logs, prefix: QuietFace(make(stream.buffer, prefix=prefix), logs))
     elif not text or stamps or not terminal or os.environ.get("TERM") == _DUMB:
         yield Shown(plain, lambda _, prefix: make(stream.buffer, prefix=prefix))

@@ -12,7 +12,7 @@ from runner.cli.remote_options import Part, RunId
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from runner.cli.faces import Look
+    from runner.cli.look import Look
 
 
 @grouped(look=look)

@@ -7,7 +7,7 @@ from runner.cli import options
 from runner.cli.options import OutputFormat
 
 if TYPE_CHECKING:
-    from runner.cli.faces import Look
+    from runner.cli.look import Look
 
 
 def look(
@@ -18,7 +18,7 @@ def look(
     no_color: options.NoColor = False,
 ) -> "Look":
     """Return what the options say."""
-    from runner.cli.faces import Look  # noqa: PLC0415 - --help and completion do without it
+    from runner.cli.look import Look  # noqa: PLC0415 - --help and completion do without it
 
     color = not no_color and not os.environ.get("NO_COLOR")
     return Look(output=output, quiet=quiet, timestamps=timestamps, color=color)

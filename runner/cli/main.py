@@ -1,7 +1,6 @@
 """The entry point: commands, and what becomes of an error."""
 
 import os
-import signal
 import sys
 
 from runner import __version__
@@ -16,11 +15,10 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stdout.write(f"runner {__version__}\n")  # at once: typer alone would take ten times as long to import
         return
-    # Until there is something to end, Ctrl-C just ends us, without a traceback out of an import.
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from runner.cli.app import run  # noqa: PLC0415 - see above
+    from runner.cli.importing import importing  # noqa: PLC0415 - see above
 
-    signal.signal(signal.SIGINT, handler)
+    with importing():
+        from runner.cli.app import run  # noqa: PLC0415 - see above
     sys.exit(run())
 
 

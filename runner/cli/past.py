@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli.options import OutputFormat
-from runner.cli.secret_values import read_secrets
 from runner.settings import Settings
 
 if TYPE_CHECKING:
-    from runner.cli.faces import Look
+    from runner.cli.look import Look
     from runner.dispatch.past import Past
 
 
@@ -43,6 +42,7 @@ def rerun(
     """
     from runner.cli.exec_options import Ends  # noqa: PLC0415 - as above
     from runner.cli.execution import execute  # noqa: PLC0415 - as above
+    from runner.cli.secret_values import read_secrets  # noqa: PLC0415 - as above
     from runner.dispatch.orders import with_secrets  # noqa: PLC0415 - as above
     from runner.dispatch.trees import Trees  # noqa: PLC0415 - as above
     from runner.engine.job import Keep  # noqa: PLC0415 - as above

@@ -13,7 +13,7 @@ from runner.dispatch.requests import Submitted
 from runner.errors import UsageError
 
 if TYPE_CHECKING:
-    from runner.cli.faces import Look
+    from runner.cli.look import Look
 
 
 @grouped(look=look)

@@ -14,7 +14,7 @@ from runner.workspace.files import read
 
 if TYPE_CHECKING:
     from runner.cli.client.endpoint import Endpoint
-    from runner.cli.faces import Look
+    from runner.cli.look import Look
 
 _SUFFIXES: Final = (".yml", ".yaml", ".json")
 

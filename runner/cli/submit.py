@@ -21,10 +21,10 @@ from runner.dispatch.requests import Submission
 from runner.dispatch.subject import Given
 from runner.dispatch.wanted import Wanted
 from runner.errors import UsageError
-from runner.plan.model import Plan
+from runner.plan.uses import secrets_of
 
 if TYPE_CHECKING:
-    from runner.cli.faces import Look
+    from runner.cli.look import Look
 
 
 def _load_defaults(context: typer.Context, pipeline: str | None) -> str | None:
@@ -88,15 +88,9 @@ def submit_command(  # noqa: PLR0913 - a group of options each, and those that b
         beside = look if follow else replace(look, output=OutputFormat.JSON)  # stdout is for the id alone
         with subject_of(Path(pipeline) if pipeline else None, given, origin, beside) as subject:
             sent = inline(subject, origin, daemon.endpoint)
-            values = read_secrets(secret or (), _secrets(wanted.plan(subject)), secret_file or ())
+            values = read_secrets(secret or (), secrets_of(wanted.plan(subject)), secret_file or ())
         asked = replace(asked, inline=sent, secrets=values)
     else:
         values = read_secrets(secret or (), (), secret_file or ())  # the daemon has those that the pipeline declares
         asked = replace(asked, pipeline=pipeline or "", facts=facts_of(given, origin.commit), secrets=values)
     raise typer.Exit(announce(daemon, daemon.submit(asked), look, follow=follow))
-
-
-def _secrets(plan: Plan) -> tuple[str, ...]:
-    from runner.dispatch.orders import secrets_of  # noqa: PLC0415 - it brings the engine, which --help does without
-
-    return secrets_of(plan)

@@ -2,15 +2,10 @@
 
 from enum import StrEnum
 
-from runner.dialects.ibm.keys import FINALLY, STAGE, TASKS
-from runner.dialects.ibm.pipelines import known_names
 from runner.dialects.source import Entry, Mapping, Node, nearest, quoted
 from runner.errors import UsageError
 
 _EXECUTIONS, _APPLICATION = "executions", "application"
-_IBM_STAGES = frozenset(known_names())
-_IBM_STAGE_KEYS = frozenset(STAGE.names()) - {"image", "secret"}  # which other maps have, too
-_IBM_TASKS = frozenset({TASKS, FINALLY})
 _VELA_KEYS = frozenset({"steps", "stages", "templates"})
 
 
@@ -54,9 +49,7 @@ def _shown(root: Node) -> Dialect:
         return Dialect.VELA
     if _is_metalus(root):
         return Dialect.METALUS
-    if keys & _IBM_TASKS or any(_is_ibm_stage(entry) for entry in root.entries):
-        return Dialect.IBM
-    return Dialect.VELA
+    return Dialect.IBM if _is_ibm(root) else Dialect.VELA
 
 
 def _is_metalus(root: Mapping) -> bool:
@@ -65,6 +58,16 @@ def _is_metalus(root: Mapping) -> bool:
     return any(isinstance(each, Mapping) and each.get(_EXECUTIONS) is not None for each in (root, inner))
 
 
-def _is_ibm_stage(entry: Entry) -> bool:
-    named = entry.key.text in _IBM_STAGES
-    return isinstance(entry.value, Mapping) and (named or not _IBM_STAGE_KEYS.isdisjoint(entry.value.keys()))
+def _is_ibm(root: Mapping) -> bool:
+    """Whether a map has tasks, or stages: by their names or by their keys."""
+    from runner.dialects.ibm.keys import FINALLY, STAGE, TASKS  # noqa: PLC0415 - files of Vela are told without them
+    from runner.dialects.ibm.pipelines import known_names  # noqa: PLC0415 - as above
+
+    names = frozenset(known_names())
+    keys = frozenset(STAGE.names()) - {"image", "secret"}  # which other maps have, too
+
+    def is_stage(entry: Entry) -> bool:
+        named = entry.key.text in names
+        return isinstance(entry.value, Mapping) and (named or not keys.isdisjoint(entry.value.keys()))
+
+    return not {TASKS, FINALLY}.isdisjoint(root.keys()) or any(is_stage(entry) for entry in root.entries)

@@ -35,10 +35,12 @@ PARSER: type[yaml.CSafeLoader | yaml.SafeLoader] = yaml.CSafeLoader if yaml.__wi
 
 # libyaml compares each %TAG line with all before it.
 _MAX_DIRECTIVES: Final = 16
-_NOT_YAML: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+# Patterns that are rarely looked for are compiled then: those beyond ASCII take milliseconds.
+_NOT_YAML: Final = "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+_NOT_YAML_OF_ASCII: Final = "[^\t\n\r\x20-\x7e]"
 # What JSON means and YAML reads otherwise: escaped surrogate pairs, raw characters that YAML takes for line breaks or
 # refuses, tabs between tokens.
-_JSON_ONLY: Final = re.compile(
+_JSON_ONLY: Final = (
     r"\\\\|(?P<pair>\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     "|(?P<raw>[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff])|(?P<tab>\t)"
 )
@@ -97,7 +99,7 @@ def _decode(content: bytes, file: str, findings: Findings, limits: Limits) -> st
         message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
         findings.fail(_place(file, before), message, "save the file as UTF-8")
     text = _as_yaml(text)
-    if bad := _NOT_YAML.search(text):
+    if bad := re.search(_NOT_YAML_OF_ASCII if text.isascii() else _NOT_YAML, text):
         message = f"the character U+{ord(bad.group()):04X} cannot stand in YAML"
         findings.fail(_place(file, text[: bad.start()]), message, "save the file as UTF-8 text, without it")
     for count, directive in enumerate(re.finditer("^%", text, re.MULTILINE)):
@@ -112,13 +114,13 @@ def _as_yaml(text: str) -> str:
 
     An escaped surrogate pair becomes two characters shorter, which moves the columns after it on its line.
     """
-    if text.lstrip()[:1] not in ("{", "[") or not _JSON_ONLY.search(text):
+    if text.lstrip()[:1] not in ("{", "[") or not re.search(_JSON_ONLY, text):
         return text
     try:
         json.loads(text, parse_int=str, parse_float=str)
     except (ValueError, RecursionError):
         return text
-    return _JSON_ONLY.sub(_as_yaml_escape, text)
+    return re.sub(_JSON_ONLY, _as_yaml_escape, text)
 
 
 def _as_yaml_escape(match: re.Match[str]) -> str:

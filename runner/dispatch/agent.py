@@ -37,7 +37,10 @@ from runner.store.sql.tables import Cancel
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """What the runs of a daemon are stored in and driven with. Times in seconds; ``folders`` holds one for each run."""
+    """What the runs of a daemon are stored in and driven with. Times in seconds; ``folders`` holds one for each run.
+
+    ``prestart`` is as in ``Job``.
+    """
 
     database: Database
     vault: Vault
@@ -45,6 +48,7 @@ class Means:
     trees: Trees
     folders: Path
     grace: float
+    prestart: bool
     keep_failed: float
     clock: Clock
 
@@ -313,6 +317,7 @@ class LocalAgent:
             journal=self._means.journal(run),
             backend=self._means.backend,
             grace=self._means.grace,
+            prestart=self._means.prestart,
             before_end=self._settle,
             children=self._children(run),
         )

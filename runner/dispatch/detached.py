@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from runner.dispatch.apart import KEPT
 from runner.dispatch.family import Family, Member
 from runner.dispatch.orders import StoredOrder
-from runner.dispatch.single import local, means_of
+from runner.dispatch.place import local
+from runner.dispatch.single import means_of
 from runner.engine.children import Child
 from runner.engine.events import Observer
 from runner.engine.job import Keep

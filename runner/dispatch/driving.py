@@ -1,10 +1,10 @@
 """One run driven in this process, from wherever its journal says that it stands: what ``exec`` and the daemon share."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from runner.dispatch.orders import Order
 from runner.engine.backend import Backend
-from runner.engine.children import Children
 from runner.engine.events import Observer
 from runner.engine.job import LookAround
 from runner.engine.journal import Journal
@@ -15,6 +15,9 @@ from runner.logs.files import LogBook
 from runner.logs.mask import Mask
 from runner.pipelinectl.values import Store, Values, values_of
 from runner.store.runs import RunFolder
+
+if TYPE_CHECKING:
+    from runner.engine.children import Children
 
 
 class Diary:
@@ -50,8 +53,9 @@ class Drive:
         journal: Journal,
         backend: Backend,
         grace: float,
+        prestart: bool,
         before_end: Callable[["Drive"], None] | None = None,
-        children: Children | None = None,
+        children: "Children | None" = None,
     ) -> None:
         self.id = folder.id
         self.plan = order.plan
@@ -65,6 +69,7 @@ class Drive:
         self._journal = journal
         self._backend = backend
         self._grace = grace
+        self._prestart = prestart
         self._before_end = before_end
         self._children = children
         self._driver: Driver | None = None
@@ -99,7 +104,9 @@ class Drive:
         """
         saves = self._folder.saved if self._order.saved else None
         self._driver = Driver(
-            job=self._order.job(self.id, grace=self._grace, artifacts=self.artifacts, saves=saves),
+            job=self._order.job(
+                self.id, grace=self._grace, prestart=self._prestart, artifacts=self.artifacts, saves=saves
+            ),
             journal=self._journal,
             backend=self._backend,
             logs=self.logs,

@@ -15,9 +15,8 @@ from runner.dispatch.trees import Trees
 from runner.engine.backend import Backend
 from runner.engine.children import Child
 from runner.engine.events import Changed, Notice, Observer
-from runner.engine.job import Keep, Task
+from runner.engine.job import Keep, Task, default_parallel
 from runner.engine.report import ChildReport
-from runner.engine.run import default_parallel
 from runner.engine.specs import RunSpec
 from runner.engine.state import RunState
 from runner.errors import InfrastructureError, RunnerError, UnwantedError
@@ -30,13 +29,14 @@ from runner.store.runs import Kinship, RunFolder, RunStore
 
 @dataclass(frozen=True, kw_only=True)
 class Means:
-    """What the runs of this process are kept in and driven with; ``grace`` in seconds."""
+    """What the runs of this process are kept in and driven with; ``grace`` in seconds, ``prestart`` as in ``Job``."""
 
     store: RunStore
     instance: Instance
     backend: Backend
     trees: Trees
     grace: float
+    prestart: bool
     keep: Keep = Keep.NEVER
 
 
@@ -57,6 +57,11 @@ class Member:
         self._drive: Drive | None = None
         self._cancelled = self._forced = False
         self._lock = threading.RLock()  # a signal handler may interrupt the thread that holds it
+
+    @property
+    def number(self) -> int:
+        """Which of the family's runs of this stage it is, from 1, as they were asked for."""
+        return [member.id for member in self._family.members() if member.stage == self.stage].index(self.id) + 1
 
     @property
     def report(self) -> ChildReport:
@@ -100,6 +105,7 @@ class Member:
             journal=self._folder.journal,
             backend=means.backend,
             grace=means.grace,
+            prestart=means.prestart,
             children=self._family.of(self.id, self._order),
         )
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from runner.engine.inputs import Inputs
-from runner.engine.job import Job, Keep
-from runner.engine.run import default_parallel
+from runner.engine.job import Job, Keep, default_parallel
 from runner.engine.specs import Placed, Source
 from runner.errors import InfrastructureError
 from runner.naming import Address
-from runner.pipelinectl.payload import read_payload
 from runner.pipelinectl.saved import Saved
 from runner.plan import codec
 from runner.plan.model import Plan
@@ -93,7 +91,15 @@ class Order(_Given):
             handed=self.handed,
         )
 
-    def job(self, run: str, *, grace: float = 0.0, artifacts: Path | None = None, saves: Path | None = None) -> Job:
+    def job(
+        self,
+        run: str,
+        *,
+        grace: float = 0.0,
+        prestart: bool = True,
+        artifacts: Path | None = None,
+        saves: Path | None = None,
+    ) -> Job:
         """Return it as what a driver is given."""
         return Job(
             id=run,
@@ -104,6 +110,7 @@ class Order(_Given):
             inputs=self.inputs,
             max_parallel=self.max_parallel,
             grace=grace,
+            prestart=prestart,
             keep=self.keep,
             export=self.export,
             artifacts=artifacts,
@@ -211,6 +218,8 @@ class StoredOrder(_Given):
     def order(self, place: Place, restored: Saved, began: datetime | None = None) -> Order:
         """Return the run as a daemon drives it, on trees that are there: what failed is kept, and what is paused."""
         if self.handed:
+            from runner.pipelinectl.payload import read_payload  # noqa: PLC0415 - most runs are handed nothing
+
             handed = read_payload(self.inputs.payload, most=None)
             restored = replace(restored, values={**handed.store(), **restored.values})
         return Order(
@@ -230,16 +239,6 @@ class StoredOrder(_Given):
             restored=restored,
             began=began,
         )
-
-
-def secrets_of(plan: Plan) -> tuple[str, ...]:
-    """Return the names of the secrets that steps and plugins of a plan use, those of async stages too.
-
-    One that nothing needs is not asked for.
-    """
-    stages = (*plan.stages, *plan.async_stages)
-    steps = (*plan.origins, *(step for stage in stages for step in stage.steps))
-    return tuple(dict.fromkeys(use.source for step in steps for use in step.secrets))
 
 
 def with_secrets(order: StoredOrder, secrets: Mapping[str, str]) -> StoredOrder:

@@ -1,81 +1,66 @@
 """What ``exec`` does: one run in this process, on the engine that this machine's environment names."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from runner.backends.docker.backend import DockerBackend
-from runner.backends.docker.client import Engine
-from runner.dispatch.apart import Detached
-from runner.dispatch.clean import clean
+from runner.dispatch.childless import Childless
 from runner.dispatch.driving import Diary, Drive
-from runner.dispatch.family import Family, Means, Showing
 from runner.dispatch.orders import Order
-from runner.dispatch.trees import Trees
-from runner.engine.backend import Backend
+from runner.dispatch.place import Local
 from runner.engine.events import Notice, Observer
 from runner.engine.job import Keep, LookAround, Task
 from runner.engine.origins import unfold
 from runner.engine.report import Report
 from runner.engine.specs import SourceMode
 from runner.errors import InfrastructureError, JournalError
-from runner.naming import Instance, new_run_id
+from runner.naming import new_run_id
 from runner.plan.status import Status
-from runner.settings import Settings
 from runner.store import instances
 from runner.store.runs import Kinship, RunStore
 from runner.workspace.watch import Fingerprint
 
+if TYPE_CHECKING:
+    from runner.dispatch.apart import Detached
+    from runner.dispatch.family import Family, Means, Showing
+
 _NAMED = 5
 """How many changed files a notice names."""
 
-
-@dataclass(frozen=True)
-class Local:
-    """This process as one that runs pipelines."""
-
-    settings: Settings
-    instance: Instance
-    engine: Engine
-    backend: Backend
-
-
-@contextmanager
-def local(settings: Settings) -> Iterator[Local]:
-    """Be an instance of ``exec`` until the end of the block.
-
-    Raises:
-        InfrastructureError: no engine answers, or the lock cannot be written.
-    """
-    with instances.live(settings.state, instances.KIND_EXEC) as instance:
-        engine = Engine()
-        engine.check()
-        backend = DockerBackend(engine, settings.docker, instance)
-        try:
-            yield Local(settings, instance, engine, backend)
-        finally:
-            backend.close()
+_SWEEP_AFTER_SECONDS = 0.5
+"""When it is looked what dead runs have left: the engine has this run's first step to start before."""
 
 
 class LocalRun(Drive):
     """One run of this process, and what is done around it for whoever sits at a terminal.
 
+    Its place may have ``reserved`` an id for it.
+
     Its async stages are its ``family``, and ``shown`` is what these are shown by; without, each goes on in a process of
     its own, and nobody waits for it.
     """
 
-    def __init__(self, place: Local, order: Order, shown: Showing | None, kinship: Kinship | None = None) -> None:
+    def __init__(
+        self,
+        place: Local,
+        order: Order,
+        shown: "Showing | None",
+        kinship: Kinship | None = None,
+        *,
+        reserved: str = "",
+    ) -> None:
         self._place = place
         self._wish = replace(order, plan=unfold(order.plan))
-        folder = RunStore(place.settings.state).create(new_run_id(), self._wish.plan, place.instance, kinship)
+        run = reserved or new_run_id()
+        folder = RunStore(place.settings.state).create(run, self._wish.plan, place.instance, kinship)
         stored = self._wish.stored()
         folder.keep_order(stored.document())
         self._kept = folder
-        means = means_of(place, order.keep)
-        self.family: Family | Detached = Family(means, shown) if shown else Detached(means.store, order.keep)
+        self.family = _family(place, order, shown)
         super().__init__(
             self._wish,
             folder=folder,
@@ -83,6 +68,7 @@ class LocalRun(Drive):
             journal=folder.journal,
             backend=place.backend,
             grace=place.settings.grace,
+            prestart=place.settings.prestart,
             children=self.family.of(folder.id, stored),
         )
 
@@ -103,7 +89,8 @@ class LocalRun(Drive):
             instances.keep(self._place.instance)
         source = self._wish.source
         watch = _Watch(source.path, self._wish.export) if source and source.mode is SourceMode.LAYER else None
-        sweeping = Task("sweep", lambda: self._sweep(tell))
+        over = threading.Event()
+        sweeping = Task("sweep", lambda: self._sweep(tell, over))
         document: Report | None = None
         try:
             document = super().drive(observer, on_failure)
@@ -114,6 +101,7 @@ class LocalRun(Drive):
             if document is None:
                 self.family.cancel()
                 self.family.wait()
+            over.set()
             sweeping.finish()
         self._keep_values(tell)
         if watch is not None and (text := watch.edited()):
@@ -140,7 +128,10 @@ class LocalRun(Drive):
         except InfrastructureError as error:
             tell(f"not everything could be removed: {error.message}")
 
-    def _sweep(self, tell: Callable[[str], None]) -> None:
+    def _sweep(self, tell: Callable[[str], None], over: threading.Event) -> None:
+        over.wait(_SWEEP_AFTER_SECONDS)
+        from runner.dispatch.clean import clean  # noqa: PLC0415 - in a thread of its own nobody waits for it
+
         try:
             cleaned = clean(self._place.engine, self._place.instance, kept=False)
         except InfrastructureError as error:
@@ -153,14 +144,33 @@ class LocalRun(Drive):
             tell(f"{remnant.kind} {remnant.name}, left by a dead run, cannot be removed")
 
 
-def means_of(place: Local, keep: Keep) -> Means:
-    """Return what the async stages of this process are kept in and driven with."""
+def _family(place: Local, order: Order, shown: "Showing | None") -> "Family | Detached | Childless":
+    """Return the async stages of a run. Most have none, and do not wait for what such are driven with."""
+    if not order.plan.async_stages:
+        return Childless()
+    from runner.dispatch.apart import Detached  # noqa: PLC0415 - see above
+    from runner.dispatch.family import Family  # noqa: PLC0415 - see above
+
+    means = means_of(place, order.keep)
+    return Family(means, shown) if shown else Detached(means.store, order.keep)
+
+
+def means_of(place: Local, keep: Keep) -> "Means":
+    """Return what the async stages of this process are kept in and driven with.
+
+    Raises:
+        UsageError: the settings name logins that cannot be read.
+    """
+    from runner.dispatch.family import Means  # noqa: PLC0415 - as above
+    from runner.dispatch.trees import Trees  # noqa: PLC0415 - as above
+
     return Means(
         store=RunStore(place.settings.state),
         instance=place.instance,
         backend=place.backend,
         trees=Trees.of(place.settings.mirrors, place.settings.git),
         grace=place.settings.grace,
+        prestart=place.settings.prestart,
         keep=keep,
     )
 

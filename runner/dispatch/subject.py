@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from runner.dialects.findings import nearest
 from runner.errors import UsageError
@@ -14,7 +14,9 @@ from runner.plan.model import Facts
 from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
 from runner.workspace.files import read
 from runner.workspace.local import Checkout, checkout
-from runner.workspace.payload import Payload, read_payload
+
+if TYPE_CHECKING:
+    from runner.workspace.payload import Payload
 
 _NAMES: Final = (".vela.yml", ".vela.yaml", ".pipeline-config.yaml", "pipeline.yml")
 _HEADS: Final = "refs/heads/"
@@ -101,7 +103,7 @@ def find_subject(file: Path | None, given: Given, directory: Path | None = None)
     content = _read(path)
     local = checkout(directory or path.absolute().parent)
     sent = _read(given.event_file) if given.event_file else given.payload
-    payload = read_payload(sent, str(given.event_file or "payload")) if sent or given.event_file else None
+    payload = _payload(sent, given.event_file) if sent or given.event_file else None
     trigger = _trigger(given, payload, local)
     return Subject(file=path, content=content, checkout=local, trigger=trigger, payload=sent)
 
@@ -131,7 +133,13 @@ def _read(path: Path) -> bytes:
         raise UsageError(f"{path}: {error.strerror}") from error
 
 
-def _trigger(given: Given, payload: Payload | None, local: Checkout) -> Trigger:
+def _payload(sent: bytes, file: Path | None) -> "Payload":
+    from runner.workspace.payload import read_payload  # noqa: PLC0415 - few runs have one
+
+    return read_payload(sent, str(file or "payload"))
+
+
+def _trigger(given: Given, payload: "Payload | None", local: Checkout) -> Trigger:
     event = events.full_name(_event(given, payload), nearest)
     trigger = _of_checkout(local, event, given.tag or (_local_tag(event, local) if payload is None else ""))
     if payload is not None:
@@ -140,7 +148,7 @@ def _trigger(given: Given, payload: Payload | None, local: Checkout) -> Trigger:
     return _with_options(trigger, given)
 
 
-def _event(given: Given, payload: Payload | None) -> str:
+def _event(given: Given, payload: "Payload | None") -> str:
     return given.event or (payload.trigger.facts.event if payload else "tag" if given.tag else "push")
 
 
@@ -187,7 +195,7 @@ def _ref(tag: str) -> str:
     return tag if not tag or tag.startswith("refs/") else f"{_TAGS}{tag}"
 
 
-def _with_payload(trigger: Trigger, payload: Payload) -> Trigger:
+def _with_payload(trigger: Trigger, payload: "Payload") -> Trigger:
     """Let a payload decide all that it tells."""
     told = payload.trigger
     facts, repository = _over(trigger.facts, told.facts), _over(trigger.repository, told.repository)

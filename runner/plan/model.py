@@ -363,6 +363,11 @@ class Plan:
         wanted = {name for stage in self.stages if not stage.fault for name in stage.services}
         return tuple(each for each in self.services if each.name not in special or each.name in wanted)
 
+    @property
+    def reaches_by_name(self) -> bool:
+        """Whether steps may reach something of the run by its name: a service, or a detached step."""
+        return bool(self.services) or any(step.detach for stage in self.stages for step in stage.steps)
+
     def stage(self, name: str) -> Stage:
         """Return the stage of that name; KeyError when there is none."""
         return self._by_name[name]

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Sequence
 
 from runner.plan.expansions import LENGTH
-from runner.plan.globs import reach
 
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)
 _MOST_DIGITS = 4000  # fewer than the digits that int() refuses
@@ -121,20 +120,26 @@ def _replace_suffix(value: str, pattern: str, text: str | None = None) -> str:
     return value.removesuffix(pattern) + text
 
 
+def _reach(glob: str, value: str, *, greedy: bool, from_end: bool = False) -> int:
+    from runner.plan.globs import reach  # noqa: PLC0415 - globs are rare, and RE2 takes long to import
+
+    return reach(glob, value, greedy=greedy, from_end=from_end)
+
+
 def _trim_prefix(value: str, pattern: str) -> str:
-    return value[reach(pattern, value, greedy=False) :]
+    return value[_reach(pattern, value, greedy=False) :]
 
 
 def _trim_longest_prefix(value: str, pattern: str) -> str:
-    return value[reach(pattern, value, greedy=True) :]
+    return value[_reach(pattern, value, greedy=True) :]
 
 
 def _trim_suffix(value: str, pattern: str) -> str:
-    return value[: len(value) - reach(pattern, value, greedy=False, from_end=True)]
+    return value[: len(value) - _reach(pattern, value, greedy=False, from_end=True)]
 
 
 def _trim_longest_suffix(value: str, pattern: str) -> str:
-    return value[: len(value) - reach(pattern, value, greedy=True, from_end=True)]
+    return value[: len(value) - _reach(pattern, value, greedy=True, from_end=True)]
 
 
 _OPERATORS: dict[str, Callable[..., str]] = {

@@ -1,6 +1,6 @@
 """What the local git says of a directory: why a run of it would happen if a server ran it."""
 
-import configparser
+import os.path
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import UsageError
-from runner.workspace.addresses import Remote, read_address
 
 if TYPE_CHECKING:
     import git
+
+    from runner.workspace.addresses import Remote
 
 _HASH = re.compile(r"[0-9a-f]{7,64}")
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -50,8 +51,12 @@ def checkout(directory: Path) -> Checkout:
     """
     directory = directory.absolute()
     outside = Checkout(root=directory, repo=directory.name)
+    if not _inside(directory):
+        return outside
     try:
-        import git  # noqa: PLC0415 - it cannot be imported where there is no git command
+        import configparser  # noqa: PLC0415 - as git, whose errors these are
+
+        import git  # noqa: PLC0415 - it takes long, and cannot be imported where there is no git command
     except ImportError:
         return outside
     try:
@@ -98,6 +103,12 @@ def refusal(error: "git.GitCommandError") -> str:
     return error.stderr.strip().removeprefix("stderr: ").strip("'")
 
 
+def _inside(directory: Path) -> bool:
+    """Whether a directory may belong to a repository: there is one around it, or it is what git keeps of one."""
+    places = (directory, *directory.parents)
+    return any(os.path.exists(folder / name) for folder in places for name in (".git", "HEAD"))  # noqa: PTH110 - no errors
+
+
 def _look(repository: "git.Repo") -> Checkout:
     root = Path(repository.working_dir)
     branch, remote = _branch(repository), _remote(repository)
@@ -141,7 +152,9 @@ def _default_branch(repository: "git.Repo") -> str:
     return next((name for name in _USUAL_BRANCHES if git.Head(repository, f"refs/heads/{name}").is_valid()), "")
 
 
-def _remote(repository: "git.Repo") -> Remote:
+def _remote(repository: "git.Repo") -> "Remote":
+    from runner.workspace.addresses import read_address  # noqa: PLC0415 - as above
+
     # A remote without an address has its name for one.
     addresses = (url for remote in repository.remotes for url in remote.urls if url != remote.name)
     return read_address(next(addresses, ""))

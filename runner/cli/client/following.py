@@ -11,7 +11,8 @@ from runner.cli.client.mirror import Mirror
 from runner.cli.client.signals import LEAVING, cancelling, leaving
 from runner.cli.console import give_up, mute, say
 from runner.cli.exits import exit_code
-from runner.cli.faces import Look, showing
+from runner.cli.faces import showing
+from runner.cli.look import Look
 from runner.cli.options import OutputFormat
 from runner.cli.printer import Printer
 from runner.cli.syntax import explain

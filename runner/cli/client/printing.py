@@ -10,7 +10,7 @@ from runner.cli.client.events import Subscription
 from runner.cli.client.signals import LEAVING, leaving
 from runner.cli.console import give_up
 from runner.cli.exits import exit_code
-from runner.cli.faces import Look
+from runner.cli.look import Look
 from runner.cli.plain import PlainFace
 from runner.dispatch.feed import Lines
 from runner.dispatch.parts import check_part, is_of, steps_of

@@ -4,7 +4,7 @@ import json
 
 from runner.cli.client.daemon import Daemon
 from runner.cli.console import say
-from runner.cli.faces import Look
+from runner.cli.look import Look
 from runner.cli.options import OutputFormat
 from runner.dispatch.requests import Submitted
 from runner.errors import ExitCode

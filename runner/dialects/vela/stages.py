@@ -11,7 +11,6 @@ from runner.dialects.vela.executions import Data, read_data, read_execution
 from runner.dialects.vela.fields import Fields
 from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.steps import EVALUATE, WrittenStep, read_name, read_steps
-from runner.pipelinectl.payload import is_stage_name
 from runner.plan.graph import Named, Node, transitive_needs
 from runner.plan.model import OnLost, Ruleset, Stage, Workspace
 
@@ -119,10 +118,16 @@ def _checked(stages: Series[WrittenStage], pipeline: Fields) -> list[WrittenStag
         if stage.stage.async_ and stage.needs:
             message = f"the async stage {quoted(stage.named.name)} has needs, and waits for nobody"
             findings.warning(stage.needs[0].place, message, "what it is handed is told by export_env and save_repo")
-        if stage.stage.async_ and stage.named.name and not is_stage_name(stage.named.name):
+        if stage.stage.async_ and stage.named.name and not _can_be_started(stage.named.name):
             message = f"an async stage cannot be called {quoted(stage.named.name)}"
             findings.error(stage.named.place, message, "1 to 63 of a-z, 0-9 and -, with no - at either end")
     return [replace(stage, needs=()) if stage.stage.async_ else stage for stage in stages]
+
+
+def _can_be_started(name: str) -> bool:
+    from runner.pipelinectl.payload import is_stage_name  # noqa: PLC0415 - few pipelines have async stages
+
+    return is_stage_name(name)
 
 
 def _read_steps(fields: Fields, scope: Scope, stage: str = "") -> tuple[WrittenStep, ...]:

@@ -8,19 +8,12 @@ with ``&& || !``, ``?:`` and ``??``, strings, numbers, ``true false nil``, ``[ar
 ``hasPrefix`` and ``hasSuffix``. All else is refused.
 """
 
-import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from runner.plan.expressions.checker import check as _check_kinds
-from runner.plan.expressions.checker import work
-from runner.plan.expressions.evaluation import evaluate
-from runner.plan.expressions.folding import fold
-from runner.plan.expressions.parser import parse
-from runner.plan.expressions.syntax import FaultError, Node
-from runner.plan.expressions.values import valid
+if TYPE_CHECKING:
+    from runner.plan.expressions.syntax import FaultError
 
-_LONGEST = 10_000
 _SHOWN = 100
 
 
@@ -30,7 +23,7 @@ class BadExpressionError(ValueError):
     ``column`` counts the characters of the whole text from 1.
     """
 
-    def __init__(self, expression: str, fault: FaultError) -> None:
+    def __init__(self, expression: str, fault: "FaultError") -> None:
         shown = expression if len(expression) <= _SHOWN else f"{expression[:_SHOWN]}..."
         super().__init__(f"{shown!r} {fault.reason} (column {fault.column})")
         self.expression = expression
@@ -38,25 +31,15 @@ class BadExpressionError(ValueError):
         self.hint = fault.hint
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Expression:
-    """The tree as written, for the check, and as it is run."""
-
-    written: Node
-    folded: Node
-
-
 def check(text: str) -> int:
     """Return how much work its patterns are, as ``match.check``.
 
     Raises BadExpressionError for an expression that is wrong in every environment.
     """
-    try:
-        written = _read(text).written
-        _check_kinds(written, None)
-        return work(written)
-    except FaultError as fault:
-        raise BadExpressionError(text, fault) from fault
+    # Few pipelines have expressions, and the others need not wait for what reads them.
+    from runner.plan.expressions import language  # noqa: PLC0415 - see above
+
+    return language.check(text)
 
 
 def holds(text: str, variables: Mapping[str, str]) -> bool:
@@ -65,17 +48,6 @@ def holds(text: str, variables: Mapping[str, str]) -> bool:
     Raises BadExpressionError, besides what ``check`` refuses, where kinds of values do not go together, as expr-lang
     does when it compiles or runs it: ``A == 1``, or ``A`` alone.
     """
-    try:
-        expression = _read(text)
-        _check_kinds(expression.written, variables.keys())
-        return evaluate(expression.folded, variables)
-    except FaultError as fault:
-        raise BadExpressionError(text, fault) from fault
+    from runner.plan.expressions import language  # noqa: PLC0415 - as above
 
-
-@functools.lru_cache(maxsize=512)
-def _read(text: str) -> _Expression:
-    if len(text) > _LONGEST:
-        raise FaultError(_LONGEST + 1, f"is longer than {_LONGEST} characters", "write it shorter")
-    written = parse(valid(text))
-    return _Expression(written=written, folded=fold(written))
+    return language.holds(text, variables)

@@ -1,17 +1,29 @@
 """What is said of async stages at the beginning of ``exec``, and at its end."""
 
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
-from runner.cli.beside import listed, seen_by_children, worst
+from runner.backends.fake import FakeBackend
+from runner.cli.beside import Beside, listed, seen_by_children, worst
+from runner.cli.printer import Face
+from runner.dispatch.family import Family
 from runner.dispatch.orders import StoredOrder, Tree
+from runner.dispatch.single import means_of
+from runner.engine.children import Child
+from runner.engine.events import Event
 from runner.engine.inputs import Inputs
+from runner.engine.job import Keep
 from runner.engine.report import ChildReport
 from runner.errors import ExitCode
+from runner.logs.files import LogBook
+from runner.logs.follow import Block
+from runner.naming import Address
 from runner.plan.trigger import Commit, Trigger
 from tests.support.children import apart
+from tests.support.local import fake_local, showing_nothing
 from tests.support.plans import plan, stage, step
 from tests.support.repositories import Repository
 
@@ -82,6 +94,40 @@ def test_a_directory_that_has_lost_its_git_is_no_error(repository: Repository) -
     shutil.rmtree(repository.root / ".git")
 
     assert _said(repository.root, commit) == _as_it_is(repository.root)
+
+
+class Unseen:
+    """A face that shows nothing."""
+
+    def lines(self, address: Address, block: Block) -> None: ...
+
+    def event(self, event: Event) -> None: ...
+
+    def flush(self) -> None: ...
+
+    def suspended(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def test_further_runs_of_one_stage_are_numbered_whichever_of_them_is_shown_first(tmp_path: Path) -> None:
+    beside, prefixes = Beside(), list[str]()
+
+    def face(_: LogBook, prefix: str) -> Face:
+        prefixes.append(prefix)
+        return Unseen()
+
+    beside.face = face
+    with fake_local(tmp_path / "state", FakeBackend()) as place:
+        family = Family(means_of(place, Keep.NEVER), showing_nothing)
+        order = StoredOrder(plan=PLAN, tree=Tree(directory=str(tmp_path)), inputs=Inputs())
+        for run in ("0000ffff", "0000aaaa"):
+            family.adopt("0000beef", Child(stage="scan", id=run), order)
+        family.wait()
+        for member in reversed(family.members()):
+            with beside(member):
+                pass
+
+    assert prefixes == ["child#2:", "child:"]
 
 
 def test_each_is_listed_with_its_run_and_how_that_stands() -> None:

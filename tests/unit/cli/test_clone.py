@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from runner.backends.fake import FakeBackend, World
-from runner.cli import app, execution
+from runner.cli import app
+from runner.dispatch import place
 from runner.engine.specs import RunSpec, SourceMode
 from tests.support.local import FakeSweep, placing
 from tests.support.repositories import Repository
@@ -57,7 +58,7 @@ def run(tmp_path: Path, backend: _Watched, monkeypatch: pytest.MonkeyPatch) -> E
     monkeypatch.chdir(here)
     monkeypatch.setenv("RUNNER_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("RUNNER_GIT_PROTOCOLS", "file http")
-    monkeypatch.setattr(execution, "local", placing(tmp_path / "state", backend))
+    monkeypatch.setattr(place, "local", placing(tmp_path / "state", backend))
     FakeSweep().install(monkeypatch)
 
     def call(url: Path | str, *arguments: str) -> int:

@@ -11,7 +11,8 @@ import pytest
 
 from runner import diagnostics
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.cli import app, execution
+from runner.cli import app
+from runner.dispatch import place
 from runner.engine.backend import Phase, PullProgress
 from runner.engine.specs import Release, RunSpec, SourceMode, StageSpec, StepSpec
 from runner.naming import Address
@@ -77,7 +78,7 @@ class _Here:
         self._monkeypatch = monkeypatch
         monkeypatch.chdir(repository.root)
         monkeypatch.setenv("RUNNER_STATE_DIR", str(state))
-        monkeypatch.setattr(execution, "local", placing(state, self.backend))
+        monkeypatch.setattr(place, "local", placing(state, self.backend))
         FakeSweep().install(monkeypatch)
 
     def run(self, *arguments: str, pipeline: str = TWO_STEPS) -> int:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from runner.cli.events import EventFace
-from runner.cli.faces import Look, showing
+from runner.cli.faces import showing
 from runner.cli.live import face as live
 from runner.cli.live.face import LiveFace
+from runner.cli.look import Look
 from runner.cli.options import OutputFormat
 from runner.cli.plain import PlainFace
 from runner.cli.printer import Face

@@ -5,10 +5,8 @@ import pytest
 import typer
 
 from runner.cli.secret_values import read_given, read_secrets, secure_properties
-from runner.dispatch.orders import secrets_of
 from runner.errors import UsageError
-from runner.plan.model import Plan, SecretUse
-from tests.support.plans import stage, step
+from runner.plan.model import Plan
 
 
 class _Keyboard:
@@ -176,19 +174,6 @@ def test_a_list_that_cannot_be_read_is_bad_usage(tmp_path: Path) -> None:
         read_secrets([], [], [tmp_path / "list"])
 
     assert "hunter2" not in caught.value.explained
-
-
-def test_the_secrets_of_plugins_are_asked_for_too() -> None:
-    origin = step("vault", secrets=(SecretUse(source="role", target="ROLE"),))
-
-    assert secrets_of(Plan(dialect="vela", stages=(), origins=(origin,))) == ("role",)
-
-
-def test_the_secrets_of_a_plan_are_those_used_each_once() -> None:
-    uses = (SecretUse(source="used", target="A"), SecretUse(source="both", target="B"))
-    stages = (stage("s", step("a", secrets=uses), step("b", secrets=uses[:1])),)
-
-    assert secrets_of(Plan(dialect="vela", secrets=("declared", "both"), stages=stages)) == ("used", "both")
 
 
 def test_what_every_login_has_is_not_taken_for_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

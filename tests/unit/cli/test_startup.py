@@ -15,6 +15,7 @@ import pytest
 
 from runner import cli
 from runner.cli import app as application
+from tests.support.repositories import Repository
 
 PROGRAM = """
 import atexit, sys
@@ -27,6 +28,15 @@ RUNNER = Path(sys.executable).parent / "runner"
 PIPELINE = 'version: "1"\nsteps: [{name: s, image: i, commands: [ls]}]\n'
 WORK = {"docker", "requests", "urllib3", "git", "jsonschema", "structlog"}
 """What takes long to import, and is only needed where something is done."""
+ON_DEMAND = {
+    *("pydantic", "asyncio", "re2", "tomllib"),
+    *("runner.cli.compile", "runner.cli.events", "runner.cli.failure_shell"),
+    *("runner.dialects.ibm", "runner.dialects.metalus", "runner.dialects.schema", "runner.dialects.vela.passed"),
+    *("runner.dispatch.apart", "runner.dispatch.clean", "runner.dispatch.family", "runner.dispatch.trees"),
+    *("runner.engine.children", "runner.pipelinectl.payload", "runner.workspace.git.sources"),
+    *("runner.plan.expressions.language", "runner.plan.filepath", "runner.plan.globs", "runner.workspace.payload"),
+}
+"""What only some pipelines and options need; those of these tests do not."""
 INSIDE = {"runner.engine.backend", "runner.engine.run", "runner.backends.docker.client", "runner.dispatch.single"}
 SERVING = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "alembic", "cryptography", "websockets"}
 """What the daemon works with, and no client."""
@@ -41,6 +51,14 @@ def here(tmp_path: Path) -> Path:
     """Return a directory with a pipeline, which belongs to no repository."""
     (tmp_path / ".vela.yml").write_text(PIPELINE)
     return tmp_path
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a directory with a pipeline, which belongs to a repository."""
+    made = Repository(tmp_path / "shop")
+    made.write(".vela.yml", PIPELINE)
+    return made.root
 
 
 def _imported(directory: Path, *arguments: str, code: int = 0, asked: Mapping[str, str] = NOTHING) -> set[str]:
@@ -63,10 +81,20 @@ def _bash(words: str) -> dict[str, str]:
     return {"_RUNNER_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
 
 
+def test_the_version_imports_nothing_but_the_package(here: Path) -> None:
+    imported = _imported(here, "--version")
+
+    assert {name for name in imported if name.startswith("runner")} == {"runner", "runner.cli", "runner.cli.main"}
+    assert imported & {"typer", "signal", "dataclasses", "inspect"} == set()
+
+
 def test_help_imports_no_command(here: Path) -> None:
     imported = _imported(here, "--help")
 
-    assert imported & (WORK | LOOKS | INSIDE | {"yaml", *(f"runner.cli.{command}" for command in COMMANDS)}) == set()
+    assert (
+        imported & (WORK | LOOKS | INSIDE | ON_DEMAND | {"yaml", *(f"runner.cli.{command}" for command in COMMANDS)})
+        == set()
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -109,13 +137,20 @@ def test_shells_that_show_help_beside_names_are_answered_without_what_commands_w
 def test_validate_imports_no_engine_and_no_git(here: Path) -> None:
     imported = _imported(here, "validate")
 
-    assert imported & (WORK | LOOKS | INSIDE) == set()
+    assert imported & (WORK | LOOKS | INSIDE | ON_DEMAND) == set()
 
 
-def test_compile_imports_git_for_facts_but_no_engine(here: Path) -> None:
-    imported = _imported(here, "compile")
+def test_compile_imports_git_for_the_facts_of_a_repository_but_no_engine(repository: Path) -> None:
+    imported = _imported(repository, "compile")
 
     assert imported & (WORK | LOOKS | INSIDE) == {"git"}
+
+
+@pytest.mark.parametrize(("command", "code"), [("compile", 0), ("submit", 3), ("exec", 3)])
+def test_outside_of_a_repository_nobody_imports_git(here: Path, command: str, code: int) -> None:
+    imported = _imported(here, command, code=code, asked={"RUNNER_DATA_DIR": str(here)})
+
+    assert imported & {"git", "gitdb"} == set()
 
 
 @pytest.mark.parametrize(
@@ -124,19 +159,23 @@ def test_compile_imports_git_for_facts_but_no_engine(here: Path) -> None:
 def test_who_asks_a_daemon_imports_neither_what_it_works_with_nor_an_engine(here: Path, command: str) -> None:
     imported = _imported(here, *command.split(), code=3, asked={"RUNNER_DATA_DIR": str(here)})
 
-    assert imported & (WORK | LOOKS | SERVING | (INSIDE - {"runner.engine.backend"})) == set()
+    assert imported & (WORK | LOOKS | SERVING | ON_DEMAND | {"yaml"} | (INSIDE - {"runner.engine.backend"})) == set()
 
 
-def test_submit_imports_git_for_facts_but_no_engine(here: Path) -> None:
-    imported = _imported(here, "submit", code=3, asked={"RUNNER_DATA_DIR": str(here)})
+def test_submit_imports_git_for_facts_but_no_engine(repository: Path) -> None:
+    imported = _imported(repository, "submit", code=3, asked={"RUNNER_DATA_DIR": str(repository)})
 
-    assert imported & (WORK | LOOKS | SERVING | {"runner.backends.docker.client", "runner.dispatch.single"}) == {"git"}
+    assert imported & (WORK | LOOKS | SERVING | INSIDE | ON_DEMAND) == {"git"}
+    assert {name for name in imported if name.startswith(("runner.engine", "runner.backends"))} == {
+        "runner.engine",
+        "runner.engine.envfile",
+    }
 
 
 def test_submit_by_name_imports_not_even_git(here: Path) -> None:
     imported = _imported(here, "submit", "shop", code=3, asked={"RUNNER_DATA_DIR": str(here)})
 
-    assert imported & (WORK | LOOKS | SERVING | (INSIDE - {"runner.engine.backend"}) | {"yaml"}) == set()
+    assert imported & (WORK | LOOKS | SERVING | INSIDE | ON_DEMAND | {"yaml"}) == set()
 
 
 def test_an_invalid_pipeline_is_told_before_the_engine_is_imported(here: Path) -> None:
@@ -150,7 +189,33 @@ def test_an_invalid_pipeline_is_told_before_the_engine_is_imported(here: Path) -
 def test_exec_imports_the_engine_but_nothing_that_draws_or_judges(here: Path) -> None:
     imported = _imported(here, "exec", code=3)
 
-    assert imported & (WORK | LOOKS | INSIDE) == (WORK | INSIDE) - {"jsonschema", "structlog"}
+    later = {"runner.engine.run", "runner.dispatch.single"}  # while the engine makes the run's sandbox
+    assert imported & (WORK | LOOKS | INSIDE) == (WORK | INSIDE) - later - {"git", "jsonschema", "structlog"}
+
+
+def test_exec_imports_what_only_some_runs_need_for_none_of_the_others(here: Path) -> None:
+    imported = _imported(here, "exec", code=3)
+
+    assert imported & ON_DEMAND == set()
+
+
+@pytest.mark.parametrize(
+    ("step", "found"),
+    [
+        ("{name: s, image: i, parameters: {a: 1.20}}", "runner.dialects.vela.passed"),
+        ("{name: s, image: i, ruleset: {if: {branch: [m*]}}}", "runner.plan.filepath"),
+        (
+            "{name: s, image: i, ruleset: {if: {eval: 'VELA_BUILD_BRANCH == \"a\"'}}}",
+            "runner.plan.expressions.language",
+        ),
+        ("{name: s, image: i, ruleset: {if: {branch: [m.*], matcher: regexp}}}", "re2"),
+        ("{name: s, image: i, environment: {A: b, C: '${A#*b}'}}", "runner.plan.globs"),
+    ],
+)
+def test_what_a_pipeline_needs_is_imported_for_it(here: Path, step: str, found: str) -> None:
+    (here / ".vela.yml").write_text(f'version: "1"\nsteps: [{step}, {{name: t, image: i, commands: [ls]}}]\n')
+
+    assert found in _imported(here, "compile") & ON_DEMAND
 
 
 @pytest.mark.parametrize("name", COMMANDS)

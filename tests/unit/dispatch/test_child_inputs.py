@@ -10,8 +10,9 @@ from runner.backends.fake import FakeBackend, World
 from runner.dispatch.family import Family
 from runner.dispatch.offspring import completed, offspring
 from runner.dispatch.orders import Order, StoredOrder
+from runner.dispatch.place import Local
 from runner.dispatch.requests import Again, Definition
-from runner.dispatch.single import Local, LocalRun
+from runner.dispatch.single import LocalRun
 from runner.engine.inputs import Inputs
 from runner.errors import UsageError
 from runner.pipelinectl.payload import Payload, read_payload

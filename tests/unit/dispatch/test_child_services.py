@@ -10,7 +10,8 @@ from runner.backends.fake import FakeBackend, World
 from runner.dispatch.family import Family, Member
 from runner.dispatch.offspring import offspring
 from runner.dispatch.orders import Order, StoredOrder
-from runner.dispatch.single import Local, LocalRun
+from runner.dispatch.place import Local
+from runner.dispatch.single import LocalRun
 from runner.engine.backend import Phase
 from runner.engine.specs import StepSpec
 from runner.naming import SERVICES, Address

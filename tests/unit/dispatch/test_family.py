@@ -14,7 +14,8 @@ import pytest
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.dispatch.family import Family, Member
 from runner.dispatch.orders import Order, StoredOrder, Tree
-from runner.dispatch.single import Local, LocalRun, means_of
+from runner.dispatch.place import Local
+from runner.dispatch.single import LocalRun, means_of
 from runner.engine.children import Child
 from runner.engine.events import Changed, Event, Observer
 from runner.engine.inputs import Inputs
@@ -246,6 +247,21 @@ def test_a_request_starts_one_run_however_often_it_is_taken_up(place: Local, scr
     assert found == [Child(stage="scan", id="0000cafe"), None]
     assert [each["id"] for each in kin.all()] == ["0000cafe"]
     assert list(family.of("0000dead", StoredOrder(plan=ASKING)).all()) == []
+
+
+def test_runs_of_one_stage_are_numbered_as_they_were_asked_for_whichever_is_shown_first(
+    place: Local, screen: Screen
+) -> None:
+    of = plan(stage("s", step("a")), async_stages=(apart("scan"), apart("check")))
+    family = _family(place, screen)
+    kin = family.of("0000beef", StoredOrder(plan=of))
+    for run, name in (("0000ffff", "scan"), ("0000eeee", "check"), ("0000aaaa", "scan")):
+        kin.start(Request(id=run, payload=Payload(stage=name)))
+    family.wait()
+
+    found = [(member.id, member.number) for member in family.members()]
+
+    assert found == [("0000ffff", 1), ("0000eeee", 1), ("0000aaaa", 2)]
 
 
 def test_a_stage_that_the_plan_does_not_declare_is_not_there(place: Local, screen: Screen) -> None:

@@ -11,7 +11,8 @@ import pytest
 from runner.backends.fake import FakeBackend, World, leftovers
 from runner.dispatch.family import Family, Member
 from runner.dispatch.orders import Order
-from runner.dispatch.single import Local, LocalRun
+from runner.dispatch.place import Local
+from runner.dispatch.single import LocalRun
 from runner.engine.events import Changed, Event, Notice, Observer
 from runner.errors import EngineUnavailableError, JournalError
 from runner.plan.status import Status

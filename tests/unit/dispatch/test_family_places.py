@@ -11,7 +11,8 @@ from runner.backends.fake import FakeBackend, World, leftovers
 from runner.dispatch import family
 from runner.dispatch.family import Family, Member
 from runner.dispatch.orders import Order
-from runner.dispatch.single import Local, LocalRun
+from runner.dispatch.place import Local
+from runner.dispatch.single import LocalRun
 from runner.engine.events import Changed, Event, Observer
 from runner.plan.status import Status
 from tests.support.children import apart, triggering

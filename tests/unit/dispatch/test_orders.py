@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.dispatch.orders import Clone, Order, Place, StoredOrder, Tree, secrets_of, with_secrets
+from runner.dispatch.orders import Clone, Order, Place, StoredOrder, Tree, with_secrets
 from runner.engine.inputs import Inputs
 from runner.engine.job import Keep
 from runner.engine.specs import Placed, Source
@@ -16,6 +16,7 @@ from runner.naming import Address
 from runner.pipelinectl.saved import Saved
 from runner.plan.model import Facts, Plan, SecretUse, Service
 from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
+from runner.plan.uses import secrets_of
 from runner.workspace.git.spec import SourceSpec
 from tests.support.plans import plan, service, stage, step, steps_only
 

@@ -9,9 +9,10 @@ import pytest
 
 from runner.backends.docker.client import Engine
 from runner.backends.fake import FakeBackend, World, leftovers
-from runner.dispatch import single as dispatch
+from runner.dispatch import place as places
 from runner.dispatch.orders import Order
-from runner.dispatch.single import Local, LocalRun
+from runner.dispatch.place import Local
+from runner.dispatch.single import LocalRun
 from runner.engine.events import Changed, Event, Notice
 from runner.engine.job import Keep
 from runner.engine.report import Report
@@ -343,7 +344,7 @@ def test_without_an_engine_there_is_no_place_and_no_lock_is_left(
 
     monkeypatch.setattr(Engine, "check", refuse)
 
-    with pytest.raises(EngineUnavailableError), dispatch.local(Settings(state=tmp_path)):
+    with pytest.raises(EngineUnavailableError), places.local(Settings(state=tmp_path)):
         pass
 
     assert list((tmp_path / "instances").iterdir()) == []

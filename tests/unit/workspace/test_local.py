@@ -346,3 +346,18 @@ def test_clone_and_link_are_those_of_the_remote(repository: Repository) -> None:
     found = checkout(repository.root)
 
     assert (found.clone, found.link) == ("https://example.org/me/fork.git", "https://example.org/me/fork")
+
+
+def test_what_git_keeps_of_a_repository_is_looked_at_as_git_does(repository: Repository, tmp_path: Path) -> None:
+    commit = repository.commit("a")
+    repository.git("clone", "--quiet", "--bare", str(repository.root), str(tmp_path / "bare"))
+    repository.git("worktree", "add", "--quiet", str(tmp_path / "beside"))
+
+    assert checkout(tmp_path / "bare").commit == ""
+    assert (checkout(tmp_path / "beside").commit, checkout(tmp_path / "beside").branch) == (commit, "beside")
+
+
+def test_a_git_that_leads_nowhere_makes_no_repository(tmp_path: Path) -> None:
+    (tmp_path / ".git").symlink_to(tmp_path / ".git")
+
+    assert checkout(tmp_path) == Checkout(root=tmp_path, repo=tmp_path.name)
