@@ -86,6 +86,7 @@ def serve(settings: Settings, daemon: DaemonSettings, *, listen: str | None, pla
         _say(f"listening on {daemon.socket}{over_tcp}")
         house.until_ended(arrived)
         server.stop()
+        house.stock.close()
         if house.dispatcher.driven():
             # Another daemon may begin as soon as the lock is free: by then nothing of this process may go on.
             os._exit(ExitCode.SUCCESS)

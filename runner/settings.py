@@ -21,9 +21,9 @@ _SWITCH = {"true": True, "false": False, "1": True, "0": False}
 class DockerSettings:
     """How containers are made. Times in seconds.
 
-    ``subnets`` is the range from which every run's network takes ``1 << (32 - subnet_bits)`` addresses: the engine's
-    own pools end at about 30 networks. ``log_driver`` is ``none`` where we are the only reader and ``json-file`` where
-    an engine must keep the output for a driver that comes back.
+    ``subnets`` is the range from which a network of a run's own takes ``1 << (32 - subnet_bits)`` addresses, and the
+    common one more: the engine's own pools end at about 30 networks. ``log_driver`` is ``none`` where we are the only
+    reader and ``json-file`` where an engine must keep the output for a driver that comes back.
 
     ``confined`` steps gain no privileges, have neither raw sockets nor device nodes, at most ``pids`` processes unless
     they say otherwise, and a log of at most ``log_bytes`` on the engine; privileged ones excepted. Calls wait

@@ -37,7 +37,7 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         subject = find_subject(pipeline, given, directory)
         plan = grant(wanted.plan(subject), grants, taken=OURS)
         # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
-        with importing():
+        with importing(begun=directory is not None):
             from runner.cli.beside import seen_by_children  # noqa: PLC0415 - see above
             from runner.cli.execution import execute  # noqa: PLC0415 - see above
             from runner.dispatch.orders import Order  # noqa: PLC0415 - see above

@@ -6,6 +6,7 @@ from runner.cli.console import say
 from runner.cli.exec_options import Ends
 from runner.cli.exits import nothing_to_run
 from runner.cli.importing import importing
+from runner.cli.interrupts import ending
 from runner.cli.options import OutputFormat
 from runner.dispatch.orders import Order
 from runner.errors import ExitCode
@@ -29,10 +30,10 @@ def execute(about: str, order: Order, ends: Ends, kinship: Kinship | None = None
             say(json.dumps(nothing_to_run(plan), indent=2))
         return ExitCode.SUCCESS
     look.say(about, *plan.warnings)
-    with importing():
+    with importing(begun=True):  # a clone, perhaps
         from runner.dispatch.place import local  # noqa: PLC0415 - whoever has nothing to run needs no engine
 
-    with local(Settings.read()) as place:
+    with ending(), local(Settings.read()) as place:
         run = place.reserve(plan)
         with importing(begun=True):
             from runner.cli.running import drive  # noqa: PLC0415 - while the engine makes the run's sandbox

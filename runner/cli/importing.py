@@ -14,7 +14,7 @@ def importing(*, begun: bool = False) -> Iterator[None]:
     And what is imported stays: looking through it for garbage, now or later, takes a seventh of the start of a run.
     """
     handler = signal.getsignal(signal.SIGINT)
-    if not begun:
+    if not begun and handler is not signal.SIG_IGN:  # as a script has it for what runs in its background
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()
     try:

@@ -45,6 +45,22 @@ class Interrupts:
 
 
 @contextmanager
+def ending() -> Iterator[None]:
+    """End this process by an exception at the first signal, until the end of the block: something has to be removed."""
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what Python calls handlers with
+        raise SystemExit(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
+
+    heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def interrupts(cancel: Callable[[bool], None], say: Callable[[str], None] | None = None) -> Iterator[Interrupts]:
     """Send the signals of this process to ``cancel(force)`` until the end of the block; ``say`` else writes to stderr.
 

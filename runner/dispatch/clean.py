@@ -24,7 +24,8 @@ def clean(engine: Engine, instance: Instance, *, kept: bool, lasting: bool = Fal
     """Remove what dead instances like this one (same kind, host and user) left behind.
 
     Only with ``kept`` also the volumes that a run was told to keep; its containers and networks go in any case. Only
-    with ``lasting`` also the caches and the commands of steps of such instances, dead or not, which no container uses.
+    with ``lasting`` also the caches, the commands of steps and the common network of such instances, dead or not, if
+    no container uses them.
 
     Raises:
         InfrastructureError: the engine does not answer, or refuses.
@@ -75,7 +76,8 @@ def sweep_daemon(engine: Engine, instance: str, standing: Callable[[], Standing]
 def clean_daemon(engine: Engine, data: Path, *, lasting: bool = False) -> Cleaned:
     """Remove all that the daemon of a data directory has on the engine, kept runs too; no daemon may live there.
 
-    Only with ``lasting`` also the caches and the commands of steps of this user's daemons, which no container uses.
+    Only with ``lasting`` also the caches, the commands of steps and the common network of this user's daemons, if no
+    container uses them.
 
     Raises:
         DaemonRunningError: a daemon works in this directory.

@@ -24,21 +24,18 @@ class Stock:
         self._ids: list[str] = []
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
-        self._closed = threading.Event()
+        self._closed = False
 
     def fill(self) -> None:
-        """Begin to make what is missing."""
+        """Begin to make what is missing; runs that have taken theirs and still wait to begin count, too."""
         with self._lock:
             self._timer = None
-            if self._closed.is_set():
+            if self._closed:
                 return
-            missing = [new_run_id() for _ in range(self._size - len(self._ids))]
-            self._ids += missing
-        for run in missing:
+        for _ in range(self._size - len(self._backend.reserved())):
+            run = new_run_id()
             self._backend.reserve(run)
-        if self._closed.is_set():  # meanwhile
-            for run in missing:
-                self._drop(run)
+            self._put(run)
 
     @contextmanager
     def id_for(self, plan: Plan) -> Iterator[str]:
@@ -48,13 +45,13 @@ class Stock:
             yield taken or new_run_id()
         except BaseException:
             if taken is not None:
-                self._drop(taken)
+                self._put(taken)
             raise
 
     def close(self) -> None:
         """Remove what nobody has taken."""
         with self._lock:
-            self._closed.set()
+            self._closed = True
             left, self._ids = self._ids, []
             if self._timer is not None:
                 self._timer.cancel()
@@ -63,11 +60,20 @@ class Stock:
 
     def _take(self) -> str | None:
         with self._lock:
-            if self._size and self._timer is None and not self._closed.is_set():
+            if self._size and self._timer is None and not self._closed:
                 self._timer = threading.Timer(_PAUSE_SECONDS, self.fill)
                 self._timer.daemon = True
                 self._timer.start()
             return self._ids.pop() if self._ids else None
+
+    def _put(self, run: str) -> None:
+        """Have an id in stock, unless that was closed meanwhile."""
+        with self._lock:
+            kept = not self._closed
+            if kept:
+                self._ids.append(run)
+        if not kept:
+            self._drop(run)
 
     def _drop(self, run: str) -> None:
         with suppress(InfrastructureError):  # the next daemon removes what it does not know

@@ -1,4 +1,4 @@
-"""What a run needs before anything of it runs: its network, its source, its images; all at the same time.
+"""What a run needs before anything of it runs: its sandbox, its source, its images; all at the same time.
 
 A run that goes on after a crash fetches only what is still to run, and nothing that is present: it was fetched then.
 """

@@ -147,7 +147,9 @@ class Backend(Protocol):
         """Return the runs for which something was reserved and that nobody has opened, or closed, since."""
 
     def open_run(self, run: RunSpec) -> tuple[str, ...]:
-        """Make what the whole run shares: its network, its source. Returns what a person should know of how.
+        """Make what the whole run shares: its source, and a network if it needs one.
+
+        Returns what a person should know of how.
 
         Some of it may still be under way then; those who need it wait for it.
         """

@@ -59,11 +59,10 @@ class DockerBackend:
         self._engine = engine
         self._settings = settings
         self._instance = instance
-        known = Memory(memory, engine)
+        self._memory = known = Memory(memory, engine)
         # Where somebody waits for engines that are away, nobody else has to.
         self._events = Events(engine, instance, _SUBSCRIBING_SECONDS if settings.engine_grace else CALL_SECONDS)
-        self._images = Images(engine, settings, watched=lambda: self._events.live, memory=known)
-        self._events.add_images(self._images.forget)
+        self._images = Images(engine, settings, known)
         self._networks = Networks(engine, settings, instance)
         self._sandboxes = Sandboxes(engine, settings, instance, self._networks)
         self._outputs = Outputs(engine)
@@ -149,6 +148,7 @@ class DockerBackend:
             return self._prepare(step)
         except EngineRefusedError:
             if not self._bereft(step.address):
+                self._memory.doubt()
                 raise
             return self._prepare(step)
 
@@ -197,7 +197,7 @@ class DockerBackend:
             if not self._bereft(address) or (stage := self._standing(address.of_stage())) is None:
                 raise
             # Its container was to be made right now, and its placement is of the time when it was prepared.
-            self._containers.rejoin(address, stage.sandbox.id)
+            self._containers.rejoin(address, stage.sandbox)
             self._containers.release(address, release)
 
     def signal(self, address: Address, signal: Signal) -> None:
@@ -289,7 +289,7 @@ class DockerBackend:
         return self._workspaces().export(run, layers, target, wanted)
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
-        """Remove the containers of a run, then its network, then its volumes; forget it, also where something is left.
+        """Remove the containers of a run, what they worked in, its network and its volumes; forget it in any case.
 
         No other run is waited for. The sandboxes take longest, and have nothing of a workspace.
         """
@@ -312,10 +312,12 @@ class DockerBackend:
         try:
             self._workspaces().close_run(run, keep=keep)
         finally:
-            wait(sandboxes.values())
-        stuck = [name for name, removal in sandboxes.items() if removal.exception() is not None]
-        left += self._sweep().remove(tuple(remnant for remnant in found if remnant.name in stuck))
-        self._networks.remove(run)
+            # Those whose turn has not come wait behind containers of other runs.
+            late = {name for name, removal in sandboxes.items() if removal.cancel()}
+            wait([removal for name, removal in sandboxes.items() if name not in late])
+            stuck = {name for name, removal in sandboxes.items() if name in late or removal.exception() is not None}
+            left += self._sweep().remove(tuple(remnant for remnant in found if remnant.name in stuck))
+            self._networks.remove(run)
         if not keep:
             remove_volumes(self._engine, {naming.LABEL_RUN: run.id})
         if left:
@@ -335,8 +337,11 @@ class DockerBackend:
         opened = self._runs.stage(stage)
         if opened is None or self._sandboxes.lives(stage.run, opened.sandbox):
             return opened
-        opened = replace(opened, sandbox=self._sandboxes.take(stage, opened.lost))
-        self._runs.keep(stage, opened)
+        with opened.changing:  # the next step is made ready in a thread of its own
+            opened = self._runs.opened(stage)
+            if not self._sandboxes.lives(stage.run, opened.sandbox):
+                opened = replace(opened, sandbox=self._sandboxes.take(stage, opened.lost))
+                self._runs.keep(stage, opened)
         return opened
 
     def _placement(self, step: StepSpec, image: Image) -> Placement:

@@ -210,7 +210,7 @@ class Boxes:
         return str(created["Id"])
 
     def _config(self, run: str, network: str) -> ContainerConfig:
-        """Return what a sandbox is created from: the same for all runs.
+        """Return what a sandbox is created from, which is the same whatever the plan has.
 
         Its stdin stays open when a client goes, and the engine keeps no log: answers hold what is to be masked. It must
         be able to read files that steps have closed to others (DAC_OVERRIDE).

@@ -8,6 +8,7 @@ from dataclasses import replace
 from runner import naming
 from runner.backends.docker import configs, gate, hostconfig
 from runner.backends.docker.attempt import Attempt, Tap
+from runner.backends.docker.boxes import Sandbox
 from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
 from runner.backends.docker.creation import Creation
 from runner.backends.docker.events import Events
@@ -147,11 +148,12 @@ class Containers:
             self._open_gate(attempt, spec, placement, replace(release, environment=environment))
         attempt.released = True
 
-    def rejoin(self, address: Address, sandbox: str) -> None:
+    def rejoin(self, address: Address, sandbox: Sandbox) -> None:
         """Have an attempt whose container is yet to be made stand in the network of another sandbox than it was to."""
         attempt = self._known(address)
         if attempt.placement is not None and isinstance(attempt.placement.network, Joined):
-            attempt.placement = replace(attempt.placement, network=Joined(container=sandbox))
+            network = Joined(container=sandbox.id)
+            attempt.placement = replace(attempt.placement, network=network, ready=sandbox.ready)
 
     def signal(self, address: Address, signal: Signal) -> None:
         """Ask an attempt to end, or end it; see ``Backend.signal``.

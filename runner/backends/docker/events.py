@@ -1,7 +1,4 @@
-"""The one stream of the engine's events: which of our containers was signalled or has ended, and that images changed.
-
-One stream for both: whoever has heard of the end of a step has heard of all that it did to the engine's images.
-"""
+"""The one stream of the engine's events: tells at once which of our containers was signalled or has ended, and how."""
 
 import json
 import threading
@@ -21,9 +18,6 @@ from runner.naming import LABEL_INSTANCE, Instance
 _FIRST_DELAY, _LONGEST_DELAY = 0.05, 2.0
 _KEPT_BY_ENGINE = 256  # moby, daemon/events: older ones are not sent again
 _NANO = 1_000_000_000
-_OF_CONTAINERS = ("kill", "die")
-# `create`, which containers have too, is the word of engines that keep images with containerd.
-_OF_IMAGES = ("tag", "untag", "delete", "import", "load", "pull", "create")
 
 
 class Listener(Protocol):
@@ -42,16 +36,14 @@ class Listener(Protocol):
 class Events:
     """Follows the ends of all containers of one instance. Events are hints; the truth is what the engine inspects.
 
-    ``patience`` is how many seconds one waits for them. The engine is not asked to look at labels: images do not have
-    ours.
+    ``patience`` is how many seconds one waits for them.
     """
 
     def __init__(self, engine: Engine, instance: Instance, patience: float = CALL_SECONDS) -> None:
         self._engine = engine
         self._patience = patience
-        self._instance = instance.id
+        self._filters = {"type": "container", "event": ["kill", "die"], "label": f"{LABEL_INSTANCE}={instance.id}"}
         self._listeners: list[Listener] = []
-        self._images: list[Callable[[], None]] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._connection: Connection | None = None
@@ -64,15 +56,6 @@ class Events:
     def add(self, listener: Listener) -> None:
         """Tell this listener, too."""
         self._listeners.append(listener)
-
-    def add_images(self, changed: Callable[[], None]) -> None:
-        """Call this, too, when an image of any name may have become another; it does not block."""
-        self._images.append(changed)
-
-    @property
-    def live(self) -> bool:
-        """Whether everything is being heard of."""
-        return self._subscribed.is_set()
 
     def ready(self) -> None:
         """Wait until no end of a container that starts from now on can be missed.
@@ -113,8 +96,7 @@ class Events:
     def _follow(self) -> None:
         """Subscribe, and hand on events until the connection ends."""
         client = self._engine.new_client(CALL_SECONDS)
-        wanted = {"type": ["container", "image"], "event": [*_OF_CONTAINERS, *_OF_IMAGES]}
-        parameters = {"filters": convert_filters(wanted)}
+        parameters = {"filters": convert_filters(self._filters)}
         again = self._last > 0
         if again:
             parameters["since"] = f"{self._last // _NANO}.{self._last % _NANO:09d}"
@@ -122,8 +104,6 @@ class Events:
         with self._lock:
             self._connection = connection
         try:
-            for changed in self._images:  # before anybody may rely on hearing of it
-                _tell(changed)
             self._subscribed.set()
             for listener in self._listeners:
                 _tell(listener.resync)
@@ -146,23 +126,16 @@ class Events:
     def _take(self, text: bytes) -> None:
         try:
             event: Mapping[str, Any] = json.loads(text)
-            moment, actor = int(event["timeNano"]), str(event["Actor"]["ID"])
-            action, attributes = event["Action"], event["Actor"]["Attributes"] or {}
-            code = int(attributes["exitCode"]) if action == "die" else 0
+            moment, container = int(event["timeNano"]), str(event["Actor"]["ID"])
+            action = event["Action"]
+            code = int(event["Actor"]["Attributes"]["exitCode"]) if action == "die" else 0
         except (ValueError, KeyError, TypeError):
             diagnostics.warn("an event of the engine could not be read", text=text[:200])
             return
-        if (moment, actor) in self._seen:
+        if action not in ("kill", "die") or (moment, container) in self._seen:
             return
-        self._seen.append((moment, actor))
+        self._seen.append((moment, container))
         self._last = max(self._last, moment)
-        if event.get("Type") == "image":
-            for changed in self._images:
-                _tell(changed)
-        elif action in _OF_CONTAINERS and attributes.get(LABEL_INSTANCE) == self._instance:
-            self._tell_all(actor, action, code)
-
-    def _tell_all(self, container: str, action: str, code: int) -> None:
         for listener in self._listeners:
             died, signalled = partial(listener.died, container, code), partial(listener.signalled, container)
             _tell(died if action == "die" else signalled)

@@ -55,21 +55,13 @@ class _Flight:
 class Images:
     """The engine's images, for use from any thread.
 
-    What images are like is kept only while ``watched`` says that every change is told by ``forget``: a step may build
-    an image anew behind a tag.
+    Nothing is kept of a name but what its image is like at the moment: a step may build an image anew behind a tag, and
+    not every engine tells of that.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        settings: DockerSettings,
-        watched: Callable[[], bool] = lambda: False,
-        memory: Memory | None = None,
-    ) -> None:
+    def __init__(self, engine: Engine, settings: DockerSettings, memory: Memory | None = None) -> None:
         self._engine = engine
         self._memory = memory or Memory()
-        self._watched = watched
-        self._known: dict[str, Image] = {}
         # A limit of 0 is none.
         self._settings = settings
         self._lock = threading.Lock()
@@ -87,10 +79,7 @@ class Images:
             InfrastructureError: the engine does not answer.
         """
         reference = Reference.parse(image)
-        with self._lock:
-            remembered = self._known
-        if not always and (found := self._look(image)) is not None:
-            remembered[image] = found
+        if not always and self._look(image) is not None:
             return
         self._pull(reference, report)
         if self._look(image) is None:
@@ -102,22 +91,12 @@ class Images:
         Raises:
             ImageError: it is not there, or it is no name of an image.
         """
-        with self._lock:
-            remembered = self._known
-        if self._watched() and (seen := remembered.get(image)) is not None:
-            return seen
         Reference.parse(image)
         known = self._look(image)
         if known is None:
             hint = f"`docker pull {image}` fetches it; the pull policy `never` leaves that to you"
             raise ImageError(f"image {image} is not there", hint=hint)
-        remembered[image] = known
         return known
-
-    def forget(self) -> None:
-        """Note that any image may have changed."""
-        with self._lock:
-            self._known = {}  # another one, so that who is asking the engine right now keeps nothing of it
 
     def has_shell(self, image_id: str) -> bool | None:
         """Whether an image has a shell, or None while ``shell_in`` has not looked."""

@@ -1,8 +1,8 @@
 """What was found out once and stays true: which images have a shell, and what the engine of this machine sees and can.
 
 Each of these answers costs 20 to 60 ms, which a run of a few steps would notice. An image never changes under its id.
-An engine is the same one as long as nobody has started it anew, which makes another socket, or this machine; and it
-sees the paths that we see as long as we stand in the same mounts.
+An engine is taken for the same one as long as its socket is, and this machine was not started anew; and it sees the
+paths that we see as long as we stand in the same mounts. Where it refuses something all the same, all is forgotten.
 """
 
 import os
@@ -42,6 +42,13 @@ class Memory:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{fact}\n")
+            (self._known or set()).add(fact)
+
+    def doubt(self) -> None:
+        """Forget everything, since the engine has refused what should have worked: the next process finds out anew."""
+        if self._path is not None:
+            with suppress(OSError):  # then it is doubted once more
+                self._path.unlink(missing_ok=True)
 
     def of_engine(self, fact: str) -> str:
         """Return a fact about this very engine; empty, which nobody knows, where it cannot be told from another."""

@@ -23,7 +23,7 @@ SCRIPTS = f"{STATE}/{SCRIPTS_FOLDER}"
 """The directory of the scripts of steps, which root alone can change."""
 
 OUTPUTS = "/run/outputs"
-"""Where sandboxes see the run's outputs, if it has some; steps see them elsewhere."""
+"""Where sandboxes see the run's outputs; steps see them elsewhere, if the run has such."""
 
 # Secrets are written by steps of every user. What the configuration holds is put there by the sandbox, which opens it.
 _SECRETS_OPTIONS = "mode=0777,size=64m,nosuid,nodev,noexec"

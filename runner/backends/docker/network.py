@@ -29,6 +29,9 @@ _COMMON_BITS = 4
 _BRIDGE = "bridge"  # which an operator may have switched off
 _APART = {"com.docker.network.bridge.enable_icc": "false"}
 
+_REFUSED_SECONDS = 600.0
+"""After how long an engine is asked once more for a common network that it did not want to make."""
+
 _MAKING_SECONDS, _PAUSE_SECONDS = 2.0, 0.05  # of another process; the engine takes 0.1
 
 
@@ -39,8 +42,8 @@ class Networks:
         self._engine = engine
         self._settings = settings
         self._instance = instance
-        self._apart = True
         self._in_common: set[str] = set()
+        self._refused = 0.0
 
     def open(self, run: RunSpec) -> str:
         """Return what the containers of a run join, made if it is not there: a name or an id.
@@ -66,7 +69,9 @@ class Networks:
         """
         if not self._settings.confined and self._has_bridge():
             return _BRIDGE
-        if not self._apart or self._prefix - self._settings.subnets.prefixlen < 2 * _COMMON_BITS:
+        if self._refused and time.monotonic() - self._refused < _REFUSED_SECONDS:
+            return None
+        if self._prefix - self._settings.subnets.prefixlen < 2 * _COMMON_BITS:
             return None
         return self._known() or self._make_common()
 
@@ -112,19 +117,19 @@ class Networks:
     def _make_common(self) -> str | None:
         """Make the common network, where nobody else does so at the same time: all try the same subnet first."""
         name = naming.common_network(self._instance)
+        deadline = time.monotonic() + _MAKING_SECONDS
         for subnet in self._free(self._prefix - _COMMON_BITS, int(name[-4:], 36)):
             try:
                 return self._create(name, subnet, naming.common_labels(self._instance), _APART)
             except EngineRefusedError as error:
                 if error.status not in (_OVERLAP, CONFLICT):
-                    self._apart = False  # an engine that cannot keep containers of one network apart
+                    self._refused = time.monotonic()  # it may not be able to keep containers of one network apart
                     return None
-            if made := self._made_by_another():
+            if made := self._made_by_another(deadline):
                 return made
         return None
 
-    def _made_by_another(self) -> str | None:
-        deadline = time.monotonic() + _MAKING_SECONDS
+    def _made_by_another(self, deadline: float) -> str | None:
         while (known := self._known()) is None and time.monotonic() < deadline:
             time.sleep(_PAUSE_SECONDS)
         return known

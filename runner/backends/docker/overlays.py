@@ -1,6 +1,7 @@
 """Trees as overlays: a stage's own layer over those of others, at no cost for what is below."""
 
 import hashlib
+import os
 import secrets
 import threading
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -55,7 +56,8 @@ class Overlays:
         What has worked is not tried again: it depends on the file systems of the engine and of the source.
         """
         ground = plot.base.device if plot.base else None
-        fact = self._memory.of_engine(f"can lay overlays over device {ground}")
+        # A device without a number of its own (memory, a network) may be another one tomorrow.
+        fact = self._memory.of_engine(f"can lay overlays over device {ground}") if os.major(ground or 0) else ""
         if ground not in self._grounds and (self._memory.knows(fact) or self._trial(plot)):
             self._grounds |= {ground, None}  # with the source on it lay volumes of the engine's own
             self._memory.learn(fact)

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What an open stage holds."""
+    """What an open stage holds. Whoever gives it another sandbox is ``changing`` it."""
 
     workspace: "Opened"
     sandbox: Sandbox
     lost: Callable[[str], None]
+    changing: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
 
 @dataclass(kw_only=True)

@@ -210,13 +210,15 @@ class _Reader:
                     selector.register(stream, selectors.EVENT_READ, kept)
             while selector.get_map():
                 ready = selector.select(_TICK)
+                if not ready and self._process.poll() is not None:
+                    ready = selector.select(0)  # what it has written between these two looks
+                    if not ready:
+                        break  # what it left behind in the background keeps the streams open
                 for key, _ in ready:
                     if not self._take(key.fd, key.data):
                         selector.unregister(key.fileobj)
                 if ready:
                     silence = Deadline(self._stall)
-                elif self._process.poll() is not None:
-                    break  # what it left behind in the background keeps the streams open
                 if silence.passed:
                     raise GitError(Cause.STALL, f"nothing came for {self._stall:g} s")
                 self._watch.check()

@@ -32,6 +32,7 @@ class Reserving(FakeBackend):
         super().__init__(World())
         self.asked: list[str] = []
         self.closed: list[str] = []
+        self.opened: list[str] = []
         self.trouble: EngineUnavailableError | None = None
         self._news = threading.Condition()
 
@@ -42,8 +43,8 @@ class Reserving(FakeBackend):
             self._news.notify_all()
 
     def reserved(self) -> tuple[str, ...]:
-        """Return what was not closed."""
-        return tuple(run for run in self.asked if run not in self.closed)
+        """Return what was neither opened nor closed."""
+        return tuple(run for run in self.asked if run not in (*self.opened, *self.closed))
 
     def close_run(self, run: RunSpec, *, keep: bool) -> None:
         """Note it, or have a trouble."""
@@ -80,9 +81,11 @@ def stocks(backend: Reserving, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call
         each.close()
 
 
-def taken(stock: Stock, of: Plan = PLAIN) -> str:
-    """Have a run stored that begins."""
+def taken(stock: Stock, of: Plan = PLAIN, *, waits: bool = False) -> str:
+    """Have a run stored that begins at once, or ``waits``."""
     with stock.id_for(of) as run:
+        if not waits and isinstance(stock._backend, Reserving):
+            stock._backend.opened.append(run)
         return run
 
 
@@ -172,7 +175,7 @@ def test_a_run_in_which_something_is_reached_by_name_takes_no_sandbox(
 
 
 @pytest.mark.parametrize("error", [StoreError("the store is full"), Crash()])
-def test_the_sandbox_of_a_run_that_cannot_be_stored_is_removed(
+def test_the_sandbox_of_a_run_that_cannot_be_stored_is_there_for_the_next(
     stocks: Callable[..., Stock], backend: Reserving, error: BaseException
 ) -> None:
     stock = stocks(1)
@@ -181,8 +184,19 @@ def test_the_sandbox_of_a_run_that_cannot_be_stored_is_removed(
         raise error
 
     assert caught.value is error
-    assert backend.closed == backend.asked
-    assert taken(stock) not in backend.asked
+    assert backend.closed == []
+    assert taken(stock) == backend.asked[0]
+
+
+def test_a_run_that_waits_has_its_sandbox_and_so_none_is_made_for_another(
+    stocks: Callable[..., Stock], backend: Reserving
+) -> None:
+    stock = stocks(1)
+    taken(stock, waits=True)
+
+    stock.fill()
+
+    assert len(backend.asked) == 1
 
 
 def test_nothing_is_removed_for_a_run_without_a_sandbox_that_cannot_be_stored(

@@ -61,6 +61,7 @@ class Stand:
     def bring_up(self, attempt: Attempt, _: StepSpec, placement: Placement, shown: Mapping[str, str]) -> None:
         network = placement.network
         assert isinstance(network, Joined)
+        assert placement.ready.__self__.id == network.container  # type: ignore[attr-defined]  # it waits for that one
         self.joined.append(network.container)
         if self.dead(network.container):
             raise EngineRefusedError(f"cannot join network of a non running container: {network.container}", status=500)
