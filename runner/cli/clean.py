@@ -20,7 +20,7 @@ def clean_command(
         bool,
         typer.Option(
             "--all",
-            help="Also what is kept between runs (caches, commands of steps, repositories, network), if nothing uses it.",
+            help="Also what is kept between runs and nothing uses: caches, commands of steps, repositories, a network.",
         ),
     ] = False,
     daemon: Annotated[
