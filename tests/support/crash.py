@@ -6,12 +6,14 @@ paused somebody resumes it in the same life, which is an effect as well.
 """
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from runner.backends.fake import FakeBackend, World, leftovers
+from runner.clock import Deadline
 from runner.engine.backend import Output
 from runner.engine.children import Child
 from runner.engine.job import Job, Keep, Task
@@ -368,7 +370,8 @@ def _resume(ground: Ground, mortality: Mortality) -> None:
 def _bury(before: set[threading.Thread], mortality: Mortality) -> None:
     """Wait until no thread of a life is left; the containers' timers belong to the world and go on."""
     mortality.rouse()
-    for thread in set(threading.enumerate()) - before:
-        if not isinstance(thread, threading.Timer):
-            thread.join(DEADLINE)
-            assert not thread.is_alive(), f"{thread.name} survives its driver"
+    deadline = Deadline(DEADLINE)
+    # Not joined: one that somebody is just starting is listed, too.
+    while left := {each for each in threading.enumerate() if not isinstance(each, threading.Timer)} - before:
+        assert not deadline.passed, f"{left} survive their driver"
+        time.sleep(0.001)
