@@ -1,5 +1,6 @@
 """Engines of a test's own, for what must not be done to the machine's."""
 
+import errno
 import os
 import shutil
 import signal
@@ -9,8 +10,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from tests.support.attempts import wait_for
 from tests.support.scripts import SCRIPTS
 
 ENSURE_DOCKER = SCRIPTS / "ensure-docker"
@@ -131,4 +134,15 @@ def _remove_group(name: str) -> None:
     for pattern in (name, f"*/{name}"):
         for path in Path("/sys/fs/cgroup").glob(pattern):
             if path.exists():  # a hierarchy may have two names
-                path.rmdir()
+                wait_for(partial(_removed, path))
+
+
+def _removed(group: Path) -> bool:
+    """Remove a control group, unless something of it is still on its way out."""
+    try:
+        group.rmdir()
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
