@@ -11,6 +11,8 @@ import secrets
 from dataclasses import dataclass, replace
 from urllib.parse import quote
 
+from runner.records import record
+
 LABEL = "io.runner"
 LABEL_INSTANCE = f"{LABEL}.instance"  # the process or daemon that owns the object
 LABEL_KIND = f"{LABEL}.kind"  # what kind of instance that is: "exec" or "daemon"
@@ -76,7 +78,7 @@ SHARED = "@shared"
 """Whose tree it is that the stages with a shared workspace work in; no stage can have the name."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Instance:
     """Who makes objects on an engine: one process of ``exec``, or one daemon. ``lock`` is a path on ``host``."""
 

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from runner.errors import UsageError
+from runner.records import record
 
 PROTOCOLS = ("https", "ssh", "http", "file")
 """With which repositories can be fetched; whoever may name one can read what ``file`` finds on this machine."""
@@ -17,7 +18,7 @@ DEFAULT_QUEUE = "default"
 _SWITCH = {"true": True, "false": False, "1": True, "0": False}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class DockerSettings:
     """How containers are made. Times in seconds.
 
@@ -47,7 +48,7 @@ class DockerSettings:
         return replace(self, confined=True, log_driver=driver, engine_grace=self.engine_grace or 60.0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class GitSettings:
     """How repositories are fetched. Times in seconds.
 
@@ -88,7 +89,7 @@ class GitSettings:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class DaemonSettings:
     """How a daemon works. Times in seconds, sizes in bytes.
 
@@ -161,7 +162,7 @@ class DaemonSettings:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Settings:
     """All settings. ``state`` is where ``exec`` keeps journals, logs and locks.
 

@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runner.api.errors import Refusal, answer
 from runner.dispatch.hooks import FOLDER as HOOKS
 from runner.errors import InfrastructureError, UsageError, quoted
+from runner.records import record
 
 HEALTH: Final = "/healthz"
 """What needs no token."""
@@ -42,7 +43,7 @@ _HEADERS: Final = (
 """Logs and names are hostile: no browser may take an answer for a page."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Access:
     """Who may. Without a ``token`` nobody may over TCP; ``hosts`` are names of this machine beside its own."""
 

@@ -5,7 +5,6 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -35,6 +34,7 @@ from runner.errors import (
 )
 from runner.plan import codec
 from runner.plan.model import Json
+from runner.records import record
 
 RETRY_SECONDS: Final = 5
 
@@ -70,7 +70,7 @@ class JsonAnswer(JSONResponse):
         return json.dumps(content, separators=(",", ":")).encode()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class ErrorShown:
     """What is wrong, what would be right, and what is wrong in which line of a pipeline."""
 
@@ -79,7 +79,7 @@ class ErrorShown:
     findings: tuple[Finding, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Failure:
     """The body of every answer that is an error; ``exit_code`` is what a command returns that meets it."""
 

@@ -1,6 +1,5 @@
 """Hooks: what is posted to them from elsewhere, and what their owners ask about them."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -15,6 +14,7 @@ from runner.dispatch.hooks import ENDING, FOLDER, HEADER
 from runner.dispatch.requests import Hook, HookToken
 from runner.pipelinectl.payload import VERSION
 from runner.plan import codec
+from runner.records import record
 
 router = APIRouter(tags=["hooks"], route_class=JsonRoute, responses=FAILURES)
 
@@ -33,14 +33,14 @@ _PAYLOAD: Final[dict[str, Any]] = {
 """What ``pipelinectl.payload`` reads; of its further keys runs of our own have need."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Hooks:
     """Hooks, by pipeline."""
 
     hooks: list[Hook]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Started:
     """The run that a hook has started."""
 

@@ -1,6 +1,6 @@
 """Registered pipelines, with their properties and secrets."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from http import HTTPStatus
 from typing import Annotated
 
@@ -12,18 +12,19 @@ from runner.api.common import FAILURES, PREFIX, Serving, done, shown
 from runner.api.errors import JsonAnswer
 from runner.dispatch.requests import Definition, Pipeline
 from runner.plan import codec
+from runner.records import record
 
 router = APIRouter(prefix=f"{PREFIX}/pipelines", tags=["pipelines"], route_class=JsonRoute, responses=FAILURES)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Value:
     """What a property or a secret is set to."""
 
     value: str = field(repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Pipelines:
     """Registered pipelines, by name."""
 

@@ -1,6 +1,5 @@
 """Runs: submitted, listed, shown, cancelled, resumed, and run again."""
 
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -13,6 +12,7 @@ from runner.api.errors import JsonAnswer
 from runner.dispatch.requests import Again, Submission, Submitted, Summary
 from runner.errors import UsageError
 from runner.plan import codec
+from runner.records import record
 
 router = APIRouter(prefix=f"{PREFIX}/runs", tags=["runs"], route_class=JsonRoute, responses=FAILURES)
 
@@ -20,7 +20,7 @@ _LARGEST: Final = 2**31 - 1
 """Whole numbers of a request stay within what every database takes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Cancelling:
     """How a run is cancelled: with ``force`` its steps are killed at once; ``children`` means its async stages, too."""
 
@@ -28,7 +28,7 @@ class Cancelling:
     children: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Summaries:
     """Runs, the newest first."""
 

@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 from concurrent import futures
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from anyio import CapacityLimiter, to_thread
@@ -20,6 +19,7 @@ from runner import diagnostics
 from runner.api.errors import document
 from runner.engine.backend import Terminal
 from runner.errors import BusyError, RunnerError, UsageError
+from runner.records import record
 
 MOST: Final = 20
 """How many shells may be open at a time."""
@@ -33,7 +33,7 @@ _LOOK_SECONDS: Final = 0.5
 _Cells = Annotated[int, Field(ge=0, le=65535)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Window:
     """The size of a terminal, in cells."""
 

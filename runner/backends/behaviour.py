@@ -37,10 +37,11 @@ unless it is told who it is (``RUNNER_STEP``).
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runner.pipelinectl import layout
 from runner.pipelinectl.layout import Kind
+from runner.records import record
 
 _OUTPUTS = {
     "FAKE_OUTPUT": ".env",
@@ -50,7 +51,7 @@ _OUTPUTS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Behaviour:
     """What a fake step does once it is released; ``outputs`` are lines by file, ``values`` files of the store.
 

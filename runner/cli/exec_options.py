@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from runner.cli.options import OutputFormat, SourceFilter
 from runner.dispatch.subject import Given
 from runner.errors import UsageError
 from runner.plan.grants import Grants
+from runner.records import record
 from runner.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from runner.engine.specs import Source
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Work:
     """What steps work on; without a directory that is the repository of the pipeline.
 
@@ -84,7 +84,7 @@ class Work:
         return Source(path=root, mode=mode)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ends:
     """What is seen of a run, and what is left of it."""
 

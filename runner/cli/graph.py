@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from runner.naming import ORIGINS, SERVICES
 from runner.plan import graph
 from runner.plan.model import Fork, Plan, Service, Stage, Step
+from runner.records import record
 
 _LEFT_OUT = "left out"
 _SERVICE = "service"
@@ -25,7 +25,7 @@ class GraphFormat(StrEnum):
     MERMAID = "mermaid"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Item:
     """A part of a plan in words; ``inside`` are the steps of a stage."""
 
@@ -35,7 +35,7 @@ class _Item:
     left_out: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Group:
     """What is drawn together, under one title in a terminal; elsewhere items are called ``kind`` and a number."""
 
@@ -44,7 +44,7 @@ class _Group:
     items: tuple[_Item, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Lines:
     """The lines of a drawing, each two cells wide."""
 

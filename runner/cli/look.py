@@ -1,13 +1,12 @@
 """What is asked for of the look of a run; ``faces`` has what it then looks like."""
 
-from dataclasses import dataclass
-
 from runner.cli.console import say
 from runner.cli.options import OutputFormat
 from runner.clock import SystemClock
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Look:
     """How a run is to look. ``quiet``, ``timestamps`` and ``color`` are for people: events stay as they are."""
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ from runner.cli import options
 from runner.dispatch.requests import Facts, Inline, Repository
 from runner.dispatch.subject import Given, Subject, find_subject
 from runner.errors import UsageError
+from runner.records import record
 from runner.workspace.files import read
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SUFFIXES: Final = (".yml", ".yaml", ".json")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Origin:
     """Where the sources of a run come from: a repository elsewhere at ``url``, and what is wanted of it."""
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +12,14 @@ from runner.cli import options
 from runner.cli.console import say
 from runner.dispatch.subject import default_file
 from runner.errors import ExitCode, Finding, Place, Severity, UsageError
+from runner.records import record
 from runner.workspace.files import read, read_all
 
 _STDIN = Path("-")
 _STDIN_NAME = "<stdin>"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Checked:
     """A file, and everything that is wrong in it."""
 

@@ -14,6 +14,7 @@ import yaml
 from runner.dialects.findings import Findings, quoted
 from runner.dialects.nodes import Entry, Mapping, Node, Scalar, Sequence
 from runner.errors import Place
+from runner.records import record
 
 MIB: Final = 1024 * 1024
 
@@ -25,7 +26,7 @@ _MAPPING_TAGS: Final = frozenset({"!", _CORE + "map"})
 _MERGE: Final = "<<"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Limits:
     """How much one file may ask for.
 

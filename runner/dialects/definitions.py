@@ -1,8 +1,9 @@
 """What the maps of a dialect may hold, as data: the loader reads by it, and the schema for editors is made from it."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+
+from runner.records import record
 
 
 class Form(StrEnum):
@@ -30,7 +31,7 @@ class Standing(StrEnum):
     LATER = "later"  # cannot be used yet, and is refused by name: to ignore it would run something else
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Key:
     """A key of a map. ``words`` are the only values of a text, ``pattern`` is a regular expression that it matches.
 
@@ -59,7 +60,7 @@ def flag(name: str, about: str) -> Key:
     return Key(name=name, form=Form.FLAG, about=about)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Kind:
     """A kind of map: ``name`` is what it is called, as in "a step".
 

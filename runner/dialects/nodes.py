@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Final, TypeAlias
 
 from runner.errors import Place
+from runner.records import record
 
 NULL_WORDS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -60,7 +61,7 @@ class Entry:
     value: "Node"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Mapping:
     """A map, in the order of the file, each key once; what ``<<`` merged in stands where the ``<<`` stood."""
 

@@ -1,6 +1,6 @@
 """From the text of a pipeline and the reason for a run to a plan: the one way, whoever asks."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner.dialects.detect import Dialect, detect
@@ -8,12 +8,13 @@ from runner.dialects.source import Findings, Node, load
 from runner.errors import Finding, InvalidPipelineError, Place, Severity
 from runner.plan.model import Plan
 from runner.plan.trigger import Trigger
+from runner.records import record
 
 _ACTION: Final = b"{{"
 """How an action of Go's text/template begins; in YAML that can be read it only stands in quotes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Examined:
     """What a text turned out to be: its findings in the order of the file, and the plan if none is an error."""
 

@@ -27,6 +27,7 @@ from runner.naming import Address
 from runner.pipelinectl.saved import Saved, Saves
 from runner.plan.model import Plan
 from runner.plan.status import Status
+from runner.records import record
 from runner.store.runs import RunFolder
 from runner.store.sealing import Vault
 from runner.store.sql.database import Database
@@ -35,7 +36,7 @@ from runner.store.sql.runs import NewRun, RunRecord, Runs
 from runner.store.sql.tables import Cancel
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Means:
     """What the runs of a daemon are stored in and driven with. Times in seconds; ``folders`` holds one for each run.
 

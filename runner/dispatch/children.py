@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runner.dispatch.agent import Means
 from runner.dispatch.hooks import Hooks
@@ -16,9 +16,10 @@ from runner.engine.report import ChildReport
 from runner.errors import ConflictError, NotFoundError
 from runner.naming import new_run_id
 from runner.pipelinectl.payload import Payload, Request
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Around:
     """What an async stage is of: a run that has asked for it, or a pipeline; ``order`` is that of such a run."""
 

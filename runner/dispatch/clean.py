@@ -1,18 +1,19 @@
 """Removes what dead processes of ``exec`` or a daemon have left on the engine; on request what lives between runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant, Sweep
 from runner.naming import Instance
+from runner.records import record
 from runner.store import instances
 
 _TRIES_OF_A_RUN = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Cleaned:
     """What was removed, and what could not be."""
 
@@ -45,7 +46,7 @@ def clean(engine: Engine, instance: Instance, *, kept: bool, lasting: bool = Fal
     return Cleaned(removed=tuple(remnant for remnant in wanted if remnant not in left), left=left)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Standing:
     """What a daemon has on its engine on purpose: runs that go on, and those whose volumes are kept.
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -24,10 +24,11 @@ from runner.naming import Instance
 from runner.pipelinectl.payload import Request
 from runner.pipelinectl.saved import Saved
 from runner.plan.status import Status
+from runner.records import record
 from runner.store.runs import Kinship, RunFolder, RunStore
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Means:
     """What the runs of this process are kept in and driven with; ``grace`` in seconds, ``prestart`` as in ``Job``."""
 

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -17,12 +17,13 @@ from runner.pipelinectl.saved import Saved
 from runner.plan import codec
 from runner.plan.model import Plan
 from runner.plan.trigger import Trigger
+from runner.records import record
 from runner.workspace.git.spec import SourceSpec
 
 _VERSION: Final = 1
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Clone:
     """A repository, and where in the workspace its tree lies."""
 
@@ -30,7 +31,7 @@ class Clone:
     source: SourceSpec
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Tree:
     """What a run works on: a repository at a commit, else a directory of this machine, else nothing.
 
@@ -42,7 +43,7 @@ class Tree:
     beside: tuple[Clone, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Given:
     """What any order is given. ``secrets`` are values by name."""
 
@@ -55,7 +56,7 @@ class _Given:
         return {**self.inputs.secure, **self.secrets}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Order(_Given):
     """A run as it is asked for; all is as in ``Job``.
 
@@ -123,7 +124,7 @@ class Order(_Given):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Place:
     """The trees of a run, which are there: ``source`` and ``beside`` as in ``RunSpec``."""
 
@@ -131,7 +132,7 @@ class Place:
     beside: tuple[Placed, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class StoredOrder(_Given):
     """A run of a daemon. ``plan`` is unfolded; ``inherited`` as in ``Job``.
 

@@ -4,15 +4,16 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from runner.plan.adjust import Choice
 from runner.plan.trigger import Trigger
+from runner.records import record
 from runner.settings import DEFAULT_QUEUE
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Facts:
     """What a person says of a run of a registered pipeline; None or empty where its payload or its commit decides.
 
@@ -35,7 +36,7 @@ class Facts:
     payload: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Repository:
     """A repository at a commit, else at a branch, tag or other ref, else at its own branch."""
 
@@ -45,7 +46,7 @@ class Repository:
     submodules: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Inline:
     """A pipeline that comes with its text. ``file`` names it in messages.
 
@@ -61,7 +62,7 @@ class Inline:
     payload: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Submission:
     """A run that is asked for: of the registered ``pipeline``, with ``facts``, or of an ``inline`` one.
 
@@ -84,7 +85,7 @@ class Submission:
     priority: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Again:
     """A rerun: of the whole run, or ``from_stage`` on; ``failed`` names the first stage that did not succeed.
 
@@ -97,7 +98,7 @@ class Again:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Definition:
     """A registered pipeline: where its file is, and the facts of its runs where nobody says otherwise.
 
@@ -113,7 +114,7 @@ class Definition:
     queue: str = DEFAULT_QUEUE
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Pipeline:
     """A registered pipeline as it is shown; of its secrets the names."""
 
@@ -123,7 +124,7 @@ class Pipeline:
     secrets: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Submitted:
     """What came of a submission: the id of the run, what it is of in one line, and what a person should know.
 
@@ -135,7 +136,7 @@ class Submitted:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Summary:
     """A run in a list. Times are RFC 3339, in UTC; ``origin`` is the run that it is a rerun of.
 
@@ -160,7 +161,7 @@ class Summary:
     child: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Hook:
     """A hook of a registered pipeline: a payload that is posted to ``path`` starts an async stage of it.
 
@@ -179,14 +180,14 @@ class Hook:
     rotated: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class HookToken:
     """A token of a hook; empty where a new one is asked for."""
 
     token: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Health:
     """How the daemon is: ``ok``, ``draining``, or ``refusing`` while no new runs begin, for its ``problems``.
 

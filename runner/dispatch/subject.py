@@ -3,7 +3,7 @@
 import os.path
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -12,6 +12,7 @@ from runner.errors import UsageError
 from runner.plan import events
 from runner.plan.model import Facts
 from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
+from runner.records import record
 from runner.workspace.files import read
 from runner.workspace.local import Checkout, checkout
 
@@ -30,7 +31,7 @@ _NO_NUMBER: Final = "1"
 _Part = TypeVar("_Part", Facts, Commit, Repository, PullRequest)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Given:
     """What somebody says of a run; None or empty where a payload or the local git decides.
 
@@ -54,7 +55,7 @@ class Given:
     properties: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Subject:
     """A file to run or compile, the directory that it belongs to, and why; ``payload`` is what a webhook sent."""
 

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from runner.plan.grants import Grants, grant
 from runner.plan.model import Plan
 from runner.plan.status import Status
 from runner.plan.uses import secrets_of
+from runner.records import record
 from runner.settings import DEFAULT_QUEUE, DaemonSettings
 from runner.store.sql.runs import NewRun, RunRecord
 from runner.workspace.git.spec import SourceSpec
@@ -39,7 +40,7 @@ _FETCHING = 16
 """How many repositories are fetched for submissions at a time: a server that hangs must not hold up all else."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Found:
     """A pipeline that is there: its text and why it runs, its path in its repository, and what its steps work on."""
 

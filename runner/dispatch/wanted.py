@@ -1,14 +1,15 @@
 """How a file becomes a plan: what is wanted of it, whoever asks."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from runner.dialects.findings import nearest
 from runner.dispatch.subject import Subject
 from runner.plan.adjust import Choice, adjust
 from runner.plan.model import Plan
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Wanted:
     """How a file is read, and what is wanted of its plan; ``kind`` is what scripts are told of it, or empty."""
 

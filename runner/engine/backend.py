@@ -27,7 +27,6 @@ The life of an attempt::
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +35,7 @@ from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.naming import Address
 from runner.pipelinectl.values import Store
 from runner.plan.model import Ready
+from runner.records import record
 
 STDOUT, STDERR = 1, 2
 
@@ -74,7 +74,7 @@ class Signal(StrEnum):
     KILL = "KILL"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ending:
     """How an attempt ended: with an exit code, or lost to sight (``exit_code`` is None, ``reason`` says how).
 
@@ -86,7 +86,7 @@ class Ending:
     started: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PullProgress:
     """How far the download of an image has come, in bytes; ``total`` is 0 while unknown."""
 
@@ -96,7 +96,7 @@ class PullProgress:
     total: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Conflict:
     """A path that two stages changed, neither of which needs the other; the later one's version is seen."""
 
@@ -105,7 +105,7 @@ class Conflict:
     later: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Readiness:
     """Whether a service can be used; a ``reason`` says that it never will, or what was last seen.
 

@@ -13,12 +13,13 @@ from runner.engine.backend import Backend, Ending, Signal
 from runner.errors import AbandonedError, InfrastructureError
 from runner.naming import Address
 from runner.plan.status import Status
+from runner.records import record
 
 KILL_SECONDS = 15.0
 """How long an attempt may take to die after KILL, its last output included."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Stop:
     """Why something is to end before its time: the status it gets, and the seconds it has to end itself."""
 

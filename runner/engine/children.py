@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from runner.clock import Deadline
@@ -19,6 +18,7 @@ from runner.errors import (
     UsageError,
 )
 from runner.pipelinectl.payload import Request, read_request
+from runner.records import record
 
 _LOOK_SECONDS: Final = 0.5
 """How often it is looked whether a step has asked for something."""
@@ -27,7 +27,7 @@ _PATIENCE_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.2
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Child:
     """A run that a step has started."""
 

@@ -5,7 +5,7 @@ Secrets, parameters, and properties" and of its pull request, CI and CC pipeline
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -14,6 +14,7 @@ from runner.pipelinectl import layout
 from runner.pipelinectl.layout import Kind
 from runner.plan.model import Plan, Stage
 from runner.plan.trigger import Trigger
+from runner.records import record
 
 PAYLOAD: Final = "trigger-payload.json"
 """The file of the configuration that holds what a webhook sent."""
@@ -36,7 +37,7 @@ _WITH_REPOSITORY: Final = ("ci", "pr")
 _SECURE_FOLDER: Final = f"{layout.CONFIG}/secure-properties"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Inputs:
     """What a run was given.
 

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +22,7 @@ from runner.pipelinectl import layout
 from runner.pipelinectl.saved import Saved
 from runner.plan.model import Plan
 from runner.plan.status import Status
+from runner.records import record
 
 
 class Logs(Protocol):
@@ -58,7 +59,7 @@ LookAround = Callable[[StepSpec, Release], None]
 """What is done where a step has failed, in its stage that is still open; it may take as long as it wants."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Job:
     """One run as it was ordered. ``plan`` is unfolded (``origins``), ``grace`` in seconds.
 
@@ -123,7 +124,7 @@ class Job:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Context:
     """What the threads of one run share."""
 

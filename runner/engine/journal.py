@@ -29,9 +29,10 @@ from typing import Final, Protocol
 from runner.errors import SupersededError, TransitionError
 from runner.naming import Address
 from runner.plan.status import Status
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Entry:
     """An address enters a status. ``running`` and ``pending`` are intents, everything else a fact.
 

@@ -6,7 +6,7 @@ so their layer is a new one, and what they leave as values takes the place of wh
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner import naming
@@ -20,11 +20,12 @@ from runner.pipelinectl.saved import Saved
 from runner.plan import graph, rules
 from runner.plan.model import Plan, Stage, Workspace
 from runner.plan.status import Status
+from runner.records import record
 
 _DONE: Final = (Status.SUCCESS, Status.SKIPPED)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Inheritance:
     """What a rerun begins with. ``stage`` is the round of the chosen stage whose saved values count.
 

@@ -1,12 +1,13 @@
 """What a backend is told: of a run, of a stage, of one attempt of a step."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from runner.naming import Address
 from runner.plan.model import Bind, Cache, Limits, Ulimit, Workspace
+from runner.records import record
 
 
 class SourceMode(StrEnum):
@@ -17,7 +18,7 @@ class SourceMode(StrEnum):
     BIND = "bind"  # mounted read-write into every stage
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Source:
     """The tree that a run works on: a directory of this machine.
 
@@ -34,7 +35,7 @@ class Source:
             raise ValueError(f"a source of some files only must be a snapshot, not {self.mode}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Placed:
     """A further tree that a run works on: a directory of this machine, seen at ``target``, at or below the home.
 
@@ -45,7 +46,7 @@ class Placed:
     target: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RunSpec:
     """What a run needs before its first stage. ``home``, ``workdir`` and ``outputs`` are those of the plan.
 
@@ -80,7 +81,7 @@ class RunSpec:
         return Address(self.id)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Gathered:
     """What one branch of a fork has changed, as a stage behind the fork sees it: below ``path``, from the workdir.
 
@@ -91,7 +92,7 @@ class Gathered:
     layers: tuple[Address, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class StageSpec:
     """What a stage needs before its first step.
 
@@ -116,7 +117,7 @@ class StageSpec:
     gathered: tuple[Gathered, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class StepSpec:
     """What the container of one attempt is made from.
 
@@ -152,7 +153,7 @@ class StepSpec:
     own_config: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Release:
     """What an attempt learns only when it may start. ``environment`` may hold secrets, and so may ``config``.
 

@@ -1,7 +1,7 @@
 """What an attempt of a step is started with: its container, and its variables as they are right then."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Final
 
@@ -16,12 +16,13 @@ from runner.plan.mapping import MappingError
 from runner.plan.model import PullPolicy, Service, Step, Told
 from runner.plan.status import Status
 from runner.plan.substitution import BadTemplateError, late
+from runner.records import record
 
 LONGEST_VARIABLE: Final = 131_000
 """How many bytes one variable may have, so that programs can still be started with it (``MAX_ARG_STRLEN``, 128 KiB)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Start:
     """A step's container, and what returns its variables but for those that are told at the release.
 

@@ -1,7 +1,7 @@
 """Where a run stands: the journal's entries, folded. Nothing here is stored anywhere else."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner.engine.journal import Entry
@@ -9,6 +9,7 @@ from runner.naming import ORIGINS, Address
 from runner.plan import forks
 from runner.plan.model import OnLost, Plan, Stage, Step
 from runner.plan.status import Status
+from runner.records import record
 
 _AGAIN = (Status.FAILURE, Status.TIMEOUT, Status.ERROR, Status.LOST)
 _FORGIVEN = (Status.FAILURE, Status.TIMEOUT)
@@ -34,7 +35,7 @@ _ENDED_AS: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Standing:
     """How one address stands. ``started`` and ``seconds`` as in ``Entry.at``; None until known."""
 

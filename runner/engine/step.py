@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runner import naming
 from runner.clock import Deadline
@@ -18,6 +18,7 @@ from runner.naming import Address
 from runner.plan.mapping import MappingError
 from runner.plan.model import Step
 from runner.plan.status import Status
+from runner.records import record
 
 _LOOK_SECONDS = 0.1
 """How often a pull that only one step waits for is asked whether anybody still wants it."""
@@ -26,7 +27,7 @@ _LOOK_SECONDS = 0.1
 _GONE = "its container was gone when the runner came back"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Scope:
     """What a step needs to know of the round of the stage around it."""
 
@@ -66,7 +67,7 @@ def run_step(scope: Scope, step: Step, meanwhile: Callable[[], None]) -> Stop | 
             return stop
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Launch:
     """How an attempt is started. ``release`` is asked at its release, ``stopped`` says whether it is to end before.
 
@@ -234,7 +235,7 @@ def _attempt(scope: Scope, step: Step, address: Address, meanwhile: Callable[[],
     return None if found.by_itself else found.stop
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Ended:
     """How an attempt ended, and the stop that made it end; ``by_itself`` if that was its own limit, not the stage's."""
 

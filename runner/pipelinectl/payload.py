@@ -7,12 +7,13 @@ parallel stage runs" lists what is handed over.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from runner.errors import UsageError, quoted
 from runner.pipelinectl import layout
 from runner.pipelinectl.layout import Kind
+from runner.records import record
 
 VERSION: Final = 1
 LONGEST: Final = 16 << 20
@@ -25,7 +26,7 @@ Properties = Mapping[str, Mapping[str, str]]
 """What is registered under keys: properties by name."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Configuration:
     """Where the pipeline's file is: a repository at a commit, and its path in there; empty as far as nobody knows."""
 
@@ -34,7 +35,7 @@ class Configuration:
     path: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Payload:
     """What an async stage is handed. ``values`` are those that ``export_env`` has marked.
 
@@ -85,7 +86,7 @@ class Payload:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Request:
     """A call of ``trigger-task``: the id of the run that it asks for, and what is handed to that.
 

@@ -10,12 +10,13 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from itertools import count
 from typing import Final, TypeVar
 
 from runner.pipelinectl.layout import LONGEST_KEY, LONGEST_VALUE, Kind, decoded, encoded
+from runner.records import record
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
@@ -38,7 +39,7 @@ class Asked(StrEnum):
     PAUSE = "pause"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Wish:
     """What a step asks for, and why; the message may have several lines."""
 
@@ -46,7 +47,7 @@ class Wish:
     message: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Returned:
     """What one attempt of a step has returned; ``primary`` is None also where it has returned nothing.
 

@@ -17,20 +17,21 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from runner.errors import ConflictError, InfrastructureError
 from runner.naming import Address, file_name
 from runner.pipelinectl.values import Store
+from runner.records import record
 
 _VALUES, _OUTPUTS, _RETURNS, _SIZES = "values/", "outputs/", "returns/", "sizes/"
 _REFUSED: Final = "refused"
 """The member that stands in place of all others where the values could not be saved, and says why."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Saved:
     """What a run begins with: files of the store, the outputs and the returns, and the archive of large files."""
 

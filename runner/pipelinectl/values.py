@@ -4,16 +4,17 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NotRequired, TypedDict
 
 from runner.pipelinectl.layout import Kind, decoded
 from runner.pipelinectl.returns import returned
+from runner.records import record
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Store:
     """A store (``layout``) as it was read: the content of its files by name, and the bytes of those not read.
 

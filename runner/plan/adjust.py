@@ -1,7 +1,7 @@
 """A plan as somebody wants it this time: less of it, other images, other workspaces."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runner.errors import UsageError
 from runner.naming import ORIGINS
@@ -10,9 +10,10 @@ from runner.plan.graph import Suggest
 from runner.plan.images import means
 from runner.plan.kept import without
 from runner.plan.model import Plan, Pruned, PullPolicy, Service, Stage, Step, Workspace
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Replacement:
     """Another image for those that a pattern fits (``plan.images``), or that are written exactly so."""
 
@@ -20,7 +21,7 @@ class Replacement:
     image: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Choice:
     """What is wanted of a plan; what is empty or None changes nothing.
 

@@ -6,7 +6,8 @@ the text there. What a ``${...}`` may hold is what that library reads, its oddit
 """
 
 import re
-from dataclasses import dataclass
+
+from runner.records import record
 
 DEFAULTS = frozenset({"=", ":=", ":-", ":?", ":+"})
 LENGTH = "length"  # of ``${#NAME}``: its ``#`` alone would be the operator that cuts off a prefix
@@ -40,14 +41,14 @@ class BadTemplateError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Text:
     """Plain characters, escapes resolved."""
 
     value: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Expansion:
     """One ``${...}``: the name of its variable, what is done with its value, and ``source``, the whole as written.
 

@@ -2,28 +2,28 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.plan.match import BadPatternError
+from runner.records import record
 
 _SEPARATOR = ord("/")
 _REPLACEMENT = 0xFFFD  # what Go decodes from a byte that is no UTF-8
 _LONGEST_RUNE = 4  # bytes of UTF-8
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Byte:
     """One literal byte."""
 
     value: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _AnyRune:
     """``?``: one character that is no separator."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Class:
     """``[a-z]``: one character, the separator included, as in Go."""
 
@@ -34,7 +34,7 @@ class _Class:
 _Atom = _Byte | _AnyRune | _Class
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Chunk:
     """What stands between two runs of ``*``; ``star`` says whether a ``*`` stands before it."""
 

@@ -6,7 +6,7 @@ that may be privileged is, and a granted path is mounted into every step.
 
 import os.path
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from runner.errors import UsageError
@@ -15,6 +15,7 @@ from runner.plan import mapping
 from runner.plan.images import fits
 from runner.plan.match import BadPatternError, check
 from runner.plan.model import Bind, Matcher, Plan, Service, Stage, Step
+from runner.records import record
 
 PRIVILEGED_OPTION = "--privileged-image"
 PRIVILEGED_SETTING = "RUNNER_PRIVILEGED_IMAGES"
@@ -25,7 +26,7 @@ _MODES = ("ro", "rw")
 _MOST_PARTS = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Grants:
     """Patterns of images that run privileged (``plan.images``), and paths that every step sees.
 

@@ -7,9 +7,9 @@ import graphlib
 import heapq
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from runner.errors import Finding, Place, Severity
+from runner.records import record
 
 Graph = Mapping[str, Sequence[str]]
 Suggest = Callable[[str, Collection[str]], str | None]
@@ -18,7 +18,7 @@ Suggest = Callable[[str, Collection[str]], str | None]
 _MOST_SHOWN = 16  # names of a circle
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Named:
     """A name and where it was written."""
 
@@ -26,7 +26,7 @@ class Named:
     place: Place
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Node:
     """A stage as it was written; ``needs`` are names, known or not."""
 

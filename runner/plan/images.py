@@ -4,18 +4,18 @@
 ``means`` is for those who choose images by hand.
 """
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from runner.plan.match import matches
 from runner.plan.model import Matcher
+from runner.records import record
 
 _LATEST = "latest"
 _DEFAULT_HOSTS = ("docker.io/", "index.docker.io/")
 _DEFAULT_ORGANISATION = "library/"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Familiar:
     """A name as people write it, ``golang`` for ``docker.io/library/golang``; ``version`` begins with its ``:``."""
 

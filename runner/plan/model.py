@@ -4,11 +4,13 @@ Everything here is frozen and has a JSON form (``plan.codec``) that round-trips.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 from types import MappingProxyType
 from typing import Final, TypeAlias
+
+from runner.records import record
 
 RARE: Final = MappingProxyType({"rare": True})
 """Marks a field that the JSON form leaves out where it has its default."""
@@ -41,7 +43,7 @@ class Matcher(StrEnum):
     REGEXP = "regexp"  # RE2, unanchored
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Rules:
     """One block of a ruleset: for each rule, its patterns; an absent rule does not take part."""
 
@@ -65,7 +67,7 @@ class Rules:
         return replace(self, **patterns)  # type: ignore[arg-type]  # the names are those of fields that hold patterns
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ruleset:
     """When a step runs. ``proceed`` is Vela's ``continue``: a non-zero exit does not fail the run."""
 
@@ -74,7 +76,7 @@ class Ruleset:
     proceed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Facts:
     """Why a run happens: what rules are compared with. A missing fact is the empty string or tuple."""
 
@@ -90,7 +92,7 @@ class Facts:
     instance: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SecretUse:
     """A secret that a step asks for: ``source`` is its name, ``target`` the variable that receives it."""
 
@@ -98,7 +100,7 @@ class SecretUse:
     target: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Limits:
     """What a container may use: processors, bytes of memory, processes; None for as much as there is."""
 
@@ -107,7 +109,7 @@ class Limits:
     pids: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ulimit:
     """A resource limit of a container's processes (setrlimit(2)), by Docker's name for it."""
 
@@ -116,7 +118,7 @@ class Ulimit:
     hard: int
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Bind:
     """A path of the host that a container sees."""
 
@@ -125,7 +127,7 @@ class Bind:
     read_only: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Cache:
     """A directory that lives between runs: one for each key and path. A relative path begins at the workdir."""
 
@@ -133,7 +135,7 @@ class Cache:
     path: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Step:
     """One container. ``timeout`` is in seconds; ``retry`` counts further attempts after the first.
 
@@ -204,7 +206,7 @@ class BlockedBy(StrEnum):
     NEEDS = "needs"  # that of a stage that it needs, which must be a success or skipped, as in Metalus
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Fork:
     """That a stage runs once for each value of a list, and with it the ``stages`` that stand on it up to its join.
 
@@ -217,7 +219,7 @@ class Fork:
     limit: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Branch:
     """That a stage is the one for a value of a fork: of which, which of its values, how many there may be at a time."""
 
@@ -226,7 +228,7 @@ class Branch:
     limit: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Stage:
     """A node of the graph: steps in order, with a workspace of their own.
 
@@ -278,7 +280,7 @@ class Stage:
         return self.template or self.name
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ready:
     """When a service can be used: a command in it succeeds, or a port of it accepts. Steps wait for ``timeout`` s."""
 
@@ -287,7 +289,7 @@ class Ready:
     timeout: float = 60.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Service:
     """A container beside the run, reached by its name; it starts first and ends with the run.
 
@@ -314,7 +316,7 @@ class Told(StrEnum):
     STEP_STARTED = "step started"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Pruned:
     """What the rules removed before the run, and why. ``step`` is empty when the whole stage went."""
 
@@ -323,7 +325,7 @@ class Pruned:
     why: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Plan:
     """What will run. A pipeline with plain ``steps`` has one stage.
 

@@ -2,18 +2,18 @@
 
 import graphlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from runner.errors import Finding, Place
 from runner.plan.graph import Named, Suggest
+from runner.records import record
 
 _DEEPEST: Final = 16  # forks within each other
 _MOST_SHOWN: Final = 16  # names of a circle, or of joins
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Member:
     """A stage as it was written, ``needs`` with names that are known or not.
 
@@ -27,7 +27,7 @@ class Member:
     joins: bool | Named = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Regions:
     """What stands between forks and joins, as far as nothing is wrong with it.
 

@@ -7,13 +7,13 @@ holds for an expression (``eval``) where the environment is not known.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from runner.errors import quoted
 from runner.plan import expressions
 from runner.plan.match import matches
 from runner.plan.model import Facts, Operator, Rules, Ruleset
 from runner.plan.status import Status
+from runner.records import record
 
 STATUS = "status"
 # In the order in which Vela compares, which decides what of several mismatches is told.
@@ -35,7 +35,7 @@ _STOPPING = (Status.FAILURE, Status.ERROR, Status.TIMEOUT, Status.LOST)
 _Values = Mapping[str, tuple[str, ...]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Known:
     """What rules are compared with; what is absent, or None, is not known."""
 
@@ -43,7 +43,7 @@ class _Known:
     environment: Mapping[str, str] | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Verdict:
     """Whether a step runs; ``why`` names the rule, the pattern and the fact when it does not."""
 
@@ -54,7 +54,7 @@ class Verdict:
         return self.holds
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Outcome:
     """What a rule or a block of rules says; ``holds`` is None where that depends on what is not known yet."""
 

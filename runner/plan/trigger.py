@@ -1,12 +1,13 @@
 """Why a run happens: what a dialect is given beside the text of a pipeline."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runner.plan.model import Facts
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Commit:
     """What is built. Everything is empty where nobody knows it."""
 
@@ -22,7 +23,7 @@ class Commit:
         return self.message.partition("\n")[0]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Repository:
     """Where the commit lives: ``name`` is ``org/name``, ``branch`` its default branch, ``clone`` what git clones."""
 
@@ -32,7 +33,7 @@ class Repository:
     link: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PullRequest:
     """A pull request, also one that was commented on: its branches, and whether it comes from a fork."""
 
@@ -42,7 +43,7 @@ class PullRequest:
     fork: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Trigger:
     """Why a run happens, and what it was given.
 

@@ -18,6 +18,7 @@ from runner.engine.journal import Course, Entry, Writer, superseded
 from runner.errors import InfrastructureError
 from runner.naming import Address
 from runner.plan.status import Status
+from runner.records import record
 
 
 class JsonLines:
@@ -80,7 +81,7 @@ class _FileWriter:
         self._end = content.end
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Content:
     """What the complete lines say; ``epoch`` is the newest, or 0, and ``end`` the offset behind the last of them."""
 

@@ -30,13 +30,14 @@ from runner.errors import InfrastructureError
 from runner.naming import Instance
 from runner.plan import codec
 from runner.plan.model import Plan
+from runner.records import record
 from runner.store import instances
 from runner.store.jsonl import JsonLines
 
 KEPT = 50
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Kinship:
     """Where a run comes from: ``parent`` has started it as its async stage ``child``; it repeats ``origin``."""
 

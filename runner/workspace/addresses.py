@@ -1,7 +1,8 @@
 """The address of a git remote, without what is secret in it."""
 
 import re
-from dataclasses import dataclass
+
+from runner.records import record
 
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:\d+)?")
 _LOGIN = re.compile(r"[\w.-]+")
@@ -9,7 +10,7 @@ _WEB = ("http", "https")
 _BY_USER = ("ssh", "git+ssh")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Remote:
     """A repository on another machine, or elsewhere on this one.
 

@@ -6,7 +6,8 @@ ends at ``//`` and a newline whatever is in the names. Paths are bytes below the
 
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+from runner.records import record
 
 FORMAT = "%f %s %z %u %g %Y %n//"
 
@@ -14,7 +15,7 @@ _FIELDS = 8  # %z is three of them: date, time, zone
 _END = b"//\n"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Entry:
     """A file as a listing shows it. ``changed`` is its ctime, as text: every change to a file moves it."""
 
@@ -40,7 +41,7 @@ class Entry:
 Listing = Mapping[bytes, Entry]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Changes:
     """The difference between two listings.
 

@@ -3,11 +3,12 @@
 import os.path
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import UsageError
+from runner.records import record
 
 if TYPE_CHECKING:
     import git
@@ -19,7 +20,7 @@ _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _USUAL_BRANCHES = ("main", "master")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Checkout:
     """A directory as git sees it; without git, or before the first commit, what git would tell is empty.
 

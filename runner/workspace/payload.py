@@ -6,12 +6,13 @@ the push of what was created.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner.errors import UsageError
 from runner.plan.model import Facts
 from runner.plan.trigger import Commit, PullRequest, Repository, Trigger
+from runner.records import record
 
 _HEADS: Final = "refs/heads/"
 _TAGS: Final = "refs/tags/"
@@ -19,7 +20,7 @@ _NOBODY: Final = "0" * 40
 _ONE_LABEL: Final = ("labeled", "unlabeled")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Payload:
     """Why a run happens; a field is empty where the payload does not tell. ``changed`` is None where it tells no paths.
 

@@ -13,6 +13,7 @@ from runner.backends.docker.helper import COPYING_SECONDS, Helpers
 from runner.backends.docker.listing import TO
 from runner.engine.backend import Wanted
 from runner.engine.specs import RunSpec
+from runner.records import record
 from runner.workspace.exporting import Target
 
 FILE_BYTES, RUN_BYTES = 100_000_000, 500_000_000
@@ -120,7 +121,7 @@ class Artifacts:
         self._rooms.pop(run, None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Listed:
     """The files that match one pattern, with their sizes; ``cut`` says that there were more."""
 

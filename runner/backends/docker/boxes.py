@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.pipelinectl import bundle
 from runner.pipelinectl.layout import CONFIG, HOME, STATE
+from runner.records import record
 from runner.settings import DockerSettings
 
 ROLE = SANDBOX
@@ -34,7 +35,7 @@ _FILL_SECONDS = 20.0
 _JOINS = re.compile(r"container:(.*)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Sandbox:
     """One sandbox: its container, and what it answers once it is ``ready``."""
 
@@ -63,7 +64,7 @@ class Sandbox:
         self.answers.close()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Left:
     """What an earlier process has left of a run: the sandboxes that live, and the stages whose steps stand in one.
 

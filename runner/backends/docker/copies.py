@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from docker.types import Mount
 
@@ -13,6 +12,7 @@ from runner.backends.docker.listing import FROM, TO, apply, copy
 from runner.backends.docker.trees import Difference, Left, Plot
 from runner.backends.docker.volumes import Volume, Volumes, whole
 from runner.naming import Address
+from runner.records import record
 from runner.workspace.changes import FORMAT, Changes, compare, parse
 
 # What volumes of a stage are, as the last letters of their names.
@@ -40,7 +40,7 @@ printf '\\0' && cat /record/after
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Left:
     """What a stage has changed, and the volume in which to see it."""
 

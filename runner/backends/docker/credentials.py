@@ -5,16 +5,18 @@ import threading
 from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import docker.auth
 from docker.credentials.errors import StoreError
 from docker.errors import DockerException
 
+from runner.records import record
+
 _HIDDEN = "***"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Credentials:
     """What Docker's config has for one registry.
 

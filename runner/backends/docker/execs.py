@@ -3,18 +3,18 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 
 from runner.backends.docker.attach import Connection, pieces, start_exec
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.frames import Frames
 from runner.engine.backend import STDERR, STDOUT
 from runner.errors import EngineTimeoutError
+from runner.records import record
 
 _KEPT = 4096
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ran:
     """How a command ended; without an exit code it did not, in time.
 

@@ -9,7 +9,6 @@ import os
 import tarfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 
@@ -22,6 +21,7 @@ from runner.backends.docker.frames import Frames
 from runner.engine.backend import STDOUT, Wanted
 from runner.errors import UnwantedError, WorkspaceError
 from runner.naming import Address, Instance
+from runner.records import record
 
 ROLE = "helper"
 INPUTS = "/in"
@@ -31,7 +31,7 @@ _SECONDS = 120
 _TOLD = 2000  # characters of what a failed script wrote
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PathStat:
     """What the archive API tells of a path: permission bits, bytes, and when it was modified."""
 

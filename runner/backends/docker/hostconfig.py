@@ -1,7 +1,7 @@
 """What a step's container is created from: a pure function of its spec and of where it stands."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import PurePosixPath
 
 from docker.types import ContainerConfig, EndpointConfig, HostConfig, LogConfig, Mount, NetworkingConfig, Ulimit
@@ -10,6 +10,7 @@ from runner import naming
 from runner.backends.docker import caches, gate
 from runner.engine.specs import StepSpec
 from runner.naming import Instance
+from runner.records import record
 from runner.settings import DockerSettings
 
 NO_LOG = "none"
@@ -21,14 +22,14 @@ LOG_FILES = 8
 """Of how many files a bounded log consists: when the last is full the first goes, and 7/8 of the bound are there."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Joined:
     """The network namespace of a running container, by its id or name."""
 
     container: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Own:
     """A network namespace of its own on a network, reached there as ``alias``."""
 
@@ -36,7 +37,7 @@ class Own:
     alias: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Placement:
     """Where an attempt stands: what the backend knows and the spec does not say.
 
@@ -62,7 +63,7 @@ class Placement:
     scripts: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Terms:
     """What holds for all containers that one process makes. ``version`` is that of the engine's API."""
 

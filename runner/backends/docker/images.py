@@ -18,6 +18,7 @@ from runner.backends.docker.memory import Memory
 from runner.backends.docker.references import Reference
 from runner.engine.backend import PullProgress
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, RunnerError
+from runner.records import record
 from runner.settings import DockerSettings
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _GO_SYMLINK = 1 << 27
 _GO_TYPE = 0x8F28_0000
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Image:
     """What an image says of the containers made from it; ``environment`` has its PATH, if it sets one."""
 
@@ -181,7 +182,7 @@ class Images:
             return None if answer.status_code == GONE else _Stat.read(answer)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Stat:
     """What the archive call says of a path. A link's target is resolved in full, and absolute."""
 

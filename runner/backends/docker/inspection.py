@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from runner.backends.docker.client import CONFLICT, GONE, Engine, accepted, endpoint, tolerating, translated
 from runner.backends.docker.hostconfig import NO_LOG
 from runner.errors import EngineRefusedError, EngineTimeoutError
+from runner.records import record
 
 NO_HEALTH = "none"
 
@@ -17,7 +18,7 @@ _REMOVAL_SECONDS = 20.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class State:
     """What the engine says of a container. ``mark`` is where its gate leaves the mark; empty without a gate.
 

@@ -4,11 +4,11 @@ import os
 import stat
 import tarfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from docker.types import Mount
 
 from runner.backends.docker.helper import COPYING_SECONDS, Helpers, archive, directory
+from runner.records import record
 from runner.workspace.changes import FORMAT, Changes, Entry, parse
 
 FROM, TO = "/from", "/to"  # where the trees of a copy are mounted
@@ -54,7 +54,7 @@ def copy(helpers: Helpers, run: str, *, source: Mount, target: Mount) -> None:
     helpers.run(run, _COPY, mounts=(source, target), seconds=COPYING_SECONDS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Bringing:
     """Files that are brought from a tree, mounted at ``source``, to the same paths below a directory of another."""
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from docker.types import Mount
 
@@ -12,6 +12,7 @@ from runner.backends.docker.listing import FROM, TO
 from runner.backends.docker.sources import Base
 from runner.backends.docker.volumes import Volume, Volumes
 from runner.engine.specs import RunSpec
+from runner.records import record
 
 _ROOT_USERS = ("", "0", "root")
 
@@ -20,7 +21,7 @@ _NEW = 'cd /from && find . -xdev ! -user "$1" -print0; printf "\\0\\0" && cat /t
 _GIVE = 'cd /from && xargs -0 -r chown -h "$1" -- < /in/new'
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Root:
     """Mode and owner of the root of a tree; the default is what the engine makes."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runner.clock import Clock, SystemClock
 from runner.engine.backend import PullProgress
 from runner.errors import InfrastructureError
+from runner.records import record
 
 REPORT_SECONDS = 0.1
 _MOST_CHARACTERS = 1000
@@ -26,7 +27,7 @@ _RETRYING = "Retrying in"
 _SUMMARY = "Status: "
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Message:
     """One message of the stream; ``error`` is not empty when the pull has failed."""
 

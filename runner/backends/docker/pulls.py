@@ -18,6 +18,7 @@ from runner.backends.docker.references import Reference
 from runner.clock import Deadline
 from runner.engine.backend import PullProgress
 from runner.errors import EngineRefusedError, EngineTimeoutError, ImageError
+from runner.records import record
 
 PAUSES = (1.0, 3.0, 0.0)
 ATTEMPTS = len(PAUSES)
@@ -81,7 +82,7 @@ def _least(*limits: float | None) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Puller:
     """Pulls images within limits: ``total`` seconds for all attempts, ``stall`` without progress; None is no limit.
 

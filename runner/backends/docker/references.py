@@ -1,13 +1,13 @@
 """Names of images: what a user writes, taken apart and made whole as Docker does."""
 
 import re
-from dataclasses import dataclass
 
 from docker.auth import INDEX_NAME, resolve_repository_name
 from docker.errors import InvalidRepository
 from docker.utils import parse_repository_tag
 
 from runner.errors import ImageError
+from runner.records import record
 
 _HINT = "an image looks like busybox, busybox:1.36, example.org:5000/team/app:tag or app@sha256:<64 hex digits>"
 _MOST_CHARACTERS = 255
@@ -21,7 +21,7 @@ _DIGEST = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a
 _USERINFO = re.compile(r"\S*:\S*@(?!sha\d)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Reference:
     """An image's full name. Either ``tag`` or ``digest`` is set: a digest makes the tag beside it meaningless."""
 

@@ -18,6 +18,7 @@ from runner.backends.docker.sandbox import Sandboxes
 from runner.backends.docker.tars import Limits, persistent, too_much, unpacked
 from runner.errors import InfrastructureError
 from runner.pipelinectl.layout import RETURNS
+from runner.records import record
 
 LIMITS = Limits(
     directory="the directory of what steps have returned",
@@ -34,7 +35,7 @@ _TRIES = 5
 _NAME = re.compile(r"[a-z]\.[A-Za-z0-9_.%~,-]+")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Version:
     """One content of a file. ``line`` is how a listing shows it: number and size, and to the tick when it changed."""
 

@@ -14,12 +14,13 @@ from runner.engine.job import Task
 from runner.engine.specs import RunSpec
 from runner.errors import InfrastructureError
 from runner.naming import Address
+from runner.records import record
 
 if TYPE_CHECKING:
     from runner.backends.docker.workspaces import Opened
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Stage:
     """What an open stage holds. Whoever gives it another sandbox is ``changing`` it."""
 

@@ -7,7 +7,7 @@ whoever drives the run later.
 
 import threading
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 from runner import naming
@@ -17,13 +17,14 @@ from runner.backends.docker.trees import Plot
 from runner.backends.docker.volumes import Volume, Volumes
 from runner.engine.specs import StageSpec
 from runner.naming import Address
+from runner.records import record
 
 _JOINED = "s"  # the last letter of the volume that says of a stage that it works in the shared tree
 
 Pair = tuple[Address, Address]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Order:
     """Layers, lowest first, and the pairs among them neither of which stands on the other, the lower one first."""
 

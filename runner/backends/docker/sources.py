@@ -1,7 +1,7 @@
 """The source of a run: the user's tree as a directory that the engine can layer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,13 @@ from runner.backends.docker.volumes import Volume, Volumes
 from runner.engine.specs import RunSpec, Source, SourceMode
 from runner.errors import EngineRefusedError, WorkspaceError
 from runner.naming import Address
+from runner.records import record
 from runner.workspace import pack
 
 _MISSING = 400  # what the engine answers to a bind of a path that it does not have
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Base:
     """A source that is ready: ``path`` is a directory of the engine's machine.
 

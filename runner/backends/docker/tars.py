@@ -4,12 +4,12 @@ import tarfile
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import TypeVar
 
 from runner.errors import InfrastructureError
+from runner.records import record
 from runner.workspace.streams import Pieces
 
 _Read = TypeVar("_Read")
@@ -19,7 +19,7 @@ _END = bytes(1024)
 _ANYONES = 0o666
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Limits:
     """How much of a directory is read: files and whatever else lies there, however deep.
 
@@ -35,7 +35,7 @@ class Limits:
     file: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Directory:
     """The regular files directly in a directory; ``sizes`` has those whose content was skipped, too."""
 

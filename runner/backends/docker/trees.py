@@ -5,7 +5,6 @@ Both are one contract, so that a run gives the same results on an engine that ca
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
 from docker.types import Mount
@@ -13,10 +12,11 @@ from docker.types import Mount
 from runner.backends.docker.sources import Base
 from runner.backends.docker.volumes import Volume
 from runner.naming import Address
+from runner.records import record
 from runner.workspace.changes import Changes, Entry
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Plot:
     """Where trees grow: the run, which of its kinds of trees (``plots``), and what lies below them all.
 
@@ -28,7 +28,7 @@ class Plot:
     base: Base | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Difference:
     """Changes, and the tree in which to see them."""
 
@@ -36,7 +36,7 @@ class Difference:
     tree: Mount
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Left:
     """What stages have changed that is still there: ``files`` (all but directories) by path, in what tree to see them.
 

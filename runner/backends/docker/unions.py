@@ -8,13 +8,14 @@ of its stage as well, in the directories that it holds, and compared with what l
 import stat
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from docker.types import Mount
 
 from runner.backends.docker.helper import Helpers
 from runner.backends.docker.trees import Left
 from runner.backends.docker.volumes import Volume
+from runner.records import record
 from runner.workspace.changes import FORMAT, Changes, Entry, Listing, parents, parse
 
 _WHITEOUT = stat.S_IFCHR  # a character device without any permission
@@ -53,7 +54,7 @@ done
 """
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Layer:
     """What a stage of a branch has left: ``upper`` is what it wrote, ``tree`` how it saw that over what was below.
 
@@ -67,7 +68,7 @@ class Layer:
     on: frozenset[int]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Seen:
     """A layer, listed. ``tree`` and ``below`` are lists of the directories in ``own``; those of ``deep`` hold more."""
 
@@ -78,7 +79,7 @@ class Seen:
     deep: AbstractSet[bytes] = frozenset()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Found:
     """What is at a path, in the layer of this number. ``around`` is a directory in which alone something changed."""
 

@@ -8,13 +8,14 @@ is taken off the directories that were new to the stage. Those that it deleted a
 
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from docker.types import Mount
 
 from runner.backends.docker.helper import Helpers, archive
 from runner.backends.docker.listing import TO, member
 from runner.backends.docker.volumes import Volume
+from runner.records import record
 from runner.workspace.changes import FORMAT, Entry, parse
 
 # For each layer: what is no directory, all directories, and the listing of those that were not there below.
@@ -39,7 +40,7 @@ done
 _NOT_OPAQUE = {"SCHILY.xattr.trusted.overlay.opaque": "n"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Layer:
     """What a stage has left: the volume it wrote into, and the view of what was below, if anything was."""
 
@@ -47,7 +48,7 @@ class Layer:
     below: Volume | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Written:
     """What stands in a layer: other things than directories (also the marks of what was deleted), and directories.
 

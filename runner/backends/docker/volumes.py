@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from docker.types import DriverConfig, Mount
@@ -11,6 +11,7 @@ from runner import naming
 from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
 from runner.errors import EngineRefusedError, InfrastructureError, WorkspaceError
 from runner.naming import Address, Instance
+from runner.records import record
 from runner.workspace.layers import lowers_of
 
 ROLE = "workspace"
@@ -21,7 +22,7 @@ _REMOVE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.1
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Volume:
     """A volume; ``path`` is its directory on the engine's machine, never to be touched from here.
 

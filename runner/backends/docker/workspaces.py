@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Container, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain, count
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from runner.engine.specs import Placed, RunSpec, Source, SourceMode, StageSpec
 from runner.errors import ImageError, InfrastructureError, WorkspaceError
 from runner.naming import Address, Instance
 from runner.plan.model import Workspace
+from runner.records import record
 from runner.settings import DockerSettings
 from runner.workspace.changes import clashes
 from runner.workspace.layers import lowers_of
@@ -39,7 +40,7 @@ _UNKNOWN_USER = "?"  # of an image that is not there yet: it may be anybody
 _THREADS = 4
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Opened:
     """A stage's workspace. ``mounts`` may be used at once; ``finish`` before the first step is released.
 
@@ -62,7 +63,7 @@ class Opened:
             pending.result()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _OpenRun:
     spec: RunSpec
     base: Base | None

@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from runner.errors import UsageError
+from runner.records import record
 from runner.settings import DaemonSettings
 
 _SCHEMES: Final = ("http", "https")
 _HINT: Final = "set RUNNER_TOKEN_FILE to a copy of the file token of the daemon's data directory, or RUNNER_TOKEN"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Endpoint:
     """A daemon's address: its ``socket``, else ``url`` (``http://host:port``) and the ``token`` that opens it."""
 

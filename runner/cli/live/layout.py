@@ -8,6 +8,7 @@ from runner.cli.live.model import Part, StageView, View
 from runner.cli.live.words import BAD
 from runner.engine.backend import PullProgress
 from runner.plan.status import Status
+from runner.records import record
 
 SUMMARY_ROWS = 60
 """A run with more than so many stages and steps is told in less detail at its end."""
@@ -61,7 +62,7 @@ class _Steps(Enum):
     NONE = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Shape:
     """How much is told of what: the steps of stages that run or went wrong, and which other stages are summed up."""
 

@@ -1,7 +1,5 @@
 """What is known of a run by its events: of each stage, step, service and image on its way."""
 
-from dataclasses import dataclass
-
 from runner.engine.backend import PullProgress
 from runner.engine.events import Changed, Event, Printing, Pulling
 from runner.engine.journal import Entry
@@ -9,9 +7,10 @@ from runner.engine.state import RunState, Standing
 from runner.naming import SERVICES, Address
 from runner.plan.model import Plan, Stage, Step
 from runner.plan.status import Status
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Part:
     """A run, stage, step or service as it stands; times count seconds from the start of the run, None until known.
 
@@ -35,7 +34,7 @@ class Part:
         return max(0.0, now - self.started)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class StageView:
     """A stage as it stands, in its latest round; ``waits`` names the stages it needs that have not ended."""
 
@@ -44,7 +43,7 @@ class StageView:
     waits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class View:
     """The whole run at one moment; ``now`` counts seconds from its start."""
 

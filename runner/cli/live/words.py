@@ -1,17 +1,16 @@
 """Small things that a terminal shows: signs, times, sizes, and names that are made to fit."""
 
-from dataclasses import dataclass
-
 from rich.cells import cell_len, set_cell_size
 
 from runner.logs.lines import SGR, safe
 from runner.plan.status import Status
+from runner.records import record
 
 _MINUTE, _HOUR = 60, 3600
 _KILO = 1000.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Signs:
     """The characters of the tree, each one cell wide."""
 

@@ -1,7 +1,6 @@
 """An IBM document and the reason for a run to a plan."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from runner.dialects.findings import Findings, quoted
@@ -15,6 +14,7 @@ from runner.dialects.nodes import Mapping, Node, Scalar
 from runner.errors import Finding, InvalidPipelineError, Severity
 from runner.plan.model import Plan
 from runner.plan.trigger import Trigger
+from runner.records import record
 
 HOME: Final = "/workspace/app"
 """``WORKSPACE``, which all stages share in IBM's pipelines."""
@@ -28,7 +28,7 @@ _PLAIN: Final = {"PIPELINE_STATUS": ""}
 _Compile = Callable[[Context], Draft]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Outcome:
     """What came of a file for one kind of pipeline; without a draft it is wrong for that."""
 

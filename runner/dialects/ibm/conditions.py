@@ -17,7 +17,6 @@ A property whose name can be that of a variable is one, too, and counts over tho
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from runner.dialects.fields import Fields
@@ -26,6 +25,7 @@ from runner.dialects.ibm.work import Around
 from runner.dialects.nodes import FALSE_WORDS, TRUE_WORDS
 from runner.plan.graph import Named
 from runner.plan.trigger import Trigger
+from runner.records import record
 
 _LONGEST: Final = 1000  # the parser has no limit of its own, and dies of a text that nests too deep
 _PROPERTIES: Final = "properties"
@@ -42,7 +42,7 @@ class _BadConditionError(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Condition:
     """What stands under ``when``."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner.dialects.findings import Findings, quoted
@@ -13,6 +13,7 @@ from runner.plan import graph
 from runner.plan.graph import Named
 from runner.plan.model import BlockedBy, Pruned, Service, Stage
 from runner.plan.trigger import Trigger
+from runner.records import record
 
 ONLY_STEP: Final = "run-stage"
 """What IBM calls the step that runs the script of a stage."""
@@ -20,7 +21,7 @@ ONLY_STEP: Final = "run-stage"
 NOT_OURS: Final = "IBM's default implementation is not part of this runner"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Context:
     """For what a file is read: the kind of pipeline, and why it runs, if it is to run."""
 
@@ -30,7 +31,7 @@ class Context:
     file: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Draft:
     """What a plan is made from; all is as there."""
 

@@ -1,7 +1,7 @@
 """Version 2: the file lies over the tasks of a pipeline, and says what their steps do."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from runner.dialects.findings import quoted
 from runner.dialects.ibm.conditions import variables_of, why_not
@@ -20,9 +20,10 @@ from runner.dialects.ibm.work import Around, Work
 from runner.dialects.ibm.written import WrittenStep, WrittenTask
 from runner.plan.graph import Named
 from runner.plan.model import Pruned, Stage, Workspace
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Member:
     """A task of the file that is one of the pipeline: what its steps do, by their names, in order."""
 

@@ -5,12 +5,12 @@ are those of the v10 diagrams on "Improving compliance pipeline performance". Th
 after the other, so that whoever goes through it comes to no stage before those that it waits for.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from runner.errors import UsageError, quoted
 from runner.plan.trigger import Trigger
+from runner.records import record
 
 FINISH: Final = "finish"
 """The stage that every pipeline ends with, whatever has happened."""
@@ -19,7 +19,7 @@ START: Final = "start"
 """The stage that every pipeline begins with; no file can say what it does."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Slot:
     """A stage of a pipeline. ``spellings`` are further names under which files have it.
 
@@ -40,7 +40,7 @@ class Slot:
         return not (self.provided or self.skippable or self.fixed)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Pipeline:
     """A kind of pipeline, with its stages but ``start``."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from collections.abc import Mapping as Map
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner.dialects.fields import KINDS, Fields
@@ -27,13 +27,14 @@ from runner.errors import Place
 from runner.plan import graph
 from runner.plan.graph import Named
 from runner.plan.model import Pruned, Stage
+from runner.records import record
 
 _OWN: Final = (VERSION, PREPROCESSOR)
 _FREE: Final = ("x-", ".")  # keys that only hold anchors, as in Vela's files
 _LIKE: Final = 0.8
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenStage:
     """A stage as it was written; of ``Stage`` it has what does not depend on the kind of pipeline."""
 

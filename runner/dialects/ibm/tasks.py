@@ -4,9 +4,10 @@ They are those of the pages "Pipeline Configuration v2" and "next generation pip
 use. Of some tasks nobody has published the steps: there every step of a file counts, in its order.
 """
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
+
+from runner.records import record
 
 OWN_STEPS: Final = ("start", "collect-evidence")
 """Steps that every task has, with which IBM carries data from task to task; no file can say what they do."""
@@ -18,7 +19,7 @@ RUN: Final = "run-stage"
 """The only step of tasks that have one; of ``async-stage`` it is what the others take image and Docker from."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Task:
     """A task of a pipeline. ``spellings`` are further names under which files have it.
 
@@ -32,7 +33,7 @@ class Task:
     fixed: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class TaskPipeline:
     """A kind of pipeline. ``last`` runs at the end, whatever has happened."""
 

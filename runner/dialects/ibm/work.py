@@ -1,11 +1,12 @@
 """What a stage of version 1 or a step of version 2 does, and the container that comes of it."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from runner.plan.model import PullPolicy, Ready, Ruleset, Service, Step, Told
 from runner.plan.trigger import Trigger
+from runner.records import record
 
 BASE_IMAGE: Final = "icr.io/continuous-delivery/pipeline/pipeline-base-ubi"
 """The image of what names none ("Pipeline Configuration v2", the key ``image`` of a step)."""
@@ -26,7 +27,7 @@ _PULLS: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Work:
     """What is to be done. ``docker`` is the image of the Docker that it wants beside it: empty for the usual one.
 
@@ -53,7 +54,7 @@ class Work:
         return self.docker is not None and not self.skip
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Around:
     """What is around all steps: ``given`` are variables of whoever asks for the run, ``properties`` the plain ones.
 

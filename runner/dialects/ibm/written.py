@@ -1,7 +1,6 @@
 """Version 2 as it is written: tasks and their steps, whichever pipeline has them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from runner.dialects.fields import KINDS, Fields
@@ -13,6 +12,7 @@ from runner.dialects.ibm.work import SKIPPED, Work, pull_policy
 from runner.dialects.nodes import Entry, Mapping
 from runner.plan import quantities
 from runner.plan.graph import Named
+from runner.records import record
 
 _DIND: Final = "dind"
 _SOCKET: Final = "docker-socket"
@@ -27,7 +27,7 @@ _OLDER: Final = {
 """Keys of version 1, which files in use have in steps; what version 2 has for them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenStep:
     """A step; ``condition`` is None where it has none."""
 
@@ -41,7 +41,7 @@ class WrittenStep:
         return bool(self.work.skip) or (self.condition is not None and self.condition.constant is False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenTask:
     """A task; ``origin`` is the one that it is a further one of. One at the end stands under ``finally``."""
 

@@ -1,7 +1,7 @@
 """The executions of an application: what each runs, when, and what it knows."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from runner.dialects.data import data_of, texts_of
@@ -16,12 +16,13 @@ from runner.plan import mapping, quantities
 from runner.plan.forks import MOST_BRANCHES
 from runner.plan.graph import Named
 from runner.plan.model import Fork, Json
+from runner.records import record
 
 _FORK_KEYS: Final = ("forkByValue", "forkByValues")
 _EVALUATION_KEYS: Final = ("evaluationPipelineIds", "evaluationPipelines")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Defaults:
     """What executions have that say nothing else: what stands in the application, and ``root`` globals.
 
@@ -35,7 +36,7 @@ class Defaults:
     given: Collection[str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenExecution:
     """An execution as it was written. ``fork`` has no stages yet; ``own_texts`` are those of its globals and fork."""
 

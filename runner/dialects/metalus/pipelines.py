@@ -1,7 +1,6 @@
 """The definitions of pipelines, and which of them an execution runs."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from runner.dialects.findings import quoted
@@ -10,9 +9,10 @@ from runner.dialects.metalus.steps import WrittenStep, read_step
 from runner.dialects.metalus.weights import weight
 from runner.plan import graph
 from runner.plan.graph import Named
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenPipeline:
     """A pipeline as it was written; ``weight`` is what it counts (``weights``)."""
 

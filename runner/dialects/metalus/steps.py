@@ -1,7 +1,6 @@
 """The steps of a pipeline: containers, whose variables and images can be references."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 from runner.dialects.data import data_of, texts_of
@@ -16,12 +15,13 @@ from runner.plan import mapping, quantities
 from runner.plan.graph import Named
 from runner.plan.mapping import MappingError
 from runner.plan.model import Limits, PullPolicy, SecretUse, Step
+from runner.records import record
 
 _FIXED: Final = ("user", "entrypoint", "working_dir", "shell")
 """The keys of a step whose texts go to the engine as they are written."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenStep:
     """A step as it was written; ``texts`` are those that can be references."""
 

@@ -1,7 +1,7 @@
 """What the steps of an execution know beside results: globals, links, and values that are preset for pipelines."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from runner.dialects.data import data_of, texts_of
@@ -15,13 +15,14 @@ from runner.dialects.nodes import Node, Scalar, Sequence
 from runner.errors import Place
 from runner.plan import mapping
 from runner.plan.model import Json
+from runner.records import record
 
 _KEY: Final = "globals"
 _PRESETS: Final = "pipelineParameters"
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Link:
     """A short name of a reference, and where it stands; ``weight`` is what it counts (``weights``)."""
 
@@ -30,7 +31,7 @@ class Link:
     weight: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Values:
     """Globals and links; ``texts`` are those of the globals, which can be references.
 
@@ -83,7 +84,7 @@ def read_values(fields: Fields) -> Values | None:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Presets:
     """Values that are preset, by pipeline; ``weight`` is what they count (``weights``)."""
 

@@ -16,6 +16,7 @@ from runner.dialects.vela.fields import Fields, Substitute
 from runner.errors import Place
 from runner.plan import substitution
 from runner.plan.substitution import BadTemplateError
+from runner.records import record
 
 _KEY: Final = "environment"
 _PARAMETERS: Final = "parameters"
@@ -23,7 +24,7 @@ _PER_EXPANSION: Final = 256
 """How many characters can be copied in the time in which one ``${...}`` is read."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Variable:
     """A variable as it was written."""
 
@@ -32,7 +33,7 @@ class Variable:
     place: Place
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Environment:
     """The variables of one container.
 
@@ -159,7 +160,7 @@ class Work:
             fields.findings.fail(fields.place(_KEY), message, "keep data in a file")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Scope:
     """What stands around a step. ``defaults`` are the values known now of ``reserved``, which no file can override.
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping as Variables
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Final
 
@@ -15,12 +15,13 @@ from runner.plan import mapping, quantities
 from runner.plan.forks import MOST_BRANCHES
 from runner.plan.graph import Named
 from runner.plan.model import Fork, Json
+from runner.records import record
 
 _FORK, _LIMIT, _JOIN, _GLOBALS, _LINKS = "fork", "fork_limit", "join", "globals", "links"
 _WORDS: Final = (_FORK, _LIMIT, _JOIN, EVALUATE, _GLOBALS, _LINKS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Data:
     """What ``globals`` and ``links`` hold."""
 
@@ -33,13 +34,16 @@ class Data:
         return len(json.dumps([self.globals, self.links]))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Execution:
     """What a stage says of its executions: ``join`` names the fork whose branches it waits for."""
 
     fork: Fork | None = None
     join: Named | None = None
     data: Data = field(default_factory=Data)
+
+
+_NO_DATA: Final = Data()
 
 
 def is_mapped(pipeline: Fields) -> bool:
@@ -52,7 +56,7 @@ def is_mapped(pipeline: Fields) -> bool:
     )
 
 
-def read_data(fields: Fields, around: Data = Data()) -> Data:
+def read_data(fields: Fields, around: Data = _NO_DATA) -> Data:
     """Return the globals and links of a pipeline or stage, over those ``around`` it.
 
     Links that lead in a circle are an error.

@@ -1,7 +1,6 @@
 """The plugins that fetch secrets into files before anything else runs: secrets with an ``origin``."""
 
 from collections.abc import Mapping as Variables
-from dataclasses import dataclass
 
 from runner.dialects.source import Mapping
 from runner.dialects.vela import defaults
@@ -13,9 +12,10 @@ from runner.dialects.vela.secrets import read_uses
 from runner.dialects.vela.steps import finish_late, read_name
 from runner.plan.graph import Named
 from runner.plan.model import Step
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenOrigin:
     """A plugin as it was written; ``variables`` are those that its ruleset is judged with."""
 

@@ -1,7 +1,7 @@
 """What of a pipeline stays in the plan: the rulesets are judged, and what they leave empty goes as well."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from runner.dialects.source import Findings
 from runner.dialects.vela.origins import WrittenOrigin
@@ -12,9 +12,10 @@ from runner.naming import ORIGINS, SERVICES
 from runner.plan import graph
 from runner.plan.kept import without
 from runner.plan.model import Facts, Pruned, Service, Stage, Step
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Kept:
     """What is left, with the needs rewritten, and what went and why."""
 

@@ -4,7 +4,6 @@ The forms are those of go-vela/server ``compiler/types/yaml/ruleset.go``.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from runner.dialects.source import Findings, Scalar, quoted
@@ -15,6 +14,7 @@ from runner.plan.expressions import BadExpressionError
 from runner.plan.match import BadPatternError, check
 from runner.plan.model import Facts, Matcher, Operator, Rules, Ruleset
 from runner.plan.rules import Verdict
+from runner.records import record
 
 _EVAL: Final = "eval"
 _OPERATORS: Final = ("and", "or")
@@ -38,7 +38,7 @@ _BAD_PATTERN: Final = 20_000  # the work of reading one until it turns out to be
 _WILDCARDS: Final = frozenset("*?[\\")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenPattern:
     """A pattern with the place where it was written, and how it is read."""
 
@@ -47,7 +47,7 @@ class WrittenPattern:
     matcher: Matcher
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenRuleset:
     """A ruleset, all its patterns, of ``if`` and of ``unless``, and where its expressions stand."""
 
@@ -56,7 +56,7 @@ class WrittenRuleset:
     expressions: tuple[Scalar, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Settings:
     """How a block's rules combine and how its patterns are read, unless the block says otherwise."""
 
@@ -64,7 +64,7 @@ class _Settings:
     matcher: Matcher = Matcher.FILEPATH
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Block:
     """``if``, ``unless`` or the short-hand for ``if``: the patterns of each rule that is present."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping as Variables
 from collections.abc import Sequence as Series
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
 from runner.dialects.source import Entry, Mapping, Sequence, quoted
@@ -13,13 +13,14 @@ from runner.dialects.vela.rulesets import WrittenRuleset, read_ruleset
 from runner.dialects.vela.steps import EVALUATE, WrittenStep, read_name, read_steps
 from runner.plan.graph import Named, Node, transitive_needs
 from runner.plan.model import OnLost, Ruleset, Stage, Workspace
+from runner.records import record
 
 ONLY_STAGE: Final = "steps"
 CLONE: Final = "clone"
 _WITHOUT_CLONE: Final = (CLONE, "init")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenStage:
     """A stage as it was written, before anything is pruned; ``stage`` has no steps yet.
 

@@ -1,7 +1,7 @@
 """The steps and services of a pipeline."""
 
 from collections.abc import Mapping as Variables
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from runner.dialects.definitions import Kind
 from runner.dialects.source import Findings, Mapping, Node, quoted
@@ -24,6 +24,7 @@ from runner.naming import ORIGINS, SERVICES
 from runner.plan.graph import Named
 from runner.plan.model import PullPolicy, Service, Step
 from runner.plan.substitution import BadTemplateError, escaped, names
+from runner.records import record
 
 STEPS, EVALUATE = "steps", "evaluate"
 """The keys that steps stand under, which are the names of their pipelines in references."""
@@ -31,7 +32,7 @@ STEPS, EVALUATE = "steps", "evaluate"
 _NAME = "each needs a name of its own"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenStep:
     """A step as it was written; ``secrets`` are the sources of those that it asks for.
 
@@ -45,7 +46,7 @@ class WrittenStep:
     variables: Variables[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class WrittenService:
     """A service as it was written; ``variables`` as those of a step."""
 

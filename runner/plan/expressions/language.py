@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from runner.plan.expressions import BadExpressionError
 from runner.plan.expressions.checker import check as _check_kinds
@@ -12,11 +11,12 @@ from runner.plan.expressions.folding import fold
 from runner.plan.expressions.parser import parse
 from runner.plan.expressions.syntax import FaultError, Node
 from runner.plan.expressions.values import valid
+from runner.records import record
 
 _LONGEST = 10_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class _Expression:
     """The tree as written, for the check, and as it is run."""
 

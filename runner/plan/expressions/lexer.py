@@ -3,9 +3,9 @@
 import enum
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from runner.plan.expressions.syntax import FaultError
+from runner.records import record
 
 _LARGEST_INTEGER = 2**63 - 1
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
@@ -44,7 +44,7 @@ class Kind(enum.Enum):
     END = enum.auto()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Token:
     """One token: ``text`` as written, ``value`` what a number or a string stands for."""
 

@@ -4,7 +4,8 @@ Each node knows the column (from 1) of the token that names it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from runner.records import record
 
 Value = str | int | float | bool | tuple["Value", ...] | None
 
@@ -19,7 +20,7 @@ class FaultError(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Literal:
     """A string, a number, ``true``, ``false`` or ``nil``."""
 
@@ -27,7 +28,7 @@ class Literal:
     value: str | float | bool | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Name:
     """A variable of the environment."""
 
@@ -35,7 +36,7 @@ class Name:
     name: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Array:
     """``[a, b]``."""
 
@@ -43,7 +44,7 @@ class Array:
     operands: tuple["Node", ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Not:
     """``not a``, ``!a``, and the ``not`` of ``a not in b``."""
 
@@ -51,7 +52,7 @@ class Not:
     operand: "Node"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Sign:
     """``-a``, or ``+a``."""
 
@@ -60,7 +61,7 @@ class Sign:
     operand: "Node"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Logical:
     """``a or b or c`` where ``any`` is true, else ``a and b and c``."""
 
@@ -69,7 +70,7 @@ class Logical:
     operands: tuple["Node", ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ordering:
     """``a < b <= c``: each operator stands between two neighbours, and all must hold."""
 
@@ -78,7 +79,7 @@ class Ordering:
     operands: tuple["Node", ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Binary:
     """``== != in matches contains startsWith endsWith ??``."""
 
@@ -88,7 +89,7 @@ class Binary:
     right: "Node"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Choice:
     """``condition ? then : otherwise``; without ``then`` it is ``condition ?: otherwise``."""
 
@@ -98,7 +99,7 @@ class Choice:
     otherwise: "Node"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Call:
     """``function(a, b)``."""
 

@@ -2,9 +2,9 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from runner.plan.expressions.syntax import Literal
+from runner.records import record
 
 
 class Kind(enum.Enum):
@@ -22,7 +22,7 @@ class Kind(enum.Enum):
 NUMBERS = (Kind.INTEGER, Kind.FLOAT)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Type:
     """The kind of a value, and for an array the type of its elements."""
 

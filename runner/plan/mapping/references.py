@@ -18,10 +18,10 @@ without references ``||`` is text, too.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from runner.errors import quoted
+from runner.records import record
 
 Part: TypeAlias = "str | int"
 """A key of a map, or an index of a list."""
@@ -44,7 +44,7 @@ class MappingError(ValueError):
         self.hint = hint
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Reference:
     """``!A.list[0]``: its mark and its path, which begins with a name."""
 
@@ -52,7 +52,7 @@ class Reference:
     path: tuple[Part, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Embedded:
     """``!{...}`` as it stands in a text."""
 
@@ -60,7 +60,7 @@ class Embedded:
     choices: tuple["Choice", ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Text:
     """A text, escapes resolved, in pieces: what comes of references stands between the others."""
 

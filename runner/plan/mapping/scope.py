@@ -1,12 +1,13 @@
 """What references are resolved in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runner.plan.model import Json
+from runner.records import record
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Scope:
     """What references of one stage, or of one of its steps, can mean.
 

@@ -2,13 +2,13 @@
 
 import secrets as random
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
 from runner.clock import Clock, SystemClock
 from runner.errors import NotFoundError, quoted
+from runner.records import record
 from runner.store.sealing import Vault
 from runner.store.sql.database import Database
 from runner.store.sql.pipelines import check, lock, purpose, put
@@ -18,7 +18,7 @@ _BYTES = 32
 _DECOY = "decoy"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class HookRecord:
     """A hook of a pipeline. ``parameters`` are for what it starts; ``rotated`` is when its token was changed."""
 

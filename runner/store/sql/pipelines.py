@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,6 +10,7 @@ from sqlalchemy import Column, Connection, Table, delete, insert, select, update
 
 from runner.clock import Clock, SystemClock
 from runner.errors import NotFoundError, UsageError, quoted
+from runner.records import record
 from runner.store.sealing import Vault
 from runner.store.sql.database import Database
 from runner.store.sql.tables import pipelines, properties, secrets
@@ -20,7 +20,7 @@ _Value = TypeVar("_Value")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class PipelineRecord:
     """A registered pipeline; ``definition`` is JSON that says where its file is and with which facts it runs.
 

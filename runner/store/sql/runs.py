@@ -1,7 +1,7 @@
 """The runs of the daemon: one row each, from submission until nobody remembers them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,7 @@ from runner.engine.journal import Entry
 from runner.errors import ConflictError
 from runner.naming import Address
 from runner.plan.status import Status
+from runner.records import record
 from runner.store.sql import journal
 from runner.store.sql.database import Database
 from runner.store.sql.family import family, fate
@@ -34,7 +35,7 @@ _BATCH = 500
 """How many runs are forgotten in one transaction, so that nobody waits long for it."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class NewRun:
     """A run that is submitted.
 
@@ -55,7 +56,7 @@ class NewRun:
     child: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class RunRecord:
     """A run as it stands, without what may be large. ``number`` counts submissions, from 1; times are in UTC.
 
@@ -80,7 +81,7 @@ class RunRecord:
     child: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Ordered:
     """What was ordered, as JSON, and the secrets that were given with it, sealed: as in ``NewRun``."""
 
@@ -91,7 +92,7 @@ class Ordered:
 _RECORD, _ORDERED = (tuple(runs.c[each.name] for each in fields(kind)) for kind in (RunRecord, Ordered))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Waiting:
     """What a dispatcher has to know of a run. ``number`` is its place in the order of submission."""
 
@@ -106,7 +107,7 @@ class Waiting:
 _DISPATCHED = (runs.c.id, runs.c.queue, runs.c.priority, runs.c.pipeline, runs.c.number, runs.c.cancel)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Kept:
     """A run whose workspaces are kept, and until when."""
 

@@ -1,11 +1,12 @@
 """Logins for repositories, and how git gets them: by its environment, for the host they belong to and no other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Final
 
 from runner.errors import UsageError
+from runner.records import record
 from runner.settings import GitSettings
 from runner.workspace.git.locations import Location, locate
 
@@ -23,7 +24,7 @@ _SSH: Final = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Login:
     """A user and a password or token."""
 
@@ -31,7 +32,7 @@ class Login:
     password: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Credentials:
     """What opens repositories: ``logins`` by origin (``https://host:port``), and a private key's file for ssh.
 
@@ -79,7 +80,7 @@ class Credentials:
         return Access(environment=environment, config=config, secrets=secrets)
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Access:
     """What git needs to reach one repository: variables, configuration; ``secrets`` are what no message may show."""
 

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import unquote
 
 from runner.errors import UsageError, quoted
+from runner.records import record
 from runner.workspace.addresses import read_address
 from runner.workspace.git.trouble import printable
 
@@ -20,7 +21,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 _HINT = "for example https://github.com/org/repo.git"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Location:
     """Where a repository is. ``url`` is what git is given; no password is in it.
 

@@ -8,12 +8,13 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
 from runner.clock import Deadline
 from runner.errors import UnwantedError, WorkspaceError
+from runner.records import record
 from runner.workspace.git.credentials import Access
 from runner.workspace.git.trouble import Cause, GitError, failed
 
@@ -60,7 +61,7 @@ _GRACE = 2.0  # seconds that git has to remove its temporary files
 _OLDEST = (2, 31)  # the first that reads GIT_CONFIG_COUNT
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Watch:
     """When to give up: ``stall`` is how many seconds git may be silent while it uses the network."""
 
@@ -94,7 +95,7 @@ class Watch:
         self.check()
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Git:
     """Runs git in a directory. ``held`` are files that it keeps open, and with them locked, should it outlive us."""
 

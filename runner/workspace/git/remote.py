@@ -1,8 +1,8 @@
 """What a server says of the names in its repository."""
 
 import re
-from dataclasses import dataclass
 
+from runner.records import record
 from runner.workspace.git.process import Git
 from runner.workspace.git.spec import HEADS, TAGS, is_ref
 from runner.workspace.git.trouble import Cause, GitError
@@ -11,7 +11,7 @@ _LINE = re.compile(r"(?:(?P<hash>[0-9a-f]{40})|ref: (?P<target>\S+))\t(?P<name>\
 _PEELED = "^{}"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Advertised:
     """A name of a repository: ``object`` is the hash it has, ``default`` the branch that the repository calls its own.
 

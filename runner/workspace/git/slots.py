@@ -5,10 +5,11 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from runner.records import record
 from runner.workspace.git.locks import take
 from runner.workspace.git.spec import Found, SourceSpec
 
@@ -19,7 +20,7 @@ _IDLE = 2
 """How many trees that nobody uses stay."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Key:
     """What stands in a tree; as ``Found``, and whether its submodules are there."""
 
@@ -40,7 +41,7 @@ class Key:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Slot:
     """A place for one tree. ``lock`` is the open file whose lock says who uses it."""
 

@@ -1,10 +1,10 @@
 """What of a repository is wanted, and what came of it."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner.errors import UsageError, quoted
+from runner.records import record
 
 HEADS = "refs/heads/"
 TAGS = "refs/tags/"
@@ -24,7 +24,7 @@ def is_ref(name: str) -> bool:
     return name != "@" and _REF.fullmatch(name) is not None
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class SourceSpec:
     """What is wanted of a repository.
 
@@ -70,7 +70,7 @@ class SourceSpec:
         return self.ref or "its default branch"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Found:
     """A commit of a repository: ``ref`` is the whole name it was found under, if any.
 
@@ -85,7 +85,7 @@ class Found:
     whole: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Fetched:
     """A source that is there: the directory ``path``, which nobody may write to, and what stands in it.
 

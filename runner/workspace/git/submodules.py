@@ -3,10 +3,10 @@
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from runner.records import record
 from runner.workspace.git.process import Git
 
 _LINK: Final = "160000"
@@ -14,7 +14,7 @@ _FILE: Final = ".gitmodules"
 _WANTED: Final = r"^submodule\..*\.(path|url)$"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Submodule:
     """A repository inside of another: ``url`` as the outer one has it, ``path`` in its tree."""
 
@@ -35,8 +35,8 @@ def submodules(git: Git, commit: str) -> Iterator[Submodule]:
     # From the commit: the file in the tree may be a link to anything.
     listing = git("config", "-z", f"--blob={commit}:{_FILE}", "--get-regexp", _WANTED)
     told: dict[str, dict[str, str]] = {}
-    for record in filter(None, listing.split("\0")):
-        key, _, value = record.partition("\n")
+    for entry in filter(None, listing.split("\0")):
+        key, _, value = entry.partition("\n")
         name, _, what = key.rpartition(".")
         told.setdefault(name, {})[what] = value
     for each in told.values():

@@ -3,7 +3,6 @@
 import socket
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.diagnosis.check import Check, bad, note, ok
 from runner.backends.docker.diagnosis.facts import understood
+from runner.records import record
 from runner.settings import DockerSettings
 
 _ROUTES = Path("/proc/net/route")
@@ -19,7 +19,7 @@ _SETTING = "RUNNER_SUBNETS names another range, for example 172.28.0.0/16"
 _NAMED = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Route:
     """A way of the machine's to a network."""
 

@@ -1,7 +1,8 @@
 """What comes of looking at one thing."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from runner.records import record
 
 _UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
@@ -14,7 +15,7 @@ class Verdict(StrEnum):
     BAD = "bad"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Check:
     """One thing that was looked at: how well it is, what was found, and what to do unless it is well."""
 

@@ -1,7 +1,7 @@
 """All that is asked of an engine, in the order in which people read it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 import docker
@@ -18,6 +18,7 @@ from runner.backends.docker.diagnosis.trial import Trial
 from runner.clock import Clock, SystemClock
 from runner.errors import EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.naming import Instance
+from runner.records import record
 from runner.settings import DockerSettings
 
 _CALL_SECONDS = 3
@@ -32,7 +33,7 @@ class HurriedEngine(Engine):
         return super().new_client(min(seconds, _CALL_SECONDS))
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Subject:
     """What is to be diagnosed. Without an ``instance`` nothing can be tried out; ``source`` is what a run works on."""
 

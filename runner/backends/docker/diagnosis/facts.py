@@ -3,13 +3,13 @@
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from runner.backends.docker.client import Engine, translated
 from runner.clock import Clock
 from runner.errors import InfrastructureError
+from runner.records import record
 
 _LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "cpu": "CpuCfsQuota", "processes": "PidsLimit"}
 _UNKNOWN = "N/A"
@@ -17,7 +17,7 @@ _DESKTOP = "Docker Desktop"
 _LOCAL = "unix://"
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Facts:
     """An engine. ``machine`` is the name of its host, ``ahead`` the seconds by which its clock is ahead of ours.
 

@@ -1,6 +1,5 @@
 """A workspace made on the engine as a run makes it, looked at, and removed: what the storage driver cannot tell."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from runner import naming
@@ -15,13 +14,14 @@ from runner.backends.docker.volumes import Volumes, remove_volumes
 from runner.engine.specs import RunSpec, Source, SourceMode
 from runner.errors import EngineRefusedError, ImageError, WorkspaceError
 from runner.naming import Address, Instance
+from runner.records import record
 from runner.settings import DockerSettings
 from runner.workspace import layers
 
 _PLAIN = ("x", "y", "u", "w")  # two empty layers, as a tree needs that has no source below, upper and work
 
 
-@dataclass(frozen=True, kw_only=True)
+@record
 class Trial:
     """One trial. ``instance`` owns what is made, so that `runner clean` removes it should we be killed.
 
