@@ -4,16 +4,19 @@ import typer
 
 from runner.cli import options
 from runner.cli.choice import wanted
+from runner.cli.early import early
 from runner.cli.exec_options import Ends, Work, ends, grants, work
 from runner.cli.groups import grouped
 from runner.cli.importing import importing
 from runner.cli.secret_values import read_secrets, secure_properties
 from runner.cli.trigger_options import given
+from runner.dispatch.expected import Expected
 from runner.dispatch.subject import Given, find_subject
 from runner.dispatch.wanted import Wanted
 from runner.pipelinectl.layout import OURS
 from runner.plan.grants import Grants, grant
 from runner.plan.uses import secrets_of
+from runner.settings import Settings
 
 
 @grouped(given=given, wanted=wanted, work=work, grants=grants, ends=ends)
@@ -33,12 +36,11 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
 
     Defaults for most of these options can stand in the file .runner.toml of a repository, in its table "exec".
     """
-    with work.place(file, given, ends.look) as (pipeline, directory):
+    with work.place(file, given, ends.look) as (pipeline, directory), early(pipeline) as place:
         subject = find_subject(pipeline, given, directory)
         plan = grant(wanted.plan(subject), grants, taken=OURS)
         # --help, completion and whoever has an invalid pipeline need not wait for the engine and the docker SDK.
-        with importing(begun=directory is not None):
-            from runner.cli.beside import seen_by_children  # noqa: PLC0415 - see above
+        with importing(begun=place is not None or directory is not None):
             from runner.cli.execution import execute  # noqa: PLC0415 - see above
             from runner.dispatch.orders import Order  # noqa: PLC0415 - see above
             from runner.engine.inputs import Inputs  # noqa: PLC0415 - see above
@@ -66,5 +68,8 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
         )
         order.inputs.check(plan)
         if plan.async_stages and order.tree.directory:
+            from runner.cli.beside import seen_by_children  # noqa: PLC0415 - hardly any pipeline has async stages
+
             ends.look.say(*seen_by_children(order.stored()))
-        raise typer.Exit(execute(subject.describe(), order, ends))
+        Expected(Settings.read(), subject.content).learn(plan)
+        raise typer.Exit(execute(subject.describe(), order, ends, begun=place))

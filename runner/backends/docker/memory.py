@@ -8,9 +8,10 @@ paths that we see as long as we stand in the same mounts. Where it refuses somet
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from runner.backends.docker.client import Engine
+if TYPE_CHECKING:
+    from runner.backends.docker.client import Engine
 
 _MOST: Final = 2000
 """How many facts are kept; then the older half goes."""
@@ -23,7 +24,7 @@ _MOUNTS: Final = Path("/proc/self/ns/mnt")
 class Memory:
     """Facts in a file, each a line; without a file nothing is known. For use from any thread and several processes."""
 
-    def __init__(self, path: Path | None = None, engine: Engine | None = None) -> None:
+    def __init__(self, path: Path | None = None, engine: "Engine | None" = None) -> None:
         self._path = path
         self._engine = _identity(engine) if engine else ""
         self._known: set[str] | None = None
@@ -70,7 +71,7 @@ class Memory:
         return found
 
 
-def _identity(engine: Engine) -> str:
+def _identity(engine: "Engine") -> str:
     """Return what tells an engine of this machine from any other that there was or will be; empty for one elsewhere."""
     if not engine.address.startswith(_UNIX):
         return ""

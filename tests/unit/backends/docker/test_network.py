@@ -210,7 +210,10 @@ def test_who_is_refused_as_another_process_makes_the_common_network_joins_that_o
 
 
 @pytest.mark.parametrize("status", [403, 409])
-def test_one_waits_for_another_process_that_is_still_making_the_common_network(ground: Ground, status: int) -> None:
+def test_one_waits_for_another_process_that_is_still_making_the_common_network(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(network, "_MAKING_SECONDS", 60.0)
     looks = 0
 
     def look(handler: Handler) -> None:
