@@ -2,8 +2,9 @@
 
 import statistics
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def muted(place: DockerPlace, source: Path) -> Iterator[Stand]:
 
 
 def calls(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the calls about archives that are made from now on."""
+    """Return the calls about archives that are made from now on; nothing was asked for beforehand."""
+    stand.backend._foresight.drop(stand.stage)
     made: list[str] = []
     api = stand.backend._engine.api
     for verb in ("head", "get_archive"):
@@ -218,6 +220,34 @@ def test_a_new_process_reads_what_is_there_even_if_a_step_gave_the_directory_awa
     stand.take_over()
 
     assert stand.read() == {".env": b"A=1\n"}
+
+
+def test_what_a_step_writes_last_is_seen_although_it_is_read_before_the_engine_tells_of_the_exit(
+    place: DockerPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every other step leaves a process behind that writes until it is killed."""
+    made = Stand(place, RunSpec(id=new_run_id(), home="/vela", workdir="/vela/src", outputs=OUTPUTS))
+    foresight = made.backend._foresight
+    readers: list[str] = []
+    ask = foresight._ask_outputs
+
+    def noted(stage: Address) -> Mapping[str, bytes]:
+        readers.append(threading.current_thread().name)
+        return ask(stage)
+
+    monkeypatch.setattr(foresight, "_ask_outputs", noted)
+    writer = "cd /vela/outputs; >busy.env; (i=0; while :; do i=$((i + 1)); echo I=$i >>busy.env; done) & "
+    for number in range(20):
+        made.step(f"{writer if number % 2 else ''}sleep 0.1; echo V={number} >/vela/outputs/.env")
+
+        found = made.read()
+        assert found[".env"] == b"V=%d\n" % number
+        assert found == ask(made.stage), "something goes on writing"
+    ours = [reader for reader in readers if reader.startswith("foresight")]
+    assert len(ours) > 10, "the exits are not heard of in time"
+    assert len(readers) - len(ours) < 10, "what was read beforehand is not used"
+    made.backend.close_run(made.run, keep=False)
+    assert place.left(made.run.id) == ()
 
 
 def test_steps_of_a_run_without_outputs_see_no_volume_for_them(place: DockerPlace) -> None:

@@ -13,6 +13,8 @@ from runner.backends.docker.client import CALL_SECONDS, Engine
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.creation import Creation
 from runner.backends.docker.events import Events
+from runner.backends.docker.exits import Exits
+from runner.backends.docker.foresight import Foresight
 from runner.backends.docker.hostconfig import Joined, Own, Placement
 from runner.backends.docker.images import Image, Images
 from runner.backends.docker.inspection import remove
@@ -83,6 +85,7 @@ class DockerBackend:
         self._sweep = Late(lambda: late.sweep(engine))
         self._removals = ThreadPoolExecutor(_REMOVALS, thread_name_prefix="removals")
         self._runs = Runs()
+        self._foresight = Foresight(Exits(engine, self._reader), self._outputs_of, self._images.describe)
 
     def reserve(self, run: str) -> None:
         """Begin to make a sandbox for a run of this id; what is in the way of that is told when the run is opened."""
@@ -153,7 +156,7 @@ class DockerBackend:
             return self._prepare(step)
 
     def _prepare(self, step: StepSpec) -> Phase:
-        image = self._images.describe(step.image)
+        image = self._foresight.describe(step)
         with self._runs.lock:
             run = self._runs.of(step.address.run)
             stale = run.prepared.get(step.address, image.id) != image.id
@@ -167,7 +170,15 @@ class DockerBackend:
         if step.alias:
             with self._runs.lock:
                 run.beside.add(step.address)
-        return self._containers.prepare(step, placement)
+        phase = self._containers.prepare(step, placement)
+        self._foresight.made_ready(step.address, self._foretelling(step.address))
+        return phase
+
+    def _foretelling(self, address: Address) -> str:
+        """Return the container of an attempt whose exit means that the next step's turn comes; else nothing."""
+        with self._runs.lock:
+            beside = address in self._runs.known(address.run).beside
+        return "" if beside else self._containers.container(address)
 
     def _gone(self, step: StepSpec) -> bool:
         """Say whether an attempt was released whose container is no more. A service is simply made again."""
@@ -191,6 +202,11 @@ class DockerBackend:
         stage = self._runs.stage(address.of_stage())
         if stage is not None:
             stage.workspace.finish()
+        self._foresight.releasing(address, self._foretelling(address))
+        self._release(address, release)
+        self._foresight.released(address, self._foretelling(address))
+
+    def _release(self, address: Address, release: Release) -> None:
         try:
             self._containers.release(address, release)
         except EngineRefusedError:
@@ -206,7 +222,10 @@ class DockerBackend:
 
     def conclude(self, address: Address) -> Ending | None:
         """Say how an attempt ended."""
-        return self._containers.conclude(address)
+        ending = self._containers.conclude(address)
+        if ending is not None:
+            self._foresight.ended(address, self._containers.container(address))
+        return ending
 
     def discard(self, address: Address) -> None:
         """Have an attempt's container removed, while whoever asked goes on: it takes 15 ms.
@@ -214,6 +233,7 @@ class DockerBackend:
         ``close_run`` waits for it, and finds by its label what could not be removed.
         """
         self._containers.silence(address)
+        self._foresight.discarded(address)
         with self._runs.lock:
             run = self._runs.of(address.run)
             run.beside.discard(address)
@@ -234,6 +254,9 @@ class DockerBackend:
 
     def outputs(self, stage: Address) -> Mapping[str, bytes]:
         """Return what steps of the run have left for later ones."""
+        return self._foresight.outputs(stage)
+
+    def _outputs_of(self, stage: Address) -> Mapping[str, bytes]:
         opened = self._runs.opened(stage)
         return self._outputs.read(opened.sandbox) if self._runs.spec(stage.run).outputs else {}
 
@@ -269,7 +292,10 @@ class DockerBackend:
     def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
         """Let a person look around where an attempt ran."""
         placement = self._placement(step, self._images.describe(step.image))
-        self._shells().open(step, placement, release, terminal)
+        try:
+            self._shells().open(step, placement, release, terminal)
+        finally:
+            self._foresight.drop(step.address.of_stage())  # whoever looked around may have changed anything
 
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         """Give back the sandbox; copy what a stage has left if something of it goes on writing."""
@@ -277,6 +303,7 @@ class DockerBackend:
             run = self._runs.known(stage.run)
             opened = run.stages.pop(stage, None)
             writing = any(address.of_stage() == stage for address in run.beside)
+        self._foresight.forget(stage)
         if opened is None:
             return ()
         self._sandboxes.give(stage.run, opened.sandbox)
@@ -294,6 +321,7 @@ class DockerBackend:
         No other run is waited for. The sandboxes take longest, and have nothing of a workspace.
         """
         closed = self._runs.close(run.id)
+        self._foresight.forget(run.id)
         if closed.reserving is not None:
             closed.reserving.wait()
         live = self._sandboxes.forget(run.id)
@@ -328,6 +356,7 @@ class DockerBackend:
         self._removals.shutdown()
         self._events.close()
         self._reader.close()
+        self._foresight.close()
         self._sandboxes.close()
         if (workspaces := self._workspaces.made) is not None:
             workspaces.close()

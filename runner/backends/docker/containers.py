@@ -155,6 +155,11 @@ class Containers:
             network = Joined(container=sandbox.id)
             attempt.placement = replace(attempt.placement, network=network, ready=sandbox.ready)
 
+    def container(self, address: Address) -> str:
+        """Return the id of an attempt's container; empty while it has none."""
+        attempt = self._get(address)
+        return attempt.container if attempt else ""
+
     def signal(self, address: Address, signal: Signal) -> None:
         """Ask an attempt to end, or end it; see ``Backend.signal``.
 

@@ -26,6 +26,7 @@ class State:
     ``log_bytes`` is how much the engine keeps of its output, 0 for all; ``memory`` its limit in bytes, 0 without one.
     ``health`` is what its HEALTHCHECK says (starting, healthy, unhealthy; ``NO_HEALTH`` if it has none), and
     ``health_output`` what the last one wrote. ``addresses`` has one for the name of each of its networks.
+    ``pid`` is its process as the engine counts, 0 when it does not run.
     """
 
     id: str
@@ -43,6 +44,7 @@ class State:
     health: str = NO_HEALTH
     health_output: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
+    pid: int = 0
 
     @property
     def started(self) -> bool:
@@ -89,6 +91,7 @@ def inspect(engine: Engine, container: str) -> State | None:
         health=health.get("Status", NO_HEALTH),
         health_output="".join(look["Output"] for look in (health.get("Log") or ())[-1:]),
         addresses={name: network["IPAddress"] for name, network in networks.items()},
+        pid=state.get("Pid", 0),
     )
 
 

@@ -1,4 +1,7 @@
-"""One thread that reads every attached stream: one that is not read wedges its container, and calls to the engine."""
+"""One thread that reads every attached stream: one that is not read wedges its container, and calls to the engine.
+
+It waits for other descriptors beside.
+"""
 
 import contextlib
 import os
@@ -54,8 +57,10 @@ class Reader:
         self._wake_read, self._wake_write = os.pipe()
         for end in (self._wake_read, self._wake_write):
             os.set_blocking(end, False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, self._woken)
         self._closing = False
+        self._asking = threading.Lock()
+        self._watched: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="runner-reader", daemon=True)
         self._thread.start()
 
@@ -77,13 +82,28 @@ class Reader:
             entry.wanted = False
         connection.shut()
 
+    def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
+        """Call ``ready``, which must not block, when something can be read from a descriptor; then close that.
+
+        It belongs to the reader from now on. Closing the reader closes it, also if that has come before.
+        """
+        with self._asking:
+            if self._closing:
+                os.close(descriptor)
+                return
+            self._watched.add(descriptor)
+            self._ask(lambda: self._await(descriptor, ready))
+
     def close(self) -> None:
         """Cut every connection and end the thread; sinks are not called any more."""
         for connection in list(self._entries):
             self.unregister(connection)
-        self._closing = True
-        self._ask(lambda: None)
+        with self._asking:
+            self._closing = True
+            self._ask(lambda: None)
         self._thread.join()
+        for descriptor in self._watched:
+            os.close(descriptor)
         os.close(self._wake_read)
         os.close(self._wake_write)
         self._selector.close()
@@ -96,17 +116,29 @@ class Reader:
     def _run(self) -> None:
         while not self._closing:
             for key, _ in self._selector.select():
-                if key.data is None:
-                    os.read(self._wake_read, 4096)
-                else:
-                    self._read(key.data)
+                key.data()
             while self._requests:
                 self._requests.popleft()()
         for entry in list(self._entries.values()):
             self._end(entry, None)
 
+    def _woken(self) -> None:
+        os.read(self._wake_read, 4096)
+
+    def _await(self, descriptor: int, ready: Callable[[], None]) -> None:
+        self._selector.register(descriptor, selectors.EVENT_READ, partial(self._told, descriptor, ready))
+
+    def _told(self, descriptor: int, ready: Callable[[], None]) -> None:
+        self._selector.unregister(descriptor)
+        self._watched.discard(descriptor)
+        os.close(descriptor)
+        try:
+            ready()
+        except Exception:  # noqa: BLE001  # whatever it is, the streams of this thread must go on
+            diagnostics.failed("what waited for a descriptor failed when it was told")
+
     def _begin(self, entry: _Entry) -> None:
-        self._selector.register(entry.connection, selectors.EVENT_READ, entry)
+        self._selector.register(entry.connection, selectors.EVENT_READ, partial(self._read, entry))
         if entry.connection.pending:
             self._read(entry)
 

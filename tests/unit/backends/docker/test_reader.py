@@ -1,5 +1,6 @@
 """The one reader: every stream in order, none in the way of another."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -165,6 +166,56 @@ def test_closing_closes_every_connection_and_leaves_no_descriptor() -> None:
         engine.close()
 
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_descriptor_is_told_once_when_it_can_be_read_and_then_closed(reader: Reader) -> None:
+    (read, write), told = os.pipe(), threading.Semaphore(0)
+    reader.watch(read, told.release)
+    assert not told.acquire(timeout=0.05)
+
+    os.write(write, b"x")
+
+    assert told.acquire(timeout=5)
+    assert not told.acquire(timeout=0.05)
+    with pytest.raises(BrokenPipeError):
+        os.write(write, b"x")
+    os.close(write)
+
+
+def test_streams_go_on_when_whoever_waits_for_a_descriptor_fails(reader: Reader) -> None:
+    (read, write), failed = os.pipe(), threading.Event()
+    connection, engine = connection_pair()
+    sink = Collected()
+    reader.register(connection, sink)
+
+    def fail() -> None:
+        failed.set()
+        raise RuntimeError("it fails")
+
+    with structlog.testing.capture_logs() as logged:
+        reader.watch(read, fail)
+        os.close(write)
+        assert failed.wait(5)
+        engine.sendall(frame(1, b"fine"))
+        engine.close()
+        assert sink.done.wait(5)
+
+    assert sink.out == b"fine"
+    assert [entry["log_level"] for entry in logged] == ["error"]
+
+
+def test_closing_closes_what_is_watched_also_what_comes_too_late() -> None:
+    pipes, told = [os.pipe() for _ in range(2)], threading.Event()
+    reader = Reader()
+    reader.watch(pipes[0][0], told.set)
+    reader.close()
+    reader.watch(pipes[1][0], told.set)
+
+    for _, write in pipes:
+        with pytest.raises(BrokenPipeError):
+            os.write(write, b"x")
+        os.close(write)
+    assert not told.is_set()
 
 
 @pytest.mark.parametrize(

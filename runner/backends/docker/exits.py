@@ -1,0 +1,64 @@
+"""The exit of a container's process, as this machine's kernel tells of it: 20 ms before the engine does.
+
+The engine tells of it, and ends the streams, only when it has cleaned up. Before a process 1 is told to have exited,
+the kernel has killed all others of its process namespace (``zap_pid_ns_processes``): nothing of the container writes
+any more. Nothing is decided by it, so where it cannot be had there is just no news.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from runner.backends.docker.client import Engine
+from runner.backends.docker.inspection import inspect
+from runner.backends.docker.reader import Reader
+from runner.errors import InfrastructureError
+
+_HERE = ("unix://", "http+unix://")
+
+
+class Exits:
+    """The exits of an engine's containers, for use from any thread."""
+
+    def __init__(self, engine: Engine, reader: Reader) -> None:
+        self._engine = engine
+        self._reader = reader
+
+    def watch(self, container: str, gone: Callable[[], None]) -> None:
+        """Have ``gone`` called when a container that runs has exited, if its process is one of this machine.
+
+        ``container`` is its full id. This asks the engine, 1.5 ms. ``gone`` is called from the reader's thread, once,
+        and must not block.
+        """
+        if not self._engine.address.startswith(_HERE):
+            return
+        with suppress(InfrastructureError):  # whoever waits for the end of the container hears of that
+            state = inspect(self._engine, container)
+            process = None if state is None else opened(state.pid, container)
+            if process is not None:
+                self._reader.watch(process, gone)
+
+
+def opened(pid: int, container: str) -> int | None:
+    """Return a descriptor of a process (``pidfd_open``), readable when it has exited; to be closed.
+
+    None if it has gone, or is none of the container's: the engine may count the processes of another namespace. That is
+    looked at when it is open, since the number may have become another process's before.
+    """
+    try:
+        process = os.pidfd_open(pid)
+    except (AttributeError, OSError):  # a kernel, or a sandbox around this process, that does not have it
+        return None
+    if _is_in(pid, container):
+        return process
+    os.close(process)
+    return None
+
+
+def _is_in(pid: int, container: str) -> bool:
+    """Whether a process is in the control group of a container; one that has exited may be in none."""
+    try:
+        return container.encode() in Path(f"/proc/{pid}/cgroup").read_bytes()
+    except OSError:
+        return False
