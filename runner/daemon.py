@@ -59,7 +59,8 @@ def on_docker(settings: Settings, instance: Instance) -> tuple[Engine, Backend]:
     engine = Engine()
     engine.check()
     docker = settings.docker.of_daemon()
-    return engine, PatientBackend(DockerBackend(engine, docker, instance), engine, docker.engine_grace)
+    backend = DockerBackend(engine, docker, instance, memory=settings.state / "engine")
+    return engine, PatientBackend(backend, engine, docker.engine_grace)
 
 
 def serve(settings: Settings, daemon: DaemonSettings, *, listen: str | None, place: Place = on_docker) -> int:

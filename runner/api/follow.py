@@ -32,6 +32,8 @@ _PIECE_BYTES: Final = 64 * 1024
 _READERS: Final = 4
 _BETWEEN: Final = 0.02
 _EACH: Final = 0.001
+"""Bounds of a pause: it grows as long as there is news each time, and what comes after a silence is sent soon."""
+
 _ALIVE: Final = b": alive\n\n"
 
 
@@ -51,10 +53,13 @@ class Followers:
         """Whether the daemon goes: whoever has got all that there is gets no more, also of runs that go on."""
         self._bells: list[Callable[[], None]] = []
 
-    @property
-    def pause(self) -> float:
-        """For how long each leaves news alone: all together look a thousand times a second at most."""
-        return max(_BETWEEN, _EACH * self.count)
+    def pause(self, last: float) -> float:
+        """For how long each leaves news alone that has done so for ``last`` seconds, or 0 if there was none since.
+
+        All together look a thousand times a second at most.
+        """
+        shortest = _EACH * self.count
+        return max(shortest, min(2 * last, _BETWEEN))
 
     def leave(self) -> None:
         """Let all come to an end; from any thread."""
@@ -126,6 +131,11 @@ class _Bell:
         self._news = asyncio.Event()
         self._rung = False
 
+    @property
+    def rung(self) -> bool:
+        """Whether there is news since ``reset``."""
+        return self._rung
+
     def ring(self) -> None:
         """Tell it; from any thread."""
         if not self._rung:
@@ -147,6 +157,7 @@ class _Bell:
 
 
 async def _told(feed: Feed, report: Callable[[], Report], bell: _Bell, followers: Followers) -> AsyncIterator[bytes]:
+    pause = 0.0
     try:
         while True:
             bell.reset()
@@ -159,7 +170,9 @@ async def _told(feed: Feed, report: Callable[[], Report], bell: _Bell, followers
                 return
             if leaving:
                 return
-            await asyncio.sleep(followers.pause)
+            pause = followers.pause(pause)
+            await asyncio.sleep(pause)
+            pause = pause if bell.rung else 0.0
             while not await bell.wait(KEEPALIVE):
                 yield _ALIVE
     except Exception as error:  # noqa: BLE001 -- whatever it is, the answer has begun, and this is how it can tell

@@ -11,8 +11,10 @@ from runner.errors import InfrastructureError
 from runner.naming import new_run_id
 from runner.plan.model import Plan
 
-_PAUSE_SECONDS: Final = 2.0
-"""How long the stock waits before it is filled again: the run that has just begun needs the machine more."""
+_PAUSE_SECONDS: Final = 0.5
+"""How long the stock waits before it is filled again: the run that has just begun needs the machine more.
+
+By then its first step prints; and for a run that is submitted a second later there is a sandbox again."""
 
 
 class Stock:

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from runner import daemon as daemon_module
+from runner.backends.docker.client import Engine
+from runner.backends.fake import FakeBackend
 from runner.engine.job import Task
 from runner.errors import ConflictError, DaemonRunningError
-from runner.naming import Address
+from runner.naming import Address, Instance
 from runner.plan.model import Plan
 from runner.store.sql.database import Database, sqlite_url
 from runner.store.sql.runs import Runs
@@ -38,6 +41,23 @@ def grounds(tmp_path: Path) -> Grounds:
     found = Grounds(data=tmp_path / "data")
     found.set(queues={"default": 1}, drain=60.0)
     return found
+
+
+def test_what_is_learnt_of_an_engine_is_remembered_where_exec_does(
+    grounds: Grounds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Path] = []
+
+    def backend(*_: object, memory: Path) -> FakeBackend:
+        given.append(memory)
+        return FakeBackend(grounds.world)
+
+    monkeypatch.setattr(daemon_module, "DockerBackend", backend)
+    monkeypatch.setattr(Engine, "check", lambda _: None)
+
+    daemon_module.on_docker(grounds.settings, Instance(id="d", kind="daemon", host="here", owner="me"))
+
+    assert given == [grounds.settings.state / "engine"]
 
 
 class Ending:

@@ -17,7 +17,6 @@ from runner.backends.docker.exits import Exits
 from runner.backends.docker.foresight import Foresight
 from runner.backends.docker.hostconfig import Joined, Own, Placement
 from runner.backends.docker.images import Image, Images
-from runner.backends.docker.inspection import remove
 from runner.backends.docker.late import Late
 from runner.backends.docker.memory import Memory
 from runner.backends.docker.network import Networks
@@ -28,7 +27,7 @@ from runner.backends.docker.returned import Returned
 from runner.backends.docker.runs import Runs, Stage
 from runner.backends.docker.sandbox import Sandboxes
 from runner.backends.docker.values import Values
-from runner.backends.docker.volumes import remove_volumes
+from runner.backends.docker.volumes import labelled, remove_found
 from runner.engine.backend import Conflict, Ending, Output, Phase, PullProgress, Readiness, Signal, Terminal, Wanted
 from runner.engine.job import Task
 from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
@@ -324,8 +323,8 @@ class DockerBackend:
         self._foresight.forget(run.id)
         if closed.reserving is not None:
             closed.reserving.wait()
-        live = self._sandboxes.forget(run.id)
-        sandboxes = {each: self._removals.submit(remove, self._engine, each) for each in live}
+        live = self._sandboxes.forget(run.id, end=True)
+        sandboxes = {each: self._removals.submit(self._sandboxes.remove, each) for each in live}
         wait([removal for removal in closed.removing.values() if not removal.cancel()])  # the others are found below
         self._containers.forget(run.id)
         try:
@@ -339,6 +338,7 @@ class DockerBackend:
         left = self._sweep().remove(tuple(remnant for remnant in found if remnant.name not in sandboxes))
         try:
             self._workspaces().close_run(run, keep=keep)
+            volumes = () if keep else labelled(self._engine, {naming.LABEL_RUN: run.id})
         finally:
             # Those whose turn has not come wait behind containers of other runs.
             late = {name for name, removal in sandboxes.items() if removal.cancel()}
@@ -346,8 +346,7 @@ class DockerBackend:
             stuck = {name for name, removal in sandboxes.items() if name in late or removal.exception() is not None}
             left += self._sweep().remove(tuple(remnant for remnant in found if remnant.name in stuck))
             self._networks.remove(run)
-        if not keep:
-            remove_volumes(self._engine, {naming.LABEL_RUN: run.id})
+        remove_found(self._engine, volumes)
         if left:
             raise InfrastructureError(f"containers are left behind: {', '.join(remnant.name for remnant in left)}")
 

@@ -57,6 +57,12 @@ class Sandbox:
         if self.starting is not None:
             self.starting.finish()
 
+    def leave(self) -> bool:
+        """Have it end by itself, once nobody is starting it any more; say whether that may be expected of it."""
+        if self.starting is not None:
+            self.starting.wait()
+        return not self.failed and self.answers.leave()
+
     def close(self) -> None:
         """Give the connection back, once nobody is starting it any more; it lives on."""
         if self.starting is not None:

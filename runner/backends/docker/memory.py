@@ -26,14 +26,12 @@ class Memory:
 
     def __init__(self, path: Path | None = None, engine: "Engine | None" = None) -> None:
         self._path = path
-        self._engine = _identity(engine) if engine else ""
+        self._engine = engine
         self._known: set[str] | None = None
 
     def knows(self, fact: str) -> bool:
         """Say whether this was learnt before."""
-        if self._known is None:
-            self._known = set(self._read())
-        return fact in self._known
+        return fact in self._facts()
 
     def learn(self, fact: str) -> None:
         """Keep a fact, if it can be kept: who does not find it will find it out again."""
@@ -43,17 +41,31 @@ class Memory:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{fact}\n")
-            (self._known or set()).add(fact)
+            known = self._facts()
+            known.add(fact)
+            if len(known) > _MOST:
+                self._known = None  # the file is cut when it is read again
 
     def doubt(self) -> None:
-        """Forget everything, since the engine has refused what should have worked: the next process finds out anew."""
+        """Forget everything, since the engine has refused what should have worked: the next run finds out anew."""
         if self._path is not None:
+            self._known = set()
             with suppress(OSError):  # then it is doubted once more
                 self._path.unlink(missing_ok=True)
 
     def of_engine(self, fact: str) -> str:
-        """Return a fact about this very engine; empty, which nobody knows, where it cannot be told from another."""
-        return f"{self._engine} {fact}" if self._engine else ""
+        """Return a fact about this very engine; empty, which nobody knows, where it cannot be told from another.
+
+        A daemon outlives engines, so it is asked each time which one this is.
+        """
+        identity = _identity(self._engine) if self._engine else ""
+        return f"{identity} {fact}" if identity else ""
+
+    def _facts(self) -> set[str]:
+        known = self._known
+        if known is None:
+            known = self._known = set(self._read())
+        return known
 
     def _read(self) -> list[str]:
         if self._path is None:

@@ -25,6 +25,8 @@ from runner.settings import DockerSettings
 
 _AT_ONCE = os.cpu_count() or 1
 _PATIENCE_SECONDS = 0.5
+_LEAVING_SECONDS = 0.5
+"""How long a sandbox has to end by itself: it takes 50 ms."""
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Sandboxes:
         self._pools: dict[str, _Pool] = {}
         self._spares: dict[str, Sandbox] = {}
         self._holders: dict[str, Callable[[str], None]] = {}
+        self._leaving: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
 
@@ -172,6 +175,8 @@ class Sandboxes:
         """Take note that a container has died; tell who holds it if it is a sandbox in which steps run."""
         with self._lock:
             lost = self._holders.pop(container, None)
+            if (left := self._leaving.pop(container, None)) is not None:
+                left.set()
             for spare in self._spares.values():
                 if spare.id == container:
                     spare.answers.cut()
@@ -208,10 +213,11 @@ class Sandboxes:
 
         Task("look after sandboxes", look)
 
-    def forget(self, run: str) -> tuple[str, ...]:
+    def forget(self, run: str, *, end: bool = False) -> tuple[str, ...]:
         """Stop caring for the sandboxes of a run, and see to it that no more are made.
 
-        Return the containers of those that live: they can be removed now.
+        Return the containers of those that live, which can be removed now. With ``end`` these end by themselves, and
+        ``remove`` is to follow.
         """
         with self._lock:
             pool, spare = self._pools.pop(run, None), self._spares.pop(run, None)
@@ -221,9 +227,32 @@ class Sandboxes:
             pool.maker.wait()
         spares = (spare,) if spare else ()
         live = (*pool.live.values(), *spares) if pool else spares
+        for sandbox in live if end else ():
+            self._end(sandbox)
         for sandbox in (*live, *(pool.dead if pool else ())):
             sandbox.close()
         return tuple(sandbox.id for sandbox in live)
+
+    def _end(self, sandbox: Sandbox) -> None:
+        with self._lock:
+            self._leaving[sandbox.id] = threading.Event()  # first, so that its end is heard of
+        if not sandbox.leave():
+            with self._lock:
+                self._leaving.pop(sandbox.id, None)
+
+    def remove(self, container: str) -> None:
+        """Remove a sandbox that was to end, when it has; if that takes too long, it is killed.
+
+        Raises:
+            InfrastructureError: it cannot be removed.
+        """
+        with self._lock:
+            left = self._leaving.get(container)
+        if left is not None:
+            left.wait(_LEAVING_SECONDS)
+            with self._lock:
+                self._leaving.pop(container, None)
+        remove(self._engine, container)
 
     def close(self) -> None:
         """Let go of all sandboxes; they live on."""

@@ -1,7 +1,7 @@
 """Volumes of the engine: made once, found again by label, removed in an order that Docker does not guard."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
@@ -123,15 +123,24 @@ def whole(name: str) -> str:
 
 
 def remove_volumes(engine: Engine, labels: Mapping[str, str], *, seconds: float = _REMOVE_SECONDS) -> None:
-    """Remove all volumes that carry these labels; the containers that mount them must be on their way out.
+    """Remove all volumes that carry these labels, as ``remove_found``."""
+    remove_found(engine, labelled(engine, labels), seconds=seconds)
+
+
+def labelled(engine: Engine, labels: Mapping[str, str]) -> tuple[Volume, ...]:
+    """Return all volumes that carry these labels."""
+    with translated("listing volumes"):
+        return tuple(_listed(engine, labels))
+
+
+def remove_found(engine: Engine, found: Collection[Volume], *, seconds: float = _REMOVE_SECONDS) -> None:
+    """Remove volumes; the containers that mount them must be on their way out.
 
     Overlays go first: Docker removes the parts of a mounted overlay without a word. So if one of them stays, all do.
 
     Raises:
         InfrastructureError: some are still in use after ``seconds``, or the engine refused; the message names them.
     """
-    with translated("listing volumes"):
-        found = tuple(_listed(engine, labels))
     deadline = time.monotonic() + seconds
     overlays = tuple(volume for volume in found if lowers_of(volume.options))
     for part in (overlays, tuple(volume for volume in found if volume not in overlays)):

@@ -136,6 +136,23 @@ def test_the_first_line_comes_at_once(api: Api, tale: Tale) -> None:
     assert sorted(waits)[4] < 0.1
 
 
+def test_a_line_that_follows_on_other_news_comes_soon(api: Api, tale: Tale) -> None:
+    with api.local() as client, client.stream("GET", EVENTS, timeout=TIMEOUT) as response:
+        events, waits = events_in(response), []
+        for number in range(15):
+            time.sleep(0.05)
+            log = tale.step(f"unit{number}")
+            next(events)
+            begun = time.monotonic()
+            say(log, "line\n")
+            next(events)
+            waits.append(time.monotonic() - begun)
+        tale.end()
+        list(events)
+
+    assert sorted(waits)[4] < 0.015  # it was 20 ms at least
+
+
 def test_whoever_comes_late_gets_what_was_before(api: Api, tale: Tale) -> None:
     log = tale.step("unit")
     say(log, "before\n")
@@ -354,14 +371,25 @@ def test_whoever_follows_hears_that_the_daemon_goes_and_whoever_has_gone_does_no
     assert heard == ["first"]
 
 
+def test_a_follower_looks_soon_after_a_silence_and_less_often_while_there_is_news_each_time() -> None:
+    followers, pause, pauses = Followers(1), 0.0, []
+    followers.count = 1
+
+    for _ in range(7):
+        pause = followers.pause(pause)
+        pauses.append(pause)
+
+    assert pauses == [0.001, 0.002, 0.004, 0.008, 0.016, 0.02, 0.02]
+
+
 def test_the_more_follow_the_less_often_each_looks() -> None:
     followers = Followers(5000)
     pauses = []
-    for count in (1, 20, 1000):
+    for count in (1, 10, 20, 1000):
         followers.count = count
-        pauses.append(followers.pause)
+        pauses.append((followers.pause(0.0), followers.pause(1.0)))
 
-    assert pauses == [0.02, 0.02, 1.0]
+    assert pauses == [(0.001, 0.02), (0.01, 0.02), (0.02, 0.02), (1.0, 1.0)]
 
 
 def test_a_hundred_megabytes_leave_others_their_turn(api: Api, tale: Tale) -> None:

@@ -141,12 +141,12 @@ def test_what_was_taken_is_made_again_only_after_a_pause(
             """Do nothing: it never fires by itself."""
 
     monkeypatch.setattr("runner.dispatch.stock.threading.Timer", Timer)
-    stock = stocks(2, 2.0)
+    stock = stocks(2, 0.5)
     for _ in range(5):
         taken(stock)
     assert len(backend.asked) == 2
     [(seconds, fill)] = timers
-    assert seconds == 2.0
+    assert seconds == 0.5
 
     fill()
     assert len(backend.asked) == 4

@@ -274,6 +274,16 @@ def test_a_sandbox_outlives_the_end_of_its_input(shell: Shell) -> None:
         shell.process.wait(0.3)
 
 
+def test_a_sandbox_that_is_to_leave_ends_and_is_asked_nothing_more(shell: Shell, answers: Answers) -> None:
+    answers.ask("open", packed({}, 0o666))
+
+    assert answers.leave()
+
+    assert shell.process.wait(5) == 0
+    assert not answers.usable
+    assert not answers.leave()
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[Answers, socket.socket]]:
     connection, engine = connection_pair()
@@ -375,6 +385,32 @@ def test_who_is_cut_off_while_it_is_asked_answers_at_once(pair: tuple[Answers, s
     with pytest.raises(NoAnswerError):
         answers.ask("any", stall=60)
     timer.join()
+
+
+def test_who_is_being_asked_something_is_not_told_to_leave(pair: tuple[Answers, socket.socket]) -> None:
+    answers, engine = pair
+
+    def ask() -> None:
+        with pytest.raises(NoAnswerError):
+            answers.ask("any", stall=60)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert engine.recv(1 << 16)
+
+    assert not answers.leave()
+
+    assert answers.usable
+    answers.cut()
+    asking.join()
+
+
+def test_who_is_gone_is_not_told_to_leave(pair: tuple[Answers, socket.socket]) -> None:
+    answers, engine = pair
+    engine.close()
+
+    assert not answers.leave()
+    assert not answers.usable
 
 
 def test_requests_of_several_threads_are_answered_one_after_the_other(shell: Shell, answers: Answers) -> None:

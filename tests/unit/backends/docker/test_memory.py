@@ -73,6 +73,45 @@ def test_what_is_known_of_an_engine_is_forgotten_when_its_socket_is_another_one(
     assert not second.knows(second.of_engine("can do it"))
 
 
+def test_a_process_that_outlives_an_engine_knows_nothing_of_the_next_one(
+    file: Path, engine: Engine, tmp_path: Path
+) -> None:
+    daemon = Memory(file, engine)
+    daemon.learn(daemon.of_engine("can do it"))
+    assert daemon.knows(daemon.of_engine("can do it"))
+
+    (tmp_path / "new").touch()
+    (tmp_path / "new").replace(tmp_path / "docker.sock")
+
+    assert not daemon.knows(daemon.of_engine("can do it"))
+    (tmp_path / "docker.sock").unlink()
+    assert daemon.of_engine("can do it") == ""
+
+
+def test_what_is_in_doubt_is_forgotten_by_this_process_too(file: Path) -> None:
+    known = Memory(file)
+    known.learn(FACT)
+
+    known.doubt()
+
+    assert not known.knows(FACT)
+    known.learn(FACT)
+    assert file.read_text() == f"{FACT}\n"
+
+
+def test_a_process_that_learns_for_long_keeps_as_little_as_any_other(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_MOST", 10)
+    known = Memory(file)
+    for number in range(100):
+        known.learn(f"fact {number}")
+
+    assert known.knows("fact 99")
+    assert not known.knows("fact 9")
+    assert len(file.read_text().splitlines()) <= 11
+
+
 def test_of_an_engine_that_may_be_elsewhere_nothing_is_remembered(file: Path) -> None:
     far = Memory(file, Engine("tcp://127.0.0.1:1"))
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner import naming
-from runner.backends.docker import boxes
+from runner.backends.docker import boxes, sandbox
 from runner.backends.docker.answers import NoAnswerError
 from runner.backends.docker.attach import Connection
 from runner.backends.docker.boxes import Sandbox
@@ -252,6 +252,63 @@ def test_forget_waits_for_a_sandbox_that_is_being_started_since_it_could_not_be_
     forgetting.join(DEADLINE)
 
     assert found == ["box-1"]
+
+
+def test_a_sandbox_that_is_to_end_is_removed_when_it_has_ended_by_itself(stand: Stand) -> None:
+    stand.sandboxes.warm(PLAIN)
+    stand.take()
+    assert stand.sandboxes.forget("aa", end=True) == ("box-1",)
+    assert b"\nleave " in stand.ends[0].recv(1 << 16)
+    removing = threading.Thread(target=lambda: stand.sandboxes.remove("box-1"))
+    removing.start()
+
+    removing.join(0.1)
+    assert stand.removed == []
+    stand.sandboxes.died("box-1", 0)
+    removing.join(DEADLINE)
+
+    assert stand.removed == ["box-1"]
+
+
+def test_a_sandbox_that_does_not_end_by_itself_is_removed_all_the_same(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "_LEAVING_SECONDS", 0.05)
+    stand.sandboxes.warm(PLAIN)
+    stand.take()
+
+    for box in stand.sandboxes.forget("aa", end=True):
+        stand.sandboxes.remove(box)
+
+    assert stand.removed == ["box-1"]
+
+
+@pytest.mark.parametrize("trouble", ["died", "unstarted"])
+def test_a_sandbox_that_cannot_be_told_to_end_is_removed_at_once(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    monkeypatch.setattr(sandbox, "_LEAVING_SECONDS", DEADLINE)
+    if trouble == "unstarted":
+        stand.fail("box-1")
+    stand.reserve()
+    if trouble == "died":
+        stand.sandboxes._spares["aa"].answers.cut()
+    began = time.monotonic()
+
+    for box in stand.sandboxes.forget("aa", end=True):
+        stand.sandboxes.remove(box)
+
+    assert (stand.removed, stand.sandboxes._leaving) == (["box-1"], {})
+    assert time.monotonic() - began < DEADLINE / 2
+
+
+def test_sandboxes_that_are_only_let_go_of_are_not_told_to_end(stand: Stand) -> None:
+    stand.sandboxes.warm(PLAIN)
+    stand.take()
+
+    stand.sandboxes.forget("aa")
+
+    assert stand.ends[0].recv(1 << 16) == b""
 
 
 def test_closing_lets_go_of_spare_sandboxes_and_of_those_of_runs_and_removes_none(stand: Stand) -> None:
