@@ -1,12 +1,12 @@
 """The place of a run, had before its pipeline is read: what takes longest there is begun meanwhile."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli.importing import importing
-from runner.cli.interrupts import ending
+from runner.cli.interrupts import ending, held
 from runner.dispatch.expected import Expected
 from runner.dispatch.subject import default_file
 from runner.errors import UsageError
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def here() -> Iterator["Local"]:
+def here(*, early: bool = False) -> Iterator["Local"]:
     """Have this machine as the place of a run until the end of the block; a signal ends the block.
+
+    With ``early``, the sandbox of a run is begun at once.
 
     Raises:
         UsageError: a setting cannot be read.
@@ -28,7 +30,9 @@ def here() -> Iterator["Local"]:
     with importing(begun=True):  # a clone, perhaps
         from runner.dispatch.place import local  # noqa: PLC0415 - whoever has nothing to run needs no engine
 
-    with ending(), local(Settings.read()) as place:
+    with ending(), ExitStack() as stack:
+        with held():
+            place = stack.enter_context(local(Settings.read(), early=early))
         yield place
 
 
@@ -47,6 +51,5 @@ def early(file: Path | None) -> Iterator["Local | None"]:
     if not Expected(Settings.read(), content).likely:
         yield None
         return
-    with here() as place:
-        place.begin()
+    with here(early=True) as place:
         yield place

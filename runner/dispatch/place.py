@@ -3,16 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from runner.backends.docker.backend import DockerBackend
-from runner.backends.docker.client import Engine
-from runner.engine.backend import Backend
-from runner.engine.specs import RunSpec
+from runner.backends.docker import headstart
 from runner.errors import InfrastructureError
 from runner.naming import Instance, new_run_id
 from runner.plan.model import Plan
 from runner.settings import Settings
 from runner.store import instances
+
+if TYPE_CHECKING:
+    from runner.backends.docker.client import Engine
+    from runner.engine.backend import Backend
 
 
 @dataclass(frozen=True)
@@ -21,34 +23,44 @@ class Local:
 
     settings: Settings
     instance: Instance
-    engine: Engine
-    backend: Backend
-
-    def begin(self) -> str:
-        """Return an id for a run; its sandbox is being made from now on, which takes 300 ms."""
-        run = new_run_id()
-        self.backend.reserve(run)
-        return run
+    engine: "Engine"
+    backend: "Backend"
 
     def reserve(self, plan: Plan) -> str:
-        """Return an id for a run of this plan; what was begun is taken for it, or removed at the end of the place."""
+        """Return an id for a run of this plan; its sandbox is being made from now on, which takes 300 ms.
+
+        What was begun ``early`` is taken for it, or removed at the end of the place.
+        """
         if plan.reaches_by_name:
             return new_run_id()
-        return next(iter(self.backend.reserved()), None) or self.begin()
+        begun = next(iter(self.backend.reserved()), None)
+        if begun is not None:
+            return begun
+        self.backend.reserve(run := new_run_id())
+        return run
 
 
 @contextmanager
-def local(settings: Settings) -> Iterator[Local]:
-    """Be an instance of ``exec`` until the end of the block.
+def local(settings: Settings, *, early: bool = False) -> Iterator[Local]:
+    """Be an instance of ``exec`` until the end of the block; if ``early``, begin the sandbox of a run before all else.
 
     Raises:
         InfrastructureError: no engine answers, or the lock cannot be written.
     """
     with instances.live(settings.state, instances.KIND_EXEC) as instance:
+        run = new_run_id() if early else ""
+        head = headstart.begin(settings.docker, instance, run) if early else None
+
+        from runner.backends.docker.backend import DockerBackend  # noqa: PLC0415 - while the engine makes it
+        from runner.backends.docker.client import Engine  # noqa: PLC0415 - as above
+        from runner.engine.specs import RunSpec  # noqa: PLC0415 - as above
+
         engine = Engine()
         engine.check()
         backend = DockerBackend(engine, settings.docker, instance, memory=settings.state / "engine")
         try:
+            if early:
+                backend.reserve(run, head)
             yield Local(settings, instance, engine, backend)
         finally:
             for run in backend.reserved():

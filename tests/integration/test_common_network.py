@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner import naming
-from runner.backends.docker.boxes import ROLE
+from runner.backends.docker.script import SANDBOX
 from runner.backends.docker.sweep import Sweep
 from runner.engine.specs import RunSpec
 from tests.support.backends import DockerPlace, docker_backend
@@ -25,7 +25,7 @@ def place() -> Iterator[DockerPlace]:
 def sandbox_of(stand: Stand) -> dict[str, Any]:
     """Return the one sandbox of a run, as the engine tells of it."""
     api = stand.place._engine.api
-    labels = [f"{naming.LABEL_RUN}={stand.run.id}", f"{naming.LABEL_ROLE}={ROLE}"]
+    labels = [f"{naming.LABEL_RUN}={stand.run.id}", f"{naming.LABEL_ROLE}={SANDBOX}"]
     [raw] = api.containers(all=True, filters={"label": labels})
     found: dict[str, Any] = api.inspect_container(raw["Id"])
     return found

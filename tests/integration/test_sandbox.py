@@ -9,7 +9,7 @@ import pytest
 from runner import naming
 from runner.backends.docker import mounts
 from runner.backends.docker.backend import DockerBackend
-from runner.backends.docker.boxes import ROLE
+from runner.backends.docker.script import SANDBOX
 from runner.backends.docker.sweep import Sweep
 from runner.engine.backend import Ending
 from runner.engine.job import Task
@@ -42,7 +42,7 @@ def stand(place: DockerPlace) -> Iterator[Stand]:
 
 def sandboxes(stand: Stand) -> dict[str, str]:
     """Return the ids of the run's sandboxes by their names, whether they run or not."""
-    labels = [f"{naming.LABEL_RUN}={stand.run.id}", f"{naming.LABEL_ROLE}={ROLE}"]
+    labels = [f"{naming.LABEL_RUN}={stand.run.id}", f"{naming.LABEL_ROLE}={SANDBOX}"]
     found = stand.place._engine.api.containers(all=True, filters={"label": labels})
     return {raw["Names"][0].strip("/"): raw["Id"] for raw in found}
 

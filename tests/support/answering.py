@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.backends.docker.answers import SCRIPT, Answers, NoAnswerError
+from runner.backends.docker.answers import Answers, NoAnswerError
+from runner.backends.docker.script import SCRIPT
 from runner.engine.backend import STDOUT
 from tests.support.connections import connection_pair, frame
 

@@ -2,10 +2,9 @@
 
 import socket
 import struct
+from http.client import HTTPResponse
 from types import SimpleNamespace
-from typing import Any, cast
-
-import requests
+from typing import cast
 
 from runner.backends.docker.attach import Connection
 
@@ -22,9 +21,6 @@ def connection_pair(*, chunked: bool = False, ahead: bytes = b"") -> tuple[Conne
     if ahead:
         theirs.sendall(b"\n" + ahead)
         buffered.readline()
-    response: Any = SimpleNamespace(
-        raw=SimpleNamespace(_fp=SimpleNamespace(fp=buffered)),
-        headers={"Transfer-Encoding": "chunked"} if chunked else {},
-        close=buffered.close,
-    )
-    return Connection(cast("requests.Response", response)), theirs
+    headers = {"Transfer-Encoding": "chunked"} if chunked else {}
+    answer = SimpleNamespace(fp=buffered, getheader=headers.get)
+    return Connection(cast("HTTPResponse", answer), buffered.close), theirs

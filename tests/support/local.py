@@ -14,7 +14,7 @@ from runner.dispatch.family import Member
 from runner.dispatch.place import Local
 from runner.engine.backend import Backend
 from runner.engine.events import Observer
-from runner.naming import Instance
+from runner.naming import Instance, new_run_id
 from runner.settings import Settings
 from runner.store import instances
 
@@ -76,11 +76,14 @@ def cache(name: str) -> Remnant:
 
 
 @contextmanager
-def fake_local(state: Path, backend: Backend | None = None) -> Iterator[Local]:
+def fake_local(state: Path, backend: Backend | None = None, *, early: bool = False) -> Iterator[Local]:
     """Be an instance of ``exec``, as ``runner.dispatch.place.local`` is one."""
     settings = Settings(state=state, grace=1.0)
     with instances.live(state, instances.KIND_EXEC) as instance:
-        yield Local(settings, instance, Engine(), backend or FakeBackend(World(scale=0.02)))
+        here = Local(settings, instance, Engine(), backend or FakeBackend(World(scale=0.02)))
+        if early:
+            here.backend.reserve(new_run_id())
+        yield here
 
 
 @contextmanager
@@ -89,6 +92,6 @@ def showing_nothing(_: Member) -> Iterator[Observer]:
     yield lambda _: None
 
 
-def placing(state: Path, backend: Backend | None = None) -> Callable[[Settings], object]:
+def placing(state: Path, backend: Backend | None = None) -> Callable[..., object]:
     """Return what takes the place of ``local`` in a command."""
-    return lambda _: fake_local(state, backend)
+    return lambda _, early=False: fake_local(state, backend, early=early)

@@ -1,11 +1,14 @@
 """An engine that says what a test tells it to: an HTTP server on loopback, for the SDK to talk to."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
 
 from runner.backends.docker.client import Engine
 
@@ -140,13 +143,31 @@ def cut(handler: Handler) -> None:
     handler.connection.close()
 
 
+class _Local(ThreadingHTTPServer):
+    """An HTTP server on a Unix socket."""
+
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        self.socket.bind(str(self.server_address))
+        self.server_name, self.server_port = "localhost", 0
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        taken, _ = super().get_request()
+        return taken, ("localhost", 0)
+
+
 @contextmanager
-def stub_engine() -> Iterator[StubEngine]:
-    """Run an engine; close its clients' connections before it ends, or it waits for them."""
+def stub_engine(path: Path | None = None) -> Iterator[StubEngine]:
+    """Run an engine, on a socket at ``path`` if there is one.
+
+    Close its clients' connections before it ends, or it waits for them.
+    """
     stub = StubEngine(script={"/version": [answer({"ApiVersion": "1.41"})]})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (Handler,), {"stub": stub}))
+    handler = type("BoundHandler", (Handler,), {"stub": stub})
+    server = _Local(cast("Any", str(path)), handler) if path else ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    stub.address = f"tcp://127.0.0.1:{server.server_port}"
+    stub.address = f"unix://{path}" if path else f"tcp://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

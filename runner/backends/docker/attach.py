@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from http.client import HTTPResponse
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import docker
-import requests
 
 from runner.backends.docker.client import accepted, endpoint, translated
 from runner.backends.docker.frames import Chunks
@@ -28,19 +28,18 @@ Parameters = Mapping[str, str | int]
 class Connection:
     """The socket of one answer that goes on: non-blocking, and ours alone.
 
-    The HTTP library may have read past the head of the answer; ``receive`` begins with what it holds. ``lock`` keeps
+    It takes the connection of an ``answer`` over; ``close`` ends what else there is of that. The HTTP library may have
+    read past the head of the answer; ``receive`` begins with what it holds. ``lock`` keeps
     a sender and the reader apart, since a TLS connection is no thing for two threads.
     """
 
-    def __init__(self, response: requests.Response) -> None:
-        # Neither requests nor the SDK hands out the socket of an upgraded connection together with the bytes that
-        # were read ahead; docker-py's own attach_socket loses those and leaks the descriptor.
-        buffered = cast("Any", response.raw)._fp.fp  # noqa: SLF001  # see above
-        self._response = response
+    def __init__(self, answer: HTTPResponse, close: Callable[[], None]) -> None:
+        buffered = cast("Any", answer.fp)
+        self._close = close
         self._socket: socket.socket = buffered.raw._sock  # noqa: SLF001  # see above
         self._socket.settimeout(0)
         self._ahead = _read_ahead(buffered)
-        self._chunks = Chunks() if response.headers.get("Transfer-Encoding", "").lower() == "chunked" else None
+        self._chunks = Chunks() if (answer.getheader("Transfer-Encoding") or "").lower() == "chunked" else None
         self._lock = threading.Lock()
 
     def fileno(self) -> int:
@@ -126,7 +125,7 @@ class Connection:
     def close(self) -> None:
         """Give the descriptor back; only the thread that reads may do so. May be called twice."""
         self.shut()
-        self._response.close()
+        self._close()
         self._socket.close()
 
 
@@ -182,7 +181,10 @@ def connect(  # noqa: PLR0913  # the parts of an HTTP request
         response = api.request(
             method, url, params=dict(parameters), headers=dict(headers), json=body, stream=True, timeout=api.timeout
         )
-        return Connection(accepted(response))
+        taken = accepted(response)
+        # Neither requests nor the SDK hands out the socket of an upgraded connection together with the bytes that
+        # were read ahead; docker-py's own attach_socket loses those and leaks the descriptor.
+        return Connection(cast("Any", taken.raw)._fp, taken.close)  # noqa: SLF001  # see above
 
 
 def pieces(connection: Connection, stall: float | None, look: Callable[[], None] | None = None) -> Iterator[memoryview]:

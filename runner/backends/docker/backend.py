@@ -15,6 +15,7 @@ from runner.backends.docker.creation import Creation
 from runner.backends.docker.events import Events
 from runner.backends.docker.exits import Exits
 from runner.backends.docker.foresight import Foresight
+from runner.backends.docker.headstart import HeadStart
 from runner.backends.docker.hostconfig import Joined, Own, Placement
 from runner.backends.docker.images import Image, Images
 from runner.backends.docker.late import Late
@@ -86,13 +87,16 @@ class DockerBackend:
         self._runs = Runs()
         self._foresight = Foresight(Exits(engine, self._reader), self._outputs_of, self._images.describe)
 
-    def reserve(self, run: str) -> None:
-        """Begin to make a sandbox for a run of this id; what is in the way of that is told when the run is opened."""
+    def reserve(self, run: str, head: HeadStart | None = None) -> None:
+        """Begin to make a sandbox for a run of this id, unless that has a head start.
+
+        What is in the way of it is told when the run is opened.
+        """
 
         def reserve() -> None:
             with suppress(InfrastructureError):
                 self._events.ready()
-                self._sandboxes.reserve(run)
+                self._sandboxes.reserve(run, head)
 
         with self._runs.lock:  # before it is noted, nobody may look for what it makes
             self._runs.of(run).reserving = Task("reserve a sandbox", reserve)

@@ -6,27 +6,22 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
-from docker.types import ContainerConfig, HostConfig, LogConfig
-
 from runner import naming
-from runner.backends.docker import mounts
-from runner.backends.docker.answers import RESTORED, SCRIPT, Answers, NoAnswerError
-from runner.backends.docker.attach import attach
+from runner.backends.docker import recipe
+from runner.backends.docker.answers import Answers, NoAnswerError
+from runner.backends.docker.attach import Connection, attach
 from runner.backends.docker.client import GONE, Engine, translated
-from runner.backends.docker.hostconfig import NO_LOG
-from runner.backends.docker.inspection import remove
+from runner.backends.docker.headstart import HeadStart
+from runner.backends.docker.inspection import inspect, remove
+from runner.backends.docker.script import RESTORED, SANDBOX
 from runner.backends.docker.tars import packed
-from runner.backends.docker.witness import SANDBOX
 from runner.engine.job import Task
 from runner.engine.specs import RunSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance
 from runner.pipelinectl import bundle
-from runner.pipelinectl.layout import CONFIG, HOME, STATE
 from runner.records import record
 from runner.settings import DockerSettings
-
-ROLE = SANDBOX
 
 VALUE_MODE, _CONFIG_MODE = 0o666, 0o644
 
@@ -97,7 +92,7 @@ class Boxes:
             InfrastructureError: it cannot be made.
         """
         name = naming.sandbox(run, number)
-        container = self._create(name, self._config(run, network))
+        container = self._create(name, recipe.sandbox(self._settings.sandbox_image, self._instance, run, network))
         # Before the start, since a container that has ended by then never says so.
         answers = Answers(name, attach(self._engine.api, container, stdin=True))
 
@@ -105,6 +100,22 @@ class Boxes:
             with translated(f"starting {name}"):
                 self._engine.api.start(container)
 
+        return Sandbox(id=container, answers=answers, starting=Task(f"start {name}", start))
+
+    def begun(self, head: HeadStart) -> Sandbox | None:
+        """Return the first sandbox of a run that has a head start, as ``make`` does; None if nothing was made."""
+        if (found := head.made()) is None:
+            return None
+        container, attached = found
+        name = naming.sandbox(head.run, 1)
+
+        def start() -> None:
+            head.started()
+            state = inspect(self._engine, container)  # nobody has listened yet when it began
+            if state is None or not state.running:
+                raise InfrastructureError(f"{name} ended as soon as it was started")
+
+        answers = Answers(name, Connection(attached, attached.close))
         return Sandbox(id=container, answers=answers, starting=Task(f"start {name}", start))
 
     def fill(self, run: RunSpec, sandbox: Sandbox, failed: Callable[[], None]) -> Sandbox:
@@ -138,7 +149,7 @@ class Boxes:
                 joined.setdefault(found[1], []).append(_stage_of(run, raw["Labels"]))
         lives, stages, numbers = [], {}, set()
         for raw in containers:
-            if raw["Labels"].get(naming.LABEL_ROLE) == ROLE:
+            if raw["Labels"].get(naming.LABEL_ROLE) == SANDBOX:
                 if raw["State"] == "exited":
                     numbers.add(_number(raw))
                     continue
@@ -200,7 +211,7 @@ class Boxes:
         except FileNotFoundError as error:
             raise InfrastructureError(f"{files}, with values of an earlier run, is not there any more") from error
 
-    def _create(self, name: str, config: ContainerConfig) -> str:
+    def _create(self, name: str, config: Mapping[str, object]) -> str:
         try:
             with translated(f"creating {name}"):
                 api = self._engine.api
@@ -215,33 +226,6 @@ class Boxes:
                 hint="`scripts/build-images` makes it; RUNNER_SANDBOX_IMAGE names another",
             ) from error
         return str(created["Id"])
-
-    def _config(self, run: str, network: str) -> ContainerConfig:
-        """Return what a sandbox is created from, which is the same whatever the plan has.
-
-        Its stdin stays open when a client goes, and the engine keeps no log: answers hold what is to be masked. It must
-        be able to read files that steps have closed to others (DAC_OVERRIDE).
-        """
-        version = self._engine.api.api_version
-        return ContainerConfig(
-            version,
-            image=self._settings.sandbox_image,
-            command=["/bin/sh", "-c", SCRIPT, "sandbox", STATE, HOME, CONFIG, mounts.OUTPUTS],
-            detach=True,
-            stdin_open=True,
-            labels=naming.labels(self._instance, Address(run), ROLE),
-            host_config=HostConfig(
-                version,
-                init=True,
-                read_only=True,
-                cap_drop=["ALL"],
-                cap_add=["DAC_OVERRIDE"],
-                security_opt=["no-new-privileges"],
-                network_mode=network,
-                mounts=list(mounts.of_sandbox(self._instance, run)),
-                log_config=LogConfig(type=NO_LOG),
-            ),
-        )
 
 
 def _number(raw: Mapping[str, Any]) -> int:

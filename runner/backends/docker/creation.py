@@ -8,9 +8,10 @@ from runner.backends.docker import caches, gate, hostconfig
 from runner.backends.docker.attach import attach
 from runner.backends.docker.attempt import Attempt, Tap
 from runner.backends.docker.client import GONE, Engine, translated
-from runner.backends.docker.hostconfig import NO_LOG, Placement, Terms
+from runner.backends.docker.hostconfig import Placement, Terms
 from runner.backends.docker.inspection import State, exists, inspect, remove
 from runner.backends.docker.reader import Reader
+from runner.backends.docker.recipe import NO_LOG
 from runner.engine.specs import StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
 from runner.naming import Address, Instance

@@ -13,8 +13,6 @@ from runner.naming import Instance
 from runner.records import record
 from runner.settings import DockerSettings
 
-NO_LOG = "none"
-
 _NANO = 1_000_000_000
 
 _BOUNDED_LOGS = ("json-file", "local")

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from runner.backends.docker.client import CONFLICT, GONE, Engine, accepted, endpoint, tolerating, translated
-from runner.backends.docker.hostconfig import NO_LOG
+from runner.backends.docker.recipe import NO_LOG
 from runner.errors import EngineRefusedError, EngineTimeoutError
 from runner.records import record
 

@@ -15,6 +15,7 @@ from itertools import count
 
 from runner.backends.docker.boxes import Boxes, Sandbox
 from runner.backends.docker.client import GONE, Engine, translated
+from runner.backends.docker.headstart import HeadStart
 from runner.backends.docker.inspection import remove
 from runner.backends.docker.network import Networks
 from runner.engine.job import Task
@@ -63,15 +64,16 @@ class Sandboxes:
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
 
-    def reserve(self, run: str) -> None:
-        """Begin to make a spare sandbox, for a run of this id that was never opened.
+    def reserve(self, run: str, head: HeadStart | None = None) -> None:
+        """Begin to make a spare sandbox, for a run of this id that was never opened; or take what has a head start.
 
         Raises:
             InfrastructureError: it cannot be made.
         """
-        network = self._networks.common()
-        if network is not None:
+        spare = self._boxes.begun(head) if head else None
+        if spare is None and (network := self._networks.common()) is not None:
             spare = self._boxes.make(run, 1, network)
+        if spare is not None:
             with self._lock:
                 self._spares[run] = spare
 

@@ -5,9 +5,9 @@ from contextlib import closing
 
 from runner import naming
 from runner.backends.docker.answers import LongAnswerError, NoAnswerError, new_token
-from runner.backends.docker.boxes import ROLE
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.sandbox import Sandboxes
+from runner.backends.docker.script import SANDBOX
 from runner.backends.docker.tars import Limits, too_much
 from runner.clock import Deadline
 from runner.engine.backend import Wanted
@@ -58,7 +58,7 @@ def sandbox_of(engine: Engine, run: str) -> str:
         InfrastructureError: there is none.
     """
     with translated(f"listing the sandboxes of run {run}"):
-        labels = [f"{naming.LABEL_RUN}={run}", f"{naming.LABEL_ROLE}={ROLE}"]
+        labels = [f"{naming.LABEL_RUN}={run}", f"{naming.LABEL_ROLE}={SANDBOX}"]
         found = engine.api.containers(all=True, filters={"label": labels})
     if not found:
         raise InfrastructureError(f"the values of run {run} cannot be reached: it has no sandbox any more")

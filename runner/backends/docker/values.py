@@ -9,11 +9,12 @@ from io import BytesIO
 from pathlib import Path
 
 from runner.backends.docker import state
-from runner.backends.docker.answers import MARKS_FOLDER, SCRIPTS_FOLDER, NoAnswerError, new_token
+from runner.backends.docker.answers import NoAnswerError, new_token
 from runner.backends.docker.boxes import VALUE_MODE
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.inspection import exists
 from runner.backends.docker.sandbox import Sandboxes
+from runner.backends.docker.script import MARKS_FOLDER, SCRIPTS_FOLDER
 from runner.backends.docker.tars import Directory, Limits, kept, packed, too_much, unpacked
 from runner.engine.backend import Wanted
 from runner.errors import InfrastructureError

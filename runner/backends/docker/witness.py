@@ -11,14 +11,12 @@ proves that the engine had no hand in it. They stay until the run is closed, dea
 from runner import naming
 from runner.backends.docker.client import Engine, translated
 from runner.backends.docker.inspection import State, inspect
+from runner.backends.docker.script import SANDBOX
 
 # How long after a container the sandboxes end, at most, if the engine has ended both. What an engine finds dead at its
 # start, as after a power failure, ends with 255 when it gets to it.
 _TOGETHER_SECONDS, _FOUND_SECONDS = 1.0, 10.0
 _FOUND_DEAD = 255
-
-SANDBOX = "sandbox"
-"""The role of sandboxes."""
 
 
 def engine_stayed(engine: Engine, run: str, ended: State) -> bool:

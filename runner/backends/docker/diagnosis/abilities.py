@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from runner.backends.docker.diagnosis.check import Check, bad, note, ok
 from runner.backends.docker.diagnosis.facts import Facts
-from runner.backends.docker.hostconfig import NO_LOG
+from runner.backends.docker.recipe import NO_LOG
 
 _SANDBOX_LOG = "json-file"
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner import naming
-from runner.backends.docker import boxes, sandbox
+from runner.backends.docker import boxes, sandbox, script
 from runner.backends.docker.answers import NoAnswerError
 from runner.backends.docker.attach import Connection
 from runner.backends.docker.boxes import Sandbox
@@ -137,7 +137,7 @@ def test_a_spare_sandbox_is_made_for_an_id_in_the_common_network(stand: Stand) -
 
     [body] = stand.made
     assert stand.networks == [COMMON]
-    assert body["Labels"] == naming.labels(INSTANCE, Address("aa"), boxes.ROLE)
+    assert body["Labels"] == naming.labels(INSTANCE, Address("aa"), script.SANDBOX)
     assert stand.filled == []
 
 

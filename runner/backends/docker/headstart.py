@@ -1,0 +1,134 @@
+"""A run's first sandbox, made by plain HTTP over the engine's socket, while the SDK is still being imported.
+
+That import takes 100 ms, and the start of a sandbox 250: in a short run nothing takes longer than these two.
+"""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Final
+
+from runner import naming
+from runner.backends.docker import recipe
+from runner.errors import EngineRefusedError, EngineUnavailableError, InfrastructureError
+from runner.naming import Instance
+from runner.settings import DockerSettings
+
+_UNIX: Final = "unix://"
+_SOCKET: Final = "/var/run/docker.sock"
+_CALL_SECONDS: Final = 30.0
+_BRIDGE: Final = "bridge"
+_STREAMS: Final = "stream=1&stdin=1&stdout=1&stderr=1"
+_JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
+_UPGRADE: Final[Mapping[str, str]] = {"Connection": "Upgrade", "Upgrade": "tcp"}
+
+
+class HeadStart:
+    """The creation and start of the first sandbox of the run ``run``, in a thread of its own."""
+
+    def __init__(self, path: str, settings: DockerSettings, instance: Instance, run: str) -> None:
+        self.run = run
+        self._path = path
+        self._body = recipe.sandbox(settings.sandbox_image, instance, run, _BRIDGE)
+        self._made = threading.Event()
+        self._over = threading.Event()
+        self._found: tuple[str, HTTPResponse] | None = None
+        self._error: InfrastructureError | None = None
+        threading.Thread(name="runner-head-start", target=self._run, daemon=True).start()
+
+    def made(self) -> tuple[str, HTTPResponse] | None:
+        """Return the id of its container and the answer of the attachment to that; None if there is no container."""
+        self._made.wait()
+        return self._found
+
+    def started(self) -> None:
+        """Wait until the container has been started.
+
+        Raises:
+            InfrastructureError: it could not be.
+        """
+        self._over.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._found = container, _ = self._make()
+            self._made.set()
+            self._call("POST", f"/containers/{container}/start")
+        except InfrastructureError as error:
+            self._error = error
+        except (OSError, HTTPException, ValueError, LookupError, TypeError) as error:
+            self._error = EngineUnavailableError(f"what listens at {self._path} does not answer as an engine: {error}")
+        finally:
+            self._made.set()
+            self._over.set()
+
+    def _make(self) -> tuple[str, HTTPResponse]:
+        name = naming.sandbox(self.run, 1)
+        container = json.loads(self._call("POST", f"/containers/create?name={name}", self._body))["Id"]
+        try:
+            return container, self._attach(container)  # before the start, or it is not heard if it ends
+        except InfrastructureError:
+            self._call("DELETE", f"/containers/{container}?force=1")  # whoever makes it anew needs its name
+            raise
+
+    def _attach(self, container: str) -> HTTPResponse:
+        connection = _Connection(self._path)
+        try:
+            return connection.ask("POST", f"/containers/{container}/attach?{_STREAMS}", None, _UPGRADE)
+        except InfrastructureError:
+            connection.close()
+            raise
+
+    def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
+        with closing(_Connection(self._path)) as connection:
+            return connection.ask(method, path, body, _JSON).read()
+
+
+class _Connection(HTTPConnection):
+    """One connection to the engine."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(_CALL_SECONDS)
+        self.sock.connect(self._path)
+
+    def ask(
+        self, method: str, path: str, body: Mapping[str, object] | None, headers: Mapping[str, str]
+    ) -> HTTPResponse:
+        """Return the answer to a request.
+
+        Raises:
+            EngineRefusedError: the engine does not want to.
+            EngineUnavailableError: it does not answer.
+        """
+        try:
+            self.request(method, path, None if body is None else json.dumps(body), dict(headers))
+            answer = self.getresponse()
+            if answer.status < HTTPStatus.BAD_REQUEST:
+                return answer
+            said = answer.read().decode(errors="replace").strip()
+        except (OSError, HTTPException) as error:
+            raise EngineUnavailableError(f"{method} {path}: {error}") from error
+        raise EngineRefusedError(f"{method} {path}: {said}", status=answer.status)
+
+
+def begin(settings: DockerSettings, instance: Instance, run: str) -> HeadStart | None:
+    """Begin to make the first sandbox of a run, if the engine that the environment names has a socket here.
+
+    It stands in the engine's default bridge, where runs of ``exec`` stand that reach nothing by name.
+    """
+    host = os.environ.get("DOCKER_HOST") or f"{_UNIX}{_SOCKET}"
+    if settings.confined or not host.startswith(_UNIX):
+        return None
+    return HeadStart(host.removeprefix(_UNIX), settings, instance, run)
