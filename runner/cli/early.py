@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.cli.importing import importing
-from runner.cli.interrupts import ending, held
+from runner.cli.interrupts import ending
 from runner.dispatch.expected import Expected
 from runner.dispatch.subject import default_file
-from runner.errors import UsageError
+from runner.errors import InfrastructureError, UsageError
 from runner.settings import Settings
 from runner.workspace.files import read
 
@@ -27,11 +27,10 @@ def here(*, early: bool = False) -> Iterator["Local"]:
         UsageError: a setting cannot be read.
         InfrastructureError: no engine answers, or the lock cannot be written.
     """
-    with importing(begun=True):  # a clone, perhaps
-        from runner.dispatch.place import local  # noqa: PLC0415 - whoever has nothing to run needs no engine
-
     with ending(), ExitStack() as stack:
-        with held():
+        with importing(begun=True):  # what is left to be imported when the engine works already, too
+            from runner.dispatch.place import local  # noqa: PLC0415 - whoever has nothing to run needs no engine
+
             place = stack.enter_context(local(Settings.read(), early=early))
         yield place
 
@@ -43,13 +42,14 @@ def early(file: Path | None) -> Iterator["Local | None"]:
     Nothing is begun for what may turn out to be no pipeline at all.
 
     Raises:
-        As ``here``, for a pipeline that is known.
+        UsageError: a setting cannot be read.
     """
-    content = b""
-    with suppress(OSError, UsageError):  # whoever reads it to run it will say so
-        content = read(file or default_file())
-    if not Expected(Settings.read(), content).likely:
-        yield None
-        return
-    with here(early=True) as place:
+    settings = Settings.read()
+    with ExitStack() as stack:
+        place = None
+        # Whoever reads it to run it will tell what is wrong with it, and with the engine.
+        with suppress(OSError, UsageError, InfrastructureError):
+            path = file or default_file()
+            if path.is_file() and Expected(settings, read(path)).likely:  # what is no file can be read only once
+                place = stack.enter_context(here(early=True))
         yield place

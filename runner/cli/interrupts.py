@@ -61,16 +61,6 @@ def ending() -> Iterator[None]:
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Let signals wait until the end of the block: what is begun there can only be ended when all of it is there."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
 def interrupts(cancel: Callable[[bool], None], say: Callable[[str], None] | None = None) -> Iterator[Interrupts]:
     """Send the signals of this process to ``cancel(force)`` until the end of the block; ``say`` else writes to stderr.
 

@@ -1,6 +1,5 @@
 """The entry point: commands, and what becomes of an error."""
 
-import atexit
 import os
 import sys
 
@@ -18,24 +17,9 @@ def main() -> None:
         return
     from runner.cli.importing import importing  # noqa: PLC0415 - see above
 
-    codes: list[int] = []
-    atexit.register(_leave, codes)  # first of all that is to be done at the end, so that it is done last
     with importing():
         from runner.cli.app import run  # noqa: PLC0415 - see above
-    codes.append(run())
-    sys.exit(codes[0])
-
-
-def _leave(codes: list[int]) -> None:
-    """End the process, if it is known with which code: to take itself apart first takes Python 11 ms."""
-    if not codes:
-        return
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        return  # Python tells of it, and exits with a code of its own
-    os._exit(codes[0])
+    sys.exit(run())
 
 
 def _open_missing() -> None:

@@ -20,16 +20,11 @@ from runner.cli.trigger_options import given
 from runner.dispatch.requests import Submission
 from runner.dispatch.subject import Given
 from runner.dispatch.wanted import Wanted
-from runner.errors import InvalidPipelineError, UsageError
+from runner.errors import UsageError
 from runner.plan.uses import secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from runner.cli.client.daemon import Daemon
     from runner.cli.look import Look
-    from runner.dispatch.requests import Submitted
-    from runner.dispatch.subject import Subject
 
 
 def _load_defaults(context: typer.Context, pipeline: str | None) -> str | None:
@@ -88,31 +83,14 @@ def submit_command(  # noqa: PLR0913 - a group of options each, and those that b
         max_parallel=max_parallel,
         queue=queue,
         priority=priority,
-        secrets=read_secrets(secret or (), (), secret_file or ()),
     )
     if origin.url or names_a_file(pipeline):
         beside = look if follow else replace(look, output=OutputFormat.JSON)  # stdout is for the id alone
         with subject_of(Path(pipeline) if pipeline else None, given, origin, beside) as subject:
-            asked = replace(asked, inline=inline(subject, origin, daemon.endpoint))
-            submitted = _submitted(daemon, asked, subject, wanted, secret_file or ())
+            sent = inline(subject, origin, daemon.endpoint)
+            values = read_secrets(secret or (), secrets_of(wanted.plan(subject)), secret_file or ())
+        asked = replace(asked, inline=sent, secrets=values)
     else:
-        asked = replace(asked, pipeline=pipeline or "", facts=facts_of(given, origin.commit))
-        submitted = daemon.submit(asked)  # it has the secrets that the pipeline declares
-    raise typer.Exit(announce(daemon, submitted, look, follow=follow))
-
-
-def _submitted(
-    daemon: "Daemon", asked: Submission, subject: "Subject", wanted: Wanted, files: "Iterable[Path]"
-) -> "Submitted":
-    """Ask for a run of a file, which is compiled here only if the daemon refuses it: that takes longer than all else.
-
-    It refuses one with secrets that it was not given. Which these are is found out here, and not told by the daemon:
-    they are read from the environment.
-    """
-    try:
-        return daemon.submit(asked)
-    except (UsageError, InvalidPipelineError):
-        lacking = [name for name in secrets_of(wanted.plan(subject)) if name not in asked.secrets]
-        if not lacking:
-            raise
-    return daemon.submit(replace(asked, secrets={**asked.secrets, **read_secrets((), lacking, files)}))
+        values = read_secrets(secret or (), (), secret_file or ())  # the daemon has those that the pipeline declares
+        asked = replace(asked, pipeline=pipeline or "", facts=facts_of(given, origin.commit), secrets=values)
+    raise typer.Exit(announce(daemon, daemon.submit(asked), look, follow=follow))

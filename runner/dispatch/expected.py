@@ -1,4 +1,4 @@
-"""Which pipelines have run on this machine before, and so are likely to run once more when somebody names them."""
+"""Which pipelines were begun on this machine before, and so are likely to run once more when somebody names them."""
 
 import hashlib
 from typing import Final
@@ -23,6 +23,6 @@ class Expected:
         return self._memory.knows(self._fact)
 
     def learn(self, plan: Plan) -> None:
-        """Note what has come of the pipeline this time."""
+        """Note what is going to be run of the pipeline."""
         if plan.stages and not plan.reaches_by_name:
             self._memory.learn(self._fact)

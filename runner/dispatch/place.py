@@ -13,6 +13,7 @@ from runner.settings import Settings
 from runner.store import instances
 
 if TYPE_CHECKING:
+    from runner.backends.docker.backend import DockerBackend
     from runner.backends.docker.client import Engine
     from runner.engine.backend import Backend
 
@@ -50,20 +51,31 @@ def local(settings: Settings, *, early: bool = False) -> Iterator[Local]:
     with instances.live(settings.state, instances.KIND_EXEC) as instance:
         run = new_run_id() if early else ""
         head = headstart.begin(settings.docker, instance, run) if early else None
+        try:
+            from runner.backends.docker.backend import DockerBackend  # noqa: PLC0415 - while the engine makes it
+            from runner.backends.docker.client import Engine  # noqa: PLC0415 - as above
 
-        from runner.backends.docker.backend import DockerBackend  # noqa: PLC0415 - while the engine makes it
-        from runner.backends.docker.client import Engine  # noqa: PLC0415 - as above
-        from runner.engine.specs import RunSpec  # noqa: PLC0415 - as above
-
-        engine = Engine()
-        engine.check()
-        backend = DockerBackend(engine, settings.docker, instance, memory=settings.state / "engine")
+            engine = Engine()
+            engine.check()
+            backend = DockerBackend(engine, settings.docker, instance, memory=settings.state / "engine")
+        except BaseException:
+            if head is not None:
+                with suppress(InfrastructureError):  # the next `exec` removes what a dead one has left
+                    head.abandon()
+            raise
         try:
             if early:
                 backend.reserve(run, head)
             yield Local(settings, instance, engine, backend)
         finally:
-            for run in backend.reserved():
-                with suppress(InfrastructureError):  # the next `exec` removes what a dead one has left
-                    backend.close_run(RunSpec(id=run, home="", workdir=""), keep=False)
-            backend.close()
+            _close(backend)
+
+
+def _close(backend: "DockerBackend") -> None:
+    """Remove what was begun for no run, and end the threads of a backend."""
+    from runner.engine.specs import RunSpec  # noqa: PLC0415 - as above
+
+    for run in backend.reserved():
+        with suppress(InfrastructureError):  # as above
+            backend.close_run(RunSpec(id=run, home="", workdir=""), keep=False)
+    backend.close()

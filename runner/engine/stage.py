@@ -8,7 +8,7 @@ from runner.engine.ahead import Ahead
 from runner.engine.beside import Beside
 from runner.engine.cancel import Inbox, Leave, Limit, Stop
 from runner.engine.events import Notice
-from runner.engine.job import Context, Task
+from runner.engine.job import Context
 from runner.engine.layers import stage_spec
 from runner.engine.start import is_mapped, variables_of
 from runner.engine.state import tried_again
@@ -40,8 +40,7 @@ class StageDriver:
         self._ahead = Ahead(context, stage)
         self._inbox = Inbox()
         self._watch = Stopwatch(context.clock)
-        self._opened = False
-        self._saving: Task | None = None  # what there was before the first step of the round
+        self._opened = self._unsaved = False
         self._asked: Stop | None = None  # from outside: it holds for all rounds
         self._ended: Stop | None = None  # why this round ends before its time
 
@@ -66,7 +65,6 @@ class StageDriver:
             self._run()
         finally:
             self._ahead.wait()  # this driver may be followed by another
-            self._await_saved()
 
     def _run(self) -> None:
         while not self._ledger.ask(lambda state: state.stage_done(self._stage)):
@@ -80,7 +78,7 @@ class StageDriver:
                 return
 
     def _round(self, address: Address) -> None:
-        self._inbox, self._ended, self._opened, self._saving = Inbox(), None, False, None
+        self._inbox, self._ended, self._opened, self._unsaved = Inbox(), None, False, False
         if self._asked is not None:
             self._inbox.put(self._asked)  # for what an earlier life has started
         if self._ledger.standing(address).status is not Status.RUNNING:
@@ -91,7 +89,6 @@ class StageDriver:
             self._ended = Stop(status=Status.ERROR, reason=error.explained, grace=0.0)
         self._ledger.confirm()
         self._ahead.drop()
-        self._await_saved()
         if self._opened and self._context.job.plan.outputs:
             self._context.outputs.hide(address)
         status, reason = self._outcome(address)
@@ -118,7 +115,7 @@ class StageDriver:
             limits=limits,
             stopped=lambda: self._look(limits),
             asked=lambda: self._asked,
-            begin=self._begin,
+            begin=lambda: self._begin(address),
             untimed=self._watch.held,
         )
         for step in self._stage.steps:
@@ -140,7 +137,7 @@ class StageDriver:
 
     def _run_one(self, scope: Scope, step: Step) -> None:
         if step.detach:
-            self._begin()
+            self._begin(scope.stage)
             self._beside.start_step(step, self._ledger.step(scope.stage, step.name), scope.stopped)
         else:
             self._ahead.turn(step, self._ledger.step(scope.stage, step.name))
@@ -213,18 +210,14 @@ class StageDriver:
         spec = self._ledger.ask(lambda state: stage_spec(state, address))
         begun = self._ledger.ask(lambda state: state.worked(address))
         self._context.backend.open_stage(spec, self._sandbox_lost)
-        if not begun and self._context.job.saves is not None:  # beside the start of the first step
-            self._saving = Task("save values", lambda: self._context.values.save(address))
+        self._unsaved = not begun
         self._opened = True
 
-    def _begin(self) -> None:
-        """Wait until what was there before the first step of a round is saved."""
-        if self._saving is not None:
-            self._saving.finish()
-
-    def _await_saved(self) -> None:
-        if self._saving is not None:
-            self._saving.wait()
+    def _begin(self, address: Address) -> None:
+        """Save what was there before the first step of a round, which may have been made ready by then."""
+        if self._unsaved:
+            self._context.values.save(address)
+            self._unsaved = False
 
     def _sandbox_lost(self, reason: str) -> None:
         stop = Stop(status=Status.ERROR, reason=reason, grace=0.0)

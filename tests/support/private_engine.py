@@ -8,7 +8,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -138,11 +138,18 @@ def _remove_group(name: str) -> None:
 
 
 def _removed(group: Path) -> bool:
-    """Remove a control group, unless something of it is still on its way out."""
-    try:
-        group.rmdir()
-    except OSError as error:
-        if error.errno != errno.EBUSY:
-            raise
-        return False
+    """Remove a control group and those below it, unless something of them is still on its way out.
+
+    An engine that is killed between the creation and the start of a container leaves ``runc init`` behind, for good.
+    """
+    for folder in (*sorted(group.rglob("*/"), reverse=True), group):
+        for pid in (folder / "cgroup.procs").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        try:
+            folder.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return False
     return True

@@ -1,12 +1,13 @@
-"""What a sandbox answers over the stream that is attached to it: both sides of the protocol.
+"""What a sandbox answers over the stream that is attached to it: our side of the protocol, and what both agree on.
 
 A request is a line ``verb token most size`` and ``size`` bytes. The answer is a line ``token:``, up to ``most`` bytes,
 and a line ``token status``: steps cannot foresee the token, so nothing that they leave can look like the end. One
 request at a time; each begins with an empty line, so that what a dead client left of its own does no harm, and what
 comes before the first line of an answer was meant for that client.
 
-The shell's side is busybox's, with nothing of a user's in it. It reads a body to its end whatever happens, and pins a
-directory that steps can write to by going there and looking where it is, so that it follows no link of theirs.
+The shell's side (``script``) is busybox's, with nothing of a user's in it. It reads a body to its end whatever happens,
+and pins a directory that steps can write to by going there and looking where it is, so that it follows no link of
+theirs.
 
 ``open`` fills the store of the values, once: it says ``begun`` of one that is filled. What it is filled with beside the
 values of the request is brought to ``RESTORED`` before, where ``restore`` has said that the store is new; until then

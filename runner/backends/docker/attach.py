@@ -29,8 +29,8 @@ class Connection:
     """The socket of one answer that goes on: non-blocking, and ours alone.
 
     It takes the connection of an ``answer`` over; ``close`` ends what else there is of that. The HTTP library may have
-    read past the head of the answer; ``receive`` begins with what it holds. ``lock`` keeps
-    a sender and the reader apart, since a TLS connection is no thing for two threads.
+    read past the head of the answer; ``receive`` begins with what it holds. A lock keeps a sender and the reader apart,
+    since a TLS connection is no thing for two threads.
     """
 
     def __init__(self, answer: HTTPResponse, close: Callable[[], None]) -> None:

@@ -13,6 +13,7 @@ import requests
 import urllib3.exceptions
 from docker.utils import kwargs_from_env
 
+from runner.backends.docker.address import DEFAULT
 from runner.errors import (
     EngineRefusedError,
     EngineTimeoutError,
@@ -48,7 +49,7 @@ class Engine:
     @property
     def address(self) -> str:
         """Where the engine listens."""
-        return str(self._options.get("base_url") or "unix:///var/run/docker.sock")
+        return str(self._options.get("base_url") or DEFAULT)
 
     def check(self) -> None:
         """Make sure that an engine answers.

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from runner.backends.docker.address import local_socket
 from runner.backends.docker.client import Engine
 from runner.backends.docker.inspection import inspect
 from runner.backends.docker.reader import Reader
 from runner.errors import InfrastructureError
-
-_HERE = ("unix://", "http+unix://")
 
 
 class Exits:
@@ -31,7 +30,7 @@ class Exits:
         ``container`` is its full id. This asks the engine, 1.5 ms. ``gone`` is called from the reader's thread, once,
         and must not block.
         """
-        if not self._engine.address.startswith(_HERE):
+        if not local_socket(self._engine.address):
             return
         with suppress(InfrastructureError):  # whoever waits for the end of the container hears of that
             state = inspect(self._engine, container)

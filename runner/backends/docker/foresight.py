@@ -21,7 +21,7 @@ from runner.records import record
 
 _THREADS = 4
 """They keep their connections to the engine: to make one takes as long as the answer."""
-_FRESH_SECONDS = 1.0
+_FRESH_SECONDS = 0.2
 """How long an answer holds: who comes later has waited for something else, and that may have changed what was there."""
 
 _T = TypeVar("_T")

@@ -8,21 +8,21 @@ import os
 import socket
 import threading
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Final
 
 from runner import naming
 from runner.backends.docker import recipe
-from runner.errors import EngineRefusedError, EngineUnavailableError, InfrastructureError
+from runner.backends.docker.address import DEFAULT, local_socket
+from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.naming import Instance
 from runner.settings import DockerSettings
 
-_UNIX: Final = "unix://"
-_SOCKET: Final = "/var/run/docker.sock"
 _CALL_SECONDS: Final = 30.0
 _BRIDGE: Final = "bridge"
+_DOING: Final = "making a sandbox"
 _STREAMS: Final = "stream=1&stdin=1&stdout=1&stderr=1"
 _JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
 _UPGRADE: Final[Mapping[str, str]] = {"Connection": "Upgrade", "Upgrade": "tcp"}
@@ -37,6 +37,7 @@ class HeadStart:
         self._body = recipe.sandbox(settings.sandbox_image, instance, run, _BRIDGE)
         self._made = threading.Event()
         self._over = threading.Event()
+        self._attached = _Connection(path)
         self._found: tuple[str, HTTPResponse] | None = None
         self._error: InfrastructureError | None = None
         threading.Thread(name="runner-head-start", target=self._run, daemon=True).start()
@@ -55,6 +56,17 @@ class HeadStart:
         self._over.wait()
         if self._error is not None:
             raise self._error
+
+    def abandon(self) -> None:
+        """Remove what has been made, as nobody will take it; its volumes are left for the next run to sweep.
+
+        Raises:
+            InfrastructureError: it cannot be removed.
+        """
+        self._over.wait()
+        if self._found is not None:
+            self._attached.close()
+            self._call("DELETE", f"/containers/{self._found[0]}?force=1")
 
     def _run(self) -> None:
         try:
@@ -79,11 +91,10 @@ class HeadStart:
             raise
 
     def _attach(self, container: str) -> HTTPResponse:
-        connection = _Connection(self._path)
         try:
-            return connection.ask("POST", f"/containers/{container}/attach?{_STREAMS}", None, _UPGRADE)
+            return self._attached.ask("POST", f"/containers/{container}/attach?{_STREAMS}", None, _UPGRADE)
         except InfrastructureError:
-            connection.close()
+            self._attached.close()
             raise
 
     def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> bytes:
@@ -110,7 +121,7 @@ class _Connection(HTTPConnection):
 
         Raises:
             EngineRefusedError: the engine does not want to.
-            EngineUnavailableError: it does not answer.
+            EngineTimeoutError, EngineUnavailableError: it does not answer.
         """
         try:
             self.request(method, path, None if body is None else json.dumps(body), dict(headers))
@@ -118,9 +129,13 @@ class _Connection(HTTPConnection):
             if answer.status < HTTPStatus.BAD_REQUEST:
                 return answer
             said = answer.read().decode(errors="replace").strip()
+        except TimeoutError as error:
+            raise EngineTimeoutError(f"{_DOING}: the engine did not answer in time") from error
         except (OSError, HTTPException) as error:
-            raise EngineUnavailableError(f"{method} {path}: {error}") from error
-        raise EngineRefusedError(f"{method} {path}: {said}", status=answer.status)
+            raise EngineUnavailableError(f"{_DOING}: no engine answers ({error})") from error
+        with suppress(ValueError, LookupError, TypeError):
+            said = json.loads(said)["message"]
+        raise EngineRefusedError(f"{_DOING}: {said}", status=answer.status)
 
 
 def begin(settings: DockerSettings, instance: Instance, run: str) -> HeadStart | None:
@@ -128,7 +143,5 @@ def begin(settings: DockerSettings, instance: Instance, run: str) -> HeadStart |
 
     It stands in the engine's default bridge, where runs of ``exec`` stand that reach nothing by name.
     """
-    host = os.environ.get("DOCKER_HOST") or f"{_UNIX}{_SOCKET}"
-    if settings.confined or not host.startswith(_UNIX):
-        return None
-    return HeadStart(host.removeprefix(_UNIX), settings, instance, run)
+    path = local_socket(os.environ.get("DOCKER_HOST") or DEFAULT)
+    return HeadStart(path, settings, instance, run) if path and not settings.confined else None

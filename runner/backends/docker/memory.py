@@ -1,4 +1,4 @@
-"""What was found out once and stays true: which images have a shell, and what the engine of this machine sees and can.
+"""What was found out once and stays true: which images have a shell, what the engine of this machine sees and can.
 
 Each of these answers costs 20 to 60 ms, which a run of a few steps would notice. An image never changes under its id.
 An engine is taken for the same one as long as its socket is, and this machine was not started anew; and it sees the
@@ -10,13 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from runner.backends.docker.address import local_socket
+
 if TYPE_CHECKING:
     from runner.backends.docker.client import Engine
 
 _MOST: Final = 2000
 """How many facts are kept; then the older half goes."""
 
-_UNIX: Final = "unix://"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _MOUNTS: Final = Path("/proc/self/ns/mnt")
 
@@ -85,10 +86,11 @@ class Memory:
 
 def _identity(engine: "Engine") -> str:
     """Return what tells an engine of this machine from any other that there was or will be; empty for one elsewhere."""
-    if not engine.address.startswith(_UNIX):
+    path = local_socket(engine.address)
+    if not path:
         return ""
     try:
-        status = Path(engine.address.removeprefix(_UNIX)).stat()
+        status = Path(path).stat()
         boot, mounts = _BOOT.read_text(encoding="ascii").strip(), _MOUNTS.readlink()
     except OSError:
         return ""

@@ -85,7 +85,8 @@ class Reader:
     def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
         """Call ``ready``, which must not block, when something can be read from a descriptor; then close that.
 
-        It belongs to the reader from now on. Closing the reader closes it, also if that has come before.
+        It belongs to the reader from now on. Closing the reader closes it, also if that has come before. Where the
+        system does not let us wait for it, ``ready`` is never called.
         """
         with self._asking:
             if self._closing:
@@ -126,7 +127,11 @@ class Reader:
         os.read(self._wake_read, 4096)
 
     def _await(self, descriptor: int, ready: Callable[[], None]) -> None:
-        self._selector.register(descriptor, selectors.EVENT_READ, partial(self._told, descriptor, ready))
+        try:
+            self._selector.register(descriptor, selectors.EVENT_READ, partial(self._told, descriptor, ready))
+        except (OSError, ValueError):  # this system has no more of them, or cannot wait for one like this
+            self._watched.discard(descriptor)
+            os.close(descriptor)
 
     def _told(self, descriptor: int, ready: Callable[[], None]) -> None:
         self._selector.unregister(descriptor)

@@ -4,8 +4,8 @@ An engine that is stopped sends TERM to all of its containers, and so does one t
 (without ``live-restore``): each ends with 143, or with what its trap says, be it 3 or 0. Then nobody saw how its step
 would have ended. Nothing in the state of a container tells this from an end of its own: exit code, an empty error and
 an ordinary ``die`` (Docker 20.10, ``daemon.restore`` and ``daemon.Shutdown`` of moby). But the sandboxes of its run
-were there all the time, and end with nobody but the engine. So they are the witnesses: one that outlived the container
-proves that the engine had no hand in it. They stay until the run is closed, dead or not.
+were there all the time, and as long as the run is open they end with nobody but the engine. So they are the witnesses:
+one that outlived the container proves that the engine had no hand in it. They stay until the run is closed.
 """
 
 from runner import naming

@@ -1,6 +1,9 @@
 """What is begun of a run before its pipeline is read."""
 
+import os
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from runner.cli import app
 from runner.dialects import text
 from runner.dispatch import place
 from runner.engine.specs import RunSpec
-from runner.errors import ExitCode
+from runner.errors import EngineUnavailableError, ExitCode
 from tests.support.local import FakeSweep, placing
 
 STEP = "{name: one, image: i, pull: never, commands: [x]}"
@@ -41,10 +44,14 @@ class Diary(FakeBackend):
 
 
 class Desk:
-    """A directory with a pipeline, and a way to run it; ``backend`` is another one for each run."""
+    """A directory with a pipeline, and a way to run it; ``backend`` is another one for each run.
+
+    ``place`` stands for this machine, if it is not one that works.
+    """
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.backend = Diary()
+        self.place: Callable[..., object] | None = None
         self._folder = folder
         self._monkeypatch = monkeypatch
         monkeypatch.chdir(folder)
@@ -55,7 +62,8 @@ class Desk:
         """Run a pipeline; return the exit code."""
         (self._folder / ".vela.yml").write_text(pipeline)
         self.backend = Diary()
-        self._monkeypatch.setattr(place, "local", placing(self._folder.parent / "state", self.backend))
+        here = self.place or placing(self._folder.parent / "state", self.backend)
+        self._monkeypatch.setattr(place, "local", here)
         self._monkeypatch.setattr(sys, "argv", ["runner", "exec", *arguments])
         return app.run()
 
@@ -106,6 +114,29 @@ def test_a_sandbox_that_was_begun_for_nothing_is_left_for_its_place_to_remove(de
     assert desk.run(RULED, "--branch", "other") == 0
     assert desk.backend.notes == ["reserve"]
     assert desk.backend.reserved() != ()
+
+
+def test_a_pipeline_that_can_be_read_only_once_is_read_once(desk: Desk) -> None:
+    os.mkfifo("pipe.yml")
+    for _ in range(2):
+        writing = threading.Thread(target=lambda: Path("pipe.yml").write_text(PIPELINE))
+        writing.start()
+        assert desk.run(PIPELINE, "pipe.yml") == 0
+        writing.join()
+        assert desk.backend.notes == ["reserve", "open the reserved"]
+
+
+def test_without_an_engine_a_known_pipeline_is_still_read_first(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.run(RULED, "--branch", "main")
+
+    def nowhere(_: object, *, early: bool = False) -> object:
+        raise EngineUnavailableError(f"no engine answers, {early}")
+
+    desk.place = nowhere
+
+    assert desk.run(RULED, "--branch", "other") == 0
+    assert desk.run(RULED, "--branch", "main") == ExitCode.INFRASTRUCTURE
+    assert "no engine answers, False" in capsys.readouterr().err
 
 
 def test_a_file_that_is_not_there_is_told_of_as_ever(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

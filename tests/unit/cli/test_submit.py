@@ -3,7 +3,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ secrets: [{name: token}]
 steps: [{name: one, image: i, commands: [ls], secrets: [token]}]
 """
 SUBMIT = "POST /runs"
-LACKS = failure(400, "no value for the secret token", hint="give it with the submission")
 CANCEL = f"POST /runs/{RUN}/cancel"
 
 
@@ -141,75 +139,34 @@ def test_the_payload_of_a_webhook_is_sent(remote: Remote, repository: Repository
     assert _asked(remote).facts.payload == payload
 
 
-def test_declared_secrets_are_taken_from_here_when_the_daemon_lacks_them(
-    remote: Remote, repository: Repository, tmp_path: Path
-) -> None:
-    remote.stand.on(SUBMIT, LACKS, submitted(RUN, ".vela.yml: event push"))
+def test_declared_secrets_are_taken_from_here_and_sent(remote: Remote, repository: Repository, tmp_path: Path) -> None:
+    _accepts(remote)
     (tmp_path / "key").write_text("k\n")
 
     assert remote.call("submit", "--secret", f"key=@{tmp_path}/key") == 0
 
-    sent = [codec.decode(Submission, body) for body in remote.stand.bodies(SUBMIT)]
-    assert [each.secrets for each in sent] == [{"key": "k"}, {"key": "k", "token": "hunter2"}]
-    assert sent[0] == replace(sent[1], secrets=sent[0].secrets)
+    assert _asked(remote).secrets == {"token": "hunter2", "key": "k"}
     assert "hunter2" not in remote.out + remote.err
-    assert remote.out == f"{RUN}\n"
 
 
-def test_a_declared_secret_that_is_given_is_read_once(remote: Remote, repository: Repository) -> None:
-    remote.stand.on(SUBMIT, failure(400, "there is no queue 'x'"))
-
-    assert remote.call("submit", "--secret", "token", "--queue", "x") == 2
-
-    assert [body["secrets"] for body in remote.stand.bodies(SUBMIT)] == [{"token": "hunter2"}]
-    assert "there is no queue 'x'" in remote.err
-
-
-def test_no_other_secrets_are_sent_than_the_file_declares_whatever_the_daemon_says(
-    remote: Remote, repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PRIVATE", "geheim")
-    remote.stand.on(SUBMIT, failure(400, "no value for the secret private"))
-
-    assert remote.call("submit") == 2
-
-    assert [body["secrets"] for body in remote.stand.bodies(SUBMIT)] == [{}, {"token": "hunter2"}]
-
-
-def test_what_is_refused_for_anything_but_what_it_says_is_not_asked_for_again(
-    remote: Remote, repository: Repository
-) -> None:
-    remote.stand.on(SUBMIT, failure(503, "too many runs wait", code=3))
-
-    assert remote.call("submit") == 3
-
-    assert len(remote.stand.bodies(SUBMIT)) == 1
-
-
-def test_a_declared_secret_without_a_value_is_told_as_exec_tells_it(
+def test_a_declared_secret_without_a_value_is_told_before_anything_is_sent(
     remote: Remote, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TOKEN")
-    remote.stand.on(SUBMIT, LACKS)
 
     assert remote.call("submit") == 2
 
     assert "no value for the secret token" in remote.err
-    assert "set the environment variable" in remote.err
-    assert len(remote.stand.bodies(SUBMIT)) == 1
+    assert remote.stand.asked == []
 
 
-def test_an_invalid_file_is_told_as_exec_tells_it(
-    remote: Remote, repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finding = codec.encode(Finding(place=Place(file="ci/odd.yml", line=2), message="odd"))
-    remote.stand.on(SUBMIT, failure(422, "x", findings=(finding,)))
-    repository.write("ci/odd.yml", "version: '1'\nsteps: 7\n")
-    monkeypatch.chdir(repository.root / "ci")
+def test_an_invalid_file_is_told_as_exec_tells_it(remote: Remote, repository: Repository) -> None:
+    repository.write(".vela.yml", "version: '1'\nsteps: 7\n")
 
-    assert remote.call("submit", "odd.yml") == 2
+    assert remote.call("submit") == 2
 
-    assert remote.err.startswith("odd.yml:2:")
+    assert remote.err.startswith(".vela.yml:2:")
+    assert remote.stand.asked == []
 
 
 def test_a_file_that_is_no_text_is_refused(remote: Remote, repository: Repository) -> None:

@@ -1,6 +1,5 @@
 """How the results of stages reach later steps, and what is read at the end; ``test_run`` drives whole runs."""
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from runner.pipelinectl.values import Store
 from runner.plan.status import Status
 from tests.support.crash import Crash
 from tests.support.engine import RUN, SCALE, Life, VaryingBackend, at, drive
-from tests.support.hooked import Call, Fault, HookedBackend, Moment
+from tests.support.hooked import Fault, HookedBackend
 from tests.support.plans import plan, stage, step, steps_only
 
 
@@ -116,51 +115,6 @@ def test_the_values_at_the_start_of_each_stage_are_saved_but_nothing_that_is_to_
     assert second.files is not None
     assert b"text" in second.files.read_bytes()
     assert not any(b"geheim" in path.read_bytes() for path in tmp_path.iterdir())
-
-
-def test_values_are_saved_while_the_first_step_is_made_ready_and_before_it_is_released(tmp_path: Path) -> None:
-    preparing, reading = Moment("prepare", "s/a"), Moment("values", "")
-    found: list[bool] = []
-
-    def before(call: Call) -> None:
-        if call.verb == "values" and not found:
-            reading(call)
-            preparing.wait()
-        if call.verb == "prepare":
-            preparing(call)
-            reading.wait()
-        if call.verb == "release":
-            found.append(Saves(tmp_path).has(at("s")))
-
-    drive(
-        steps_only(step("a"), step("b")),
-        backend=HookedBackend(FakeBackend(World(scale=SCALE)), before=before),
-        saves=tmp_path,
-    )
-
-    assert found == [True, True]
-
-
-def test_a_stage_that_ends_before_its_first_release_is_closed_when_its_values_are_saved(tmp_path: Path) -> None:
-    calls: list[str] = []
-
-    class Slow(FakeBackend):
-        def values(self, run: str, *, wanted: Wanted) -> Store:
-            time.sleep(0.1)
-            calls.append("read")
-            return super().values(run, wanted=wanted)
-
-    def before(call: Call) -> None:
-        calls.append(call.verb)
-        if call.verb == "prepare":
-            raise InfrastructureError("the engine is away")
-
-    backend = HookedBackend(Slow(World(scale=SCALE)), before=before)
-
-    drive(steps_only(step("a")), backend=backend, saves=tmp_path)
-
-    assert "release" not in calls
-    assert calls.index("prepare") < calls.index("read") < calls.index("close_stage")
 
 
 def test_every_round_of_a_stage_begins_with_values_of_its_own(tmp_path: Path) -> None:

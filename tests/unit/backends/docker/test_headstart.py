@@ -115,11 +115,28 @@ def test_nothing_is_made_where_something_else_listens(stub: StubEngine, said: Be
         begun.started()
 
 
+def test_what_nobody_takes_is_removed(stub: StubEngine) -> None:
+    begun = head(stub)
+
+    begun.abandon()
+
+    assert stub.requests[-2:] == ["POST /containers/box/start", "DELETE /containers/box?force=1"]
+
+
+def test_there_is_nothing_to_remove_where_nothing_was_made(stub: StubEngine) -> None:
+    stub.script["/containers/create"] = [refuse(500, "no")]
+    begun = head(stub)
+
+    begun.abandon()
+
+    assert stub.requests == [f"POST /containers/create?name={NAME}"]
+
+
 def test_where_no_engine_listens_nothing_is_made(tmp_path: Path) -> None:
     begun = HeadStart(str(tmp_path / "none.sock"), SETTINGS, INSTANCE, "0badcafe")
 
     assert begun.made() is None
-    with pytest.raises(EngineUnavailableError, match="create"):
+    with pytest.raises(EngineUnavailableError, match="no engine answers"):
         begun.started()
 
 
