@@ -53,7 +53,7 @@ def watch(
     stub: StubEngine, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., threading.Event]]:
     """Return what watches a container, and returns an event of its exit."""
-    monkeypatch.setattr(exits, "_HERE", ("tcp://",))
+    monkeypatch.setattr(exits, "local_socket", str)
     engine = stub.engine()
 
     def watch(pid: int) -> threading.Event:
