@@ -5,7 +5,7 @@ import queue
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -43,6 +43,7 @@ from runner.store.sql.pipelines import Pipelines
 
 _LEAVE: Final = signal.SIGHUP
 _END: Final = (signal.SIGTERM, signal.SIGINT)
+_LOOK_SECONDS: Final = 1.0
 _LAST_SECONDS: Final = 30.0
 """How long runs that were cancelled may take beyond their grace."""
 
@@ -163,7 +164,7 @@ class House:
 
     def until_ended(self, arrived: "queue.SimpleQueue[int]") -> None:
         """Return when a signal has asked for the end, and what goes on has ended or is to be left as it is."""
-        if arrived.get() == _LEAVE:
+        if _first(arrived) == _LEAVE:
             return
         self.service.draining = True
         self.dispatcher.drain()
@@ -193,6 +194,13 @@ class House:
                 return True
         left = not arrived.empty() and arrived.get() == _LEAVE
         return left or not self.dispatcher.driven()
+
+
+def _first(arrived: "queue.SimpleQueue[int]") -> int:
+    """Wait for a signal. One that comes when Python is just about to wait does not wake it, so it looks each second."""
+    while True:
+        with suppress(queue.Empty):
+            return arrived.get(timeout=_LOOK_SECONDS)
 
 
 def _aside(folder: Path) -> Path:
