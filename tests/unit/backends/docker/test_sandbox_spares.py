@@ -24,13 +24,16 @@ from runner.settings import DockerSettings
 from tests.support.attempts import wait_for
 from tests.support.connections import connection_pair
 from tests.support.hooked import DEADLINE
-from tests.support.stub_engine import Handler, StubEngine, answer, refuse, stub_engine
+from tests.support.stub_engine import Behaviour, Handler, StubEngine, answer, refuse, stub_engine
 
 INSTANCE = Instance(id="i1", kind="daemon", host="h", owner="o")
 COMMON, OWN = "common", "own"
 PLAIN = RunSpec(id="aa", home="/h", workdir="/w", named=False, begun=False)
 NAMED = RunSpec(id="aa", home="/h", workdir="/w", named=True, begun=False)
 STAGE = Address("aa", "s")
+
+
+FULL = refuse(500, "no space left on device")
 
 
 @dataclass
@@ -76,20 +79,20 @@ class Stand:
         deleted = (request.split("?")[0] for request in self.stub.requests if request.startswith("DELETE"))
         return [request.rpartition("/")[2] for request in deleted]
 
-    def hold(self, box: str) -> threading.Event:
-        """Let the start of a container take until the event is set."""
+    def hold(self, box: str, outcome: Behaviour | None = None) -> threading.Event:
+        """Let the start of a container take until the event is set; return that."""
         gate = threading.Event()
 
         def start(handler: Handler) -> None:
             assert gate.wait(DEADLINE)
-            answer({})(handler)
+            (outcome or answer({}))(handler)
 
         self.stub.script[f"/containers/{box}/start"] = [start]
         return gate
 
     def fail(self, box: str) -> None:
         """Let the start of a container fail."""
-        self.stub.script[f"/containers/{box}/start"] = [refuse(500, "no space left on device")]
+        self.stub.script[f"/containers/{box}/start"] = [FULL]
 
     def reserve(self) -> None:
         """Reserve a sandbox, and wait until it is known what has come of it."""
@@ -322,9 +325,10 @@ def test_closing_lets_go_of_spare_sandboxes_and_of_those_of_runs_and_removes_non
 
 
 def test_a_sandbox_whose_start_fails_tells_whoever_needs_it_and_is_not_handed_out_again(stand: Stand) -> None:
-    stand.fail("box-1")
+    gate = stand.hold("box-1", FULL)
     stand.sandboxes.warm(PLAIN)
     taken = stand.sandboxes.take(STAGE, lambda _: None)
+    gate.set()
 
     with pytest.raises(InfrastructureError, match="no space left on device"):
         taken.ready()
@@ -345,8 +349,10 @@ def test_a_sandbox_that_nobody_has_taken_when_its_start_fails_is_handed_out_to_n
 
 def test_a_sandbox_that_ends_before_its_volumes_are_filled_says_so(stand: Stand) -> None:
     stand.troubles = [NoAnswerError("its stream has ended")]
+    gate = stand.hold("box-1")
     stand.sandboxes.warm(PLAIN)
-    taken = stand.take()
+    taken = stand.sandboxes.take(STAGE, lambda _: None)
+    gate.set()
 
     with pytest.raises(InfrastructureError, match="ended before it was ready: its stream has ended") as caught:
         taken.ready()
@@ -373,8 +379,9 @@ def test_the_live_sandboxes_of_a_run_are_told_when_those_that_start_run(stand: S
 def test_a_sandbox_that_fails_while_somebody_waits_for_it_is_none_of_those_that_live(stand: Stand) -> None:
     stand.sandboxes.warm(PLAIN)
     stand.take()
-    stand.fail("box-2")
+    gate = stand.hold("box-2", FULL)
     stand.sandboxes.take(STAGE, lambda _: None)
+    gate.set()
 
     assert [box.id for box in stand.sandboxes.live("aa")] == ["box-1"]
 
