@@ -71,5 +71,6 @@ def exec_command(  # noqa: PLR0913 - a group of options each, and those that bel
             from runner.cli.beside import seen_by_children  # noqa: PLC0415 - hardly any pipeline has async stages
 
             ends.look.say(*seen_by_children(order.stored()))
-        Expected(Settings.read(), subject.content).learn(plan)
+        if place is None:  # else it is known
+            Expected(Settings.read(), subject.content).learn(plan)
         raise typer.Exit(execute(subject.describe(), order, ends, begun=place))

@@ -73,9 +73,8 @@ def local(settings: Settings, *, early: bool = False) -> Iterator[Local]:
 
 def _close(backend: "DockerBackend") -> None:
     """Remove what was begun for no run, and end the threads of a backend."""
-    from runner.engine.specs import RunSpec  # noqa: PLC0415 - as above
+    from runner.dispatch.stock import drop  # noqa: PLC0415 - hardly anything is begun for no run
 
     for run in backend.reserved():
-        with suppress(InfrastructureError):  # as above
-            backend.close_run(RunSpec(id=run, home="", workdir=""), keep=False)
+        drop(backend, run)
     backend.close()

@@ -58,7 +58,7 @@ class Stock:
             if self._timer is not None:
                 self._timer.cancel()
         for run in left:
-            self._drop(run)
+            drop(self._backend, run)
 
     def _take(self) -> str | None:
         with self._lock:
@@ -75,8 +75,10 @@ class Stock:
             if kept:
                 self._ids.append(run)
         if not kept:
-            self._drop(run)
+            drop(self._backend, run)
 
-    def _drop(self, run: str) -> None:
-        with suppress(InfrastructureError):  # the next daemon removes what it does not know
-            self._backend.close_run(RunSpec(id=run, home="", workdir=""), keep=False)
+
+def drop(backend: Backend, run: str) -> None:
+    """Remove what was reserved for a run that is not to be."""
+    with suppress(InfrastructureError):  # the next process of this kind removes what it does not know
+        backend.close_run(RunSpec(id=run, home="", workdir=""), keep=False)

@@ -5,12 +5,11 @@ That import takes 100 ms, and the start of a sandbox 250: in a short run nothing
 
 import json
 import os
-import socket
 import threading
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Final
 
 from runner import naming
@@ -19,9 +18,9 @@ from runner.backends.docker.address import DEFAULT, local_socket
 from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.naming import Instance
 from runner.settings import DockerSettings
+from runner.sockets import UnixConnection
 
 _CALL_SECONDS: Final = 30.0
-_BRIDGE: Final = "bridge"
 _DOING: Final = "making a sandbox"
 _STREAMS: Final = "stream=1&stdin=1&stdout=1&stderr=1"
 _JSON: Final[Mapping[str, str]] = {"Content-Type": "application/json"}
@@ -34,7 +33,7 @@ class HeadStart:
     def __init__(self, path: str, settings: DockerSettings, instance: Instance, run: str) -> None:
         self.run = run
         self._path = path
-        self._body = recipe.sandbox(settings.sandbox_image, instance, run, _BRIDGE)
+        self._body = recipe.sandbox(settings.sandbox_image, instance, run, recipe.BRIDGE)
         self._made = threading.Event()
         self._over = threading.Event()
         self._attached = _Connection(path)
@@ -102,17 +101,11 @@ class HeadStart:
             return connection.ask(method, path, body, _JSON).read()
 
 
-class _Connection(HTTPConnection):
+class _Connection(UnixConnection):
     """One connection to the engine."""
 
     def __init__(self, path: str) -> None:
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(_CALL_SECONDS)
-        self.sock.connect(self._path)
+        super().__init__(path, _CALL_SECONDS)
 
     def ask(
         self, method: str, path: str, body: Mapping[str, object] | None, headers: Mapping[str, str]

@@ -15,6 +15,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from runner import naming
 from runner.backends.docker.client import CONFLICT, GONE, Engine, tolerating, translated
+from runner.backends.docker.recipe import BRIDGE
 from runner.engine.specs import RunSpec
 from runner.errors import EngineRefusedError, InfrastructureError
 from runner.naming import Address, Instance
@@ -26,7 +27,6 @@ _OVERLAP = 403
 _COMMON_BITS = 4
 """The common network has the addresses of so many doublings of a run's, if the range holds as many of these again."""
 
-_BRIDGE = "bridge"  # which an operator may have switched off
 _APART = {"com.docker.network.bridge.enable_icc": "false"}
 
 _REFUSED_SECONDS = 600.0
@@ -68,7 +68,7 @@ class Networks:
             InfrastructureError: the engine does not answer, or refuses.
         """
         if not self._settings.confined and self._has_bridge():
-            return _BRIDGE
+            return BRIDGE
         if self._refused and time.monotonic() - self._refused < _REFUSED_SECONDS:
             return None
         if self._prefix - self._settings.subnets.prefixlen < 2 * _COMMON_BITS:
@@ -112,7 +112,7 @@ class Networks:
 
     def _has_bridge(self) -> bool:
         with translated("looking for the default bridge"):
-            return bool(self._engine.api.networks(names=[_BRIDGE], filters={"type": "builtin"}))
+            return bool(self._engine.api.networks(names=[BRIDGE], filters={"type": "builtin"}))
 
     def _make_common(self) -> str | None:
         """Make the common network, where nobody else does so at the same time: all try the same subnet first."""

@@ -8,6 +8,9 @@ from runner.backends.docker.script import SANDBOX, SCRIPT
 from runner.naming import Address, Instance
 from runner.pipelinectl.layout import CONFIG, HOME, STATE
 
+BRIDGE = "bridge"
+"""The engine's default network, which an operator may have switched off."""
+
 NO_LOG = "none"
 """The log driver that keeps nothing."""
 

@@ -5,7 +5,6 @@ import json
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final, Self
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -14,6 +13,7 @@ from runner.cli.client.answers import error_of
 from runner.cli.client.endpoint import Endpoint
 from runner.errors import DaemonUnavailableError, UsageError
 from runner.plan.model import Json
+from runner.sockets import UnixConnection
 
 PREFIX: Final = "/api/v1"
 
@@ -125,7 +125,7 @@ class Connection:
     def _connection(self) -> http.client.HTTPConnection:
         endpoint = self.endpoint
         if endpoint.socket is not None:
-            return _UnixConnection(endpoint.socket)
+            return UnixConnection(str(endpoint.socket), _CONNECT_SECONDS)
         parts = urlsplit(endpoint.url)
         kind = _TlsConnection if parts.scheme == "https" else _TcpConnection
         return kind(parts.hostname or "", parts.port, timeout=_CONNECT_SECONDS)
@@ -137,19 +137,6 @@ class Connection:
             **({} if data is None else {"Content-Type": "application/json"}),
             **({"Authorization": f"Bearer {self.endpoint.token}"} if self.endpoint.token else {}),
         }
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """Over the socket of a daemon."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(_CONNECT_SECONDS)
-        self.sock.connect(str(self._path))
 
 
 class _TcpConnection(http.client.HTTPConnection):

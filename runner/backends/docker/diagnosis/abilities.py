@@ -6,7 +6,7 @@ from runner.backends.docker.diagnosis.check import Check, bad, note, ok
 from runner.backends.docker.diagnosis.facts import Facts
 from runner.backends.docker.recipe import NO_LOG
 
-_SANDBOX_LOG = "json-file"
+_USUAL_LOG = "json-file"
 
 
 def abilities(facts: Facts, log_driver: str) -> Iterator[Check]:
@@ -35,11 +35,9 @@ def _limits(facts: Facts) -> Check:
 
 
 def _logs(facts: Facts, log_driver: str) -> Check:
-    used = sorted({log_driver, _SANDBOX_LOG})
-    missed = [driver for driver in used if driver not in (NO_LOG, *facts.log_drivers)]
-    if not missed:
-        return ok("log drivers", ", ".join(used))
-    found = f"the engine does not list {', '.join(missed)}"
-    if facts.podman and missed == [_SANDBOX_LOG]:
+    if log_driver in (NO_LOG, *facts.log_drivers):
+        return ok("log drivers", log_driver)
+    found = f"the engine does not list {log_driver}"
+    if facts.podman and log_driver == _USUAL_LOG:
         return note("log drivers", found, "Podman takes it for its own k8s-file; untested")
-    return bad("log drivers", found, f"sandboxes need {_SANDBOX_LOG}; RUNNER_LOG_DRIVER names the driver of steps")
+    return bad("log drivers", found, "RUNNER_LOG_DRIVER names the driver of steps")

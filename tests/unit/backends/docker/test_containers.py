@@ -10,20 +10,17 @@ from runner.backends.docker.attempt import Attempt, Tap
 from runner.backends.docker.client import Engine
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.events import Events
-from runner.backends.docker.hostconfig import Joined, Placement
 from runner.backends.docker.inspection import State
 from runner.backends.docker.reader import Reader
 from runner.engine.backend import Phase, Signal
 from runner.engine.specs import Release, StepSpec
 from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError
-from runner.naming import Address, Instance, container
+from runner.naming import Address, container
 from runner.settings import DockerSettings
 from tests.support.attempts import Recorder
 from tests.support.connections import connection_pair
+from tests.support.standing import ADDRESS, INSTANCE, PLACEMENT, SPEC, SURVIVOR
 from tests.support.stub_engine import StubEngine, refuse, stub_engine
-
-ADDRESS = Address("r", "s", "t")
-INSTANCE = Instance(id="i1", kind="exec", host="h", owner="o")
 
 
 @pytest.fixture
@@ -152,27 +149,7 @@ def refused(status: int) -> EngineRefusedError:
     return EngineRefusedError("no", status=status)
 
 
-SPEC = StepSpec(address=ADDRESS, image="i", commands=("true",))
-PLACEMENT = Placement(
-    image="i",
-    network=Joined(container="box"),
-    role="step",
-    workdir="/w",
-    marks="/marks",
-    mounts=(),
-    has_shell=lambda _: True,
-)
-SURVIVOR = State(
-    id="old",
-    status="exited",
-    exit_code=143,
-    error="",
-    out_of_memory=False,
-    mark="",
-    keeps_log=True,
-    finished_at=1.0,
-    labels={},
-)
+ENDED = replace(SURVIVOR, status="exited", exit_code=143, finished_at=1.0)
 
 
 class Making:
@@ -231,7 +208,7 @@ def test_a_gate_that_was_cut_off_with_the_engine_is_made_again_and_opened(
 def test_what_may_have_begun_when_the_engine_went_away_is_not_begun_again(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, spec: StepSpec
 ) -> None:
-    making = Making(containers, monkeypatch, SURVIVOR)
+    making = Making(containers, monkeypatch, ENDED)
     attempt = planned(containers, broken=True, spec=spec)
 
     containers.release(ADDRESS, Release())
@@ -280,7 +257,7 @@ def test_what_stood_at_a_gate_that_may_be_no_more_is_prepared_again(
 
 @pytest.mark.parametrize(
     ("survivor", "gone", "phase"),
-    [(SURVIVOR, True, Phase.UNDERWAY), (None, True, Phase.GONE), (None, False, None)],
+    [(ENDED, True, Phase.UNDERWAY), (None, True, Phase.GONE), (None, False, None)],
 )
 def test_what_an_earlier_process_left_is_told_by_its_container_and_else_by_its_mark(
     containers: Containers, monkeypatch: pytest.MonkeyPatch, survivor: State | None, phase: Phase | None, *, gone: bool

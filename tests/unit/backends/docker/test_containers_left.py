@@ -10,41 +10,18 @@ from runner import naming
 from runner.backends.docker.attempt import Attempt
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.events import Events
-from runner.backends.docker.hostconfig import Joined, Placement
 from runner.backends.docker.inspection import State
 from runner.backends.docker.reader import Reader
 from runner.engine.backend import Phase
 from runner.engine.specs import Release, StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError
-from runner.naming import Address, Instance
+from runner.naming import Address
 from runner.settings import DockerSettings
 from tests.support.connections import connection_pair
+from tests.support.standing import ADDRESS, INSTANCE, PLACEMENT, SPEC, SURVIVOR
 from tests.support.stub_engine import StubEngine, answer, refuse, stub_engine
 
-ADDRESS = Address("r", "s", "t")
 NAME = naming.container(ADDRESS)
-INSTANCE = Instance(id="i1", kind="exec", host="h", owner="o")
-SPEC = StepSpec(address=ADDRESS, image="i", commands=("true",))
-PLACEMENT = Placement(
-    image="i",
-    network=Joined(container="box"),
-    role="step",
-    workdir="/w",
-    marks="/marks",
-    mounts=(),
-    has_shell=lambda _: True,
-)
-SURVIVOR = State(
-    id="old",
-    status="running",
-    exit_code=0,
-    error="",
-    out_of_memory=False,
-    mark="",
-    keeps_log=True,
-    finished_at=-1.0,
-    labels={},
-)
 TAKEN = EngineRefusedError("the name is in use", status=409)
 
 
