@@ -156,10 +156,14 @@ class Follower:
         """
         self._seen = self._book.changes.version
         self._take()
-        # Whether a log is closed is asked before how long it is: what is closed then grows no more.
-        closed = [name for name, log in self._growing.items() if log.closed]
-        ends = {name: self._end(log) for name, log in self._growing.items()}
-        arrived = [self._cursors[name].records(end) for name, end in ends.items()]
+        # The newest is asked first how long it is: what it got when an older one was closed does not come before the
+        # end of that one. What is closed and no longer than then is whole.
+        ends = {name: self._end(log) for name, log in reversed(self._growing.items())}
+        closed = [name for name, log in self._growing.items() if log.closed and self._end(log) == ends[name]]
+        for name in closed:
+            if self._cursors[name].position == ends[name]:
+                yield from self._cursors[name].rest()
+        arrived = [self._cursors[name].records(ends[name]) for name in self._growing]
         for run in _runs(merge(*arrived, key=lambda item: item[1].time)):
             yield from run.cursor.read(run)
             if run.cursor.name in closed and run.cursor.position == ends[run.cursor.name]:
@@ -170,6 +174,10 @@ class Follower:
         for name in closed:
             del self._growing[name]
             self._cursors[name].close()
+
+    def follows(self, name: str) -> bool:
+        """Whether more may come of a log, after what ``poll`` has given."""
+        return name in self._growing
 
     def close(self) -> None:
         """Close the files; the follower cannot be used again."""

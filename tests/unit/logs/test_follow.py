@@ -352,6 +352,24 @@ def test_a_slow_viewer_does_not_hold_up_the_writer(book: LogBook) -> None:
     assert log_file(log.path).stat().st_size == 101 * 2000
 
 
+def test_more_may_come_of_a_log_until_the_end_of_one_that_is_closed_was_given(book: LogBook) -> None:
+    follower = Follower(book)
+    log = book.open("one")
+    list(follower.poll())
+    assert (follower.follows("one"), follower.follows("another")) == (True, False)
+    log.write(Stream.STDOUT, b"half")
+    log.close()
+    assert follower.follows("one")
+
+    assert shown(follower.poll()) == [("one", Stream.STDOUT, b"half\n")]
+    assert not follower.follows("one")
+    book.open("one").write(Stream.STDOUT, b"more\n")
+
+    assert shown(follower.poll()) == [("one", Stream.STDOUT, b"more\n")]
+    assert follower.follows("one")
+    follower.close()
+
+
 def test_reading_a_log_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         list(read(tmp_path / "none"))
