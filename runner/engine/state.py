@@ -46,6 +46,9 @@ class Standing:
     seconds: float | None = None
 
 
+_UNKNOWN: Final = Standing()
+
+
 class RunState:
     """What the entries of one run add up to. Not safe for threads: its owner holds a lock.
 
@@ -93,7 +96,7 @@ class RunState:
 
     def standing(self, address: Address) -> Standing:
         """Return how an address stands; pending if nothing is known."""
-        return self._standings.get(address, Standing())
+        return self._standings.get(address, _UNKNOWN)
 
     def stage(self, name: str) -> Address:
         """Return the address of the latest round of a stage."""
@@ -106,7 +109,8 @@ class RunState:
     def step(self, stage: Address, name: str) -> Address:
         """Return the address of the latest attempt of a step in a round of its stage."""
         first = Address(self.run, stage.stage, name, round=stage.round)
-        return Address(self.run, stage.stage, name, stage.round, self._latest.get(first, 1))
+        latest = self._latest.get(first, 1)
+        return first if latest == 1 else replace(first, attempt=latest)
 
     @property
     def latest(self) -> float:
@@ -161,6 +165,10 @@ class RunState:
         """Whether the stage has ended and no further round will come."""
         status = self.status(stage.name)
         return status.ended and not tried_again(status, self.stage(stage.name).round, stage.retry)
+
+    def others_done(self, stage: Stage) -> bool:
+        """Whether all other stages have ended for good."""
+        return all(self.stage_done(other) for other in self.plan.stages if other.name != stage.name)
 
     def step_done(self, stage: Address, step: Step) -> bool:
         """Whether the step has ended in this round and no further attempt will come."""
@@ -289,7 +297,7 @@ class RunState:
         if status is Status.STOPPED or (status is Status.FAILURE and (stage.fault or stage.fork)):
             return Status.FAILURE
         for step in stage.steps:
-            if self.step_done(address, step) and self.counted(address, step) in _AGAIN:
+            if self.counted(address, step) in _AGAIN and self.step_done(address, step):
                 return Status.FAILURE
         return Status.SUCCESS
 

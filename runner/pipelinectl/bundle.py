@@ -2,10 +2,14 @@
 
 import hashlib
 import io
-import tarfile
 from functools import cache
-from importlib import resources
-from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from runner.records import record
+
+if TYPE_CHECKING:
+    from tarfile import TarInfo
 
 COMMANDS = (
     "set_env",
@@ -54,6 +58,26 @@ Not those that scripts have commands of their own for: ``skip``, ``stop``, ``pau
 """
 
 _PROGRAM = "pipelinectl"
+_SHIM: Final = Path(__file__).parent / "shim"
+
+
+@record
+class _Entry:
+    """What lies at a path of the archive: a file with this content, a link, or else a folder."""
+
+    path: str
+    mode: int = 0o755
+    content: bytes | None = None
+    link: str = ""
+
+    def head(self) -> "TarInfo":
+        """Return what a tar says of it."""
+        import tarfile  # noqa: PLC0415 - as below
+
+        kind = tarfile.SYMTYPE if self.link else tarfile.DIRTYPE if self.content is None else tarfile.REGTYPE
+        head = tarfile.TarInfo(self.path)
+        head.type, head.linkname, head.mode, head.size = kind, self.link, self.mode, len(self.content or b"")
+        return head
 
 
 @cache
@@ -62,38 +86,25 @@ def archive() -> bytes:
 
     All belong to root and can be run by everybody; each name of ``COMMANDS`` is a link to ``pipelinectl`` beside it.
     """
-    shim = resources.files("runner.pipelinectl") / "shim"
-    files = {f"bin/{_PROGRAM}": shim / _PROGRAM} | {f"tools/{tool.name}": tool for tool in (shim / "tools").iterdir()}
-    entries = [_folder("bin"), _folder("tools")]
-    entries += [_file(path, source) for path, source in files.items()]
-    entries += [_link(f"bin/{command}") for command in COMMANDS]
+    import tarfile  # noqa: PLC0415 - every run needs the digest, and hardly any the archive
+
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for entry, content in sorted(entries, key=lambda entry: entry[0].name):
-            tar.addfile(entry, io.BytesIO(content))
+        for entry in _entries():
+            tar.addfile(entry.head(), io.BytesIO(entry.content or b""))
     return stream.getvalue()
 
 
 @cache
 def digest() -> str:
-    """Return what names the version of the shim: 12 hexadecimal digits of the archive's SHA-256."""
-    return hashlib.sha256(archive()).hexdigest()[:12]
+    """Return what names the version of the shim: 12 hexadecimal digits of a SHA-256 of all that the archive holds."""
+    return hashlib.sha256(repr(_entries()).encode()).hexdigest()[:12]
 
 
-def _folder(path: str) -> tuple[tarfile.TarInfo, bytes]:
-    entry = tarfile.TarInfo(path)
-    entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-    return entry, b""
-
-
-def _file(path: str, source: Traversable) -> tuple[tarfile.TarInfo, bytes]:
-    content = source.read_bytes()
-    entry = tarfile.TarInfo(path)
-    entry.size, entry.mode = len(content), 0o755
-    return entry, content
-
-
-def _link(path: str) -> tuple[tarfile.TarInfo, bytes]:
-    entry = tarfile.TarInfo(path)
-    entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, _PROGRAM, 0o777
-    return entry, b""
+def _entries() -> list[_Entry]:
+    """Return what the archive holds, in its order."""
+    files = {f"bin/{_PROGRAM}": _SHIM / _PROGRAM} | {f"tools/{tool.name}": tool for tool in (_SHIM / "tools").iterdir()}
+    entries = [_Entry(path="bin"), _Entry(path="tools")]
+    entries += [_Entry(path=path, content=source.read_bytes()) for path, source in files.items()]
+    entries += [_Entry(path=f"bin/{command}", mode=0o777, link=_PROGRAM) for command in COMMANDS]
+    return sorted(entries, key=lambda entry: entry.path)

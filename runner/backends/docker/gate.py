@@ -86,7 +86,7 @@ def checked(environment: Mapping[str, str]) -> Mapping[str, str]:
             raise InfrastructureError(f"variable {name!r}: not a name", hint="names hold neither `=`, NUL nor newline")
         if "\0" in value:
             raise InfrastructureError(f"variable {name}: its value holds a NUL byte, which no process can receive")
-        size = len(_bytes(name, name)) + 1 + len(_bytes(value, name))
+        size = len(_bytes(f"{name}={value}", name))
         if size > LONGEST_VARIABLE:
             raise InfrastructureError(
                 f"variable {name}: {size:,} bytes with its name; the kernel starts no command with more than"

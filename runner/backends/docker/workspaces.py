@@ -261,7 +261,7 @@ class Workspaces:
         conflicts = self._merge(run, order, fitted) if fitted else ()
         grown = [(plot, run.trees.open(plot, stage.address, order.layers)) for _, plot in run.plots]
         roots = self._threads.submit(self._set_roots, stage, grown)
-        if stage.workspace is Workspace.OWN:
+        if stage.gathered and stage.workspace is Workspace.OWN:
             self._gather(run, stage, grown)
         return self._opened(run, [volume for _, volume in grown], roots, conflicts)
 

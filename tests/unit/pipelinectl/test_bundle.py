@@ -2,10 +2,12 @@
 
 import io
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -55,6 +57,19 @@ def test_another_process_makes_the_same_archive() -> None:
 
 def test_the_digest_is_short_and_hexadecimal() -> None:
     assert re.fullmatch("[0-9a-f]{12}", bundle.digest())
+
+
+def test_another_program_or_another_link_has_another_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest = bundle.digest.__wrapped__
+    shutil.copytree(SOURCES, tmp_path / "shim")
+    monkeypatch.setattr(bundle, "_SHIM", tmp_path / "shim")
+    assert digest() == bundle.digest()
+
+    with monkeypatch.context() as linked:
+        linked.setattr(bundle, "COMMANDS", (*bundle.COMMANDS, "one_more"))
+        assert digest() != bundle.digest()
+    (tmp_path / "shim" / "tools" / "retry").write_text("true\n")
+    assert digest() != bundle.digest()
 
 
 def test_the_shim_itself_knows_the_same_commands(shim: Shim) -> None:
