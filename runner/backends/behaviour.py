@@ -6,6 +6,8 @@ The environment of a step or service may hold
 ``FAKE_EXIT=3``           the exit code (default 0)
 ``FAKE_SECONDS=2``        how long it runs, in seconds of the world's scale (default 0)
 ``FAKE_PRINT=text``       what it prints, with a newline
+``FAKE_TAIL=text``        what it prints last, with a newline: where another step waits for its
+                          turn, that arrives after its success
 ``FAKE_HANG=1``           it never ends by itself
 ``FAKE_IGNORE_TERM=1``    only KILL ends it
 ``FAKE_VANISH=1``         somebody removes its container while it runs, in so many attempts
@@ -62,6 +64,7 @@ class Behaviour:
     exit_code: int = 0
     seconds: float = 0.0
     text: str = ""
+    tail: str = ""
     hang: bool = False
     ignore_term: bool = False
     vanish: int = 0
@@ -84,6 +87,7 @@ class Behaviour:
             exit_code=int(environment.get("FAKE_EXIT", "0")),
             seconds=float(environment.get("FAKE_SECONDS", "0")),
             text=environment.get("FAKE_PRINT", ""),
+            tail=environment.get("FAKE_TAIL", ""),
             hang="FAKE_HANG" in environment,
             ignore_term="FAKE_IGNORE_TERM" in environment,
             vanish=int(environment.get("FAKE_VANISH", "0")),

@@ -8,19 +8,17 @@ import re
 import select
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from collections import defaultdict
+from collections.abc import Callable, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from runner.backends.archives import large, packed, unpacked
 from runner.backends.artifacts import copied
 from runner.backends.behaviour import Behaviour
-from runner.backends.standing import Container
+from runner.backends.standing import Container, World
 from runner.backends.triggers import requests_of
 from runner.engine.backend import (
-    STDOUT,
     Conflict,
     Ending,
     Output,
@@ -31,63 +29,16 @@ from runner.engine.backend import (
     Terminal,
     Wanted,
 )
-from runner.engine.specs import Gathered, Placed, Release, RunSpec, StageSpec, StepSpec
+from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.errors import EngineRefusedError, ImageError, InfrastructureError, UnwantedError, WorkspaceError
 from runner.naming import Address
 from runner.pipelinectl.values import Store
 from runner.plan.model import Ready, Workspace
 
-_KILLED, _TERMINATED, _UNRELEASED = 137, 143, 125
+_KILLED, _TERMINATED = 137, 143
 _MOST_OUTPUT = 10 * 1024 * 1024
 _LOOK_SECONDS = 0.05
 _EXIT = re.compile(rb"exit[\r\n]")
-
-
-@dataclass
-class World:
-    """What exists, apart from whoever drives: it goes on when a driver dies.
-
-    ``scale`` is how many real seconds a second of a step takes. ``starts`` counts, for each step, how often something
-    of its own ran. ``outputs`` are files by run and so are ``values``, ``returns`` and ``requests``, ``files`` those of
-    the workspaces by stage, ``layers`` what each workspace stands on, ``gathered`` what was put into it, ``beside`` the
-    further trees of runs, ``configs`` what attempts with a configuration of their own have seen, ``marks`` the steps
-    that were released, ``kept`` runs whose workspaces and values have stayed, ``shells`` where a person looked around.
-    """
-
-    scale: float = 1.0
-    missing_images: frozenset[str] = frozenset()
-    containers: dict[Address, Container] = field(default_factory=dict)
-    runs: set[str] = field(default_factory=set)
-    stages: dict[Address, Callable[[str], None]] = field(default_factory=dict)
-    layers: dict[Address, tuple[Address, ...]] = field(default_factory=dict)
-    starts: Counter[Address] = field(default_factory=Counter)
-    fetched: list[tuple[str, bool]] = field(default_factory=list)
-    outputs: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    values: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    returns: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    requests: defaultdict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
-    files: dict[Address, list[str]] = field(default_factory=dict)
-    gathered: dict[Address, tuple[Gathered, ...]] = field(default_factory=dict)
-    beside: dict[str, tuple[Placed, ...]] = field(default_factory=dict)
-    configs: dict[Address, Mapping[PurePosixPath, bytes]] = field(default_factory=dict)
-    marks: set[Address] = field(default_factory=set)
-    kept: set[str] = field(default_factory=set)
-    shells: list[Address] = field(default_factory=list)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-
-    def client_dies(self) -> None:
-        """Do what a real engine does when a driver dies: what stands at a gate ends, what runs goes on unheard."""
-        with self.lock:
-            for container in self.containers.values():
-                container.output = container.wake = None
-                if not container.released:
-                    container.end(_UNRELEASED)
-
-    def kill_sandbox(self, stage: Address) -> None:
-        """Let the sandbox of a stage die."""
-        with self.lock:
-            lost = self.stages[stage]
-        lost("the sandbox died")
 
 
 class FakeBackend:
@@ -172,8 +123,8 @@ class FakeBackend:
             container.released, container.released_at = True, time.monotonic()
             self.world.marks.add(address)
             self.world.starts[address] += 1
-            if behaviour.text and container.output is not None:
-                container.output.write(STDOUT, behaviour.text.encode() + b"\n")
+            self._hear_out(address.of_stage())
+            container.say(behaviour.text)
             container.failed = not self._leave(address, behaviour)
         if not behaviour.hang:
             timer = threading.Timer(behaviour.seconds * self.world.scale, self._elapse, [container])
@@ -200,14 +151,20 @@ class FakeBackend:
                     container.output.gap("the stream broke")
             if container.exit_code is None:
                 return None
+            if container.behaviour.tail and not container.exit_code and self._is_awaited(address):
+                container.trailing = True
+                return Ending(exit_code=0)
+            container.say(container.behaviour.tail)
             if container.output is not None:
                 container.output.close()
             oom = "it reached its memory limit" if container.behaviour.oom else ""
             return Ending(exit_code=container.exit_code, reason=oom, started=container.released)
 
     def discard(self, address: Address) -> None:
-        """Remove a container."""
+        """Remove a container, unless its last output is still to come."""
         with self.world.lock:
+            if address in self.world.containers and self.world.containers[address].trailing:
+                return
             container = self.world.containers.pop(address, None)
             if container is not None:
                 container.gone = True
@@ -288,6 +245,7 @@ class FakeBackend:
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:  # noqa: ARG002 - no files
         """Forget the sandbox of a stage."""
         with self.world.lock:
+            self._hear_out(stage)
             self.world.stages.pop(stage, None)
         return ()
 
@@ -364,6 +322,21 @@ class FakeBackend:
             self.world.returns.get(address.run, {}).update(behaviour.returns)
         return len(asked) == len(behaviour.triggers) and not behaviour.nameless
 
+    def _of_stage(self, stage: Address) -> list[Container]:
+        return [each for each in self.world.containers.values() if each.address.of_stage() == stage]
+
+    def _is_awaited(self, address: Address) -> bool:
+        """Say whether another step of the stage stands at its gate."""
+        return any(not each.released and each.exit_code is None for each in self._of_stage(address.of_stage()))
+
+    def _hear_out(self, stage: Address) -> None:
+        """Have the last output of a step arrive, and remove it."""
+        for container in self._of_stage(stage):
+            if container.trailing:
+                container.trailing = False
+                container.say(container.behaviour.tail)
+                self.discard(container.address)
+
     def _at(self, address: Address) -> Container:
         container = self.world.containers.get(address)
         if container is None:
@@ -387,14 +360,3 @@ class FakeBackend:
 def _ask(wanted: Wanted) -> None:
     if not wanted():
         raise UnwantedError("nobody wants it any more")
-
-
-def leftovers(world: World, runs: Iterable[str] = ()) -> tuple[str, ...]:
-    """Return what of these runs (of all, if none is named) still exists, in words."""
-    with world.lock:
-        wanted = set(runs) or {*world.runs, *(each.run for each in (*world.containers, *world.stages))}
-        return (
-            *(f"container {a}" for a in world.containers if a.run in wanted),
-            *(f"sandbox {a}" for a in world.stages if a.run in wanted),
-            *(f"run {run}" for run in world.runs if run in wanted),
-        )

@@ -94,8 +94,8 @@ class Feed:
     def poll(self, *, partial: bool = False) -> Iterator[Item]:
         """Yield what is there; raises OSError when a log is gone. ``partial`` as in ``Follower.poll``.
 
-        What a step printed was written before the event of its end, so it comes before it; and after that of its start,
-        since lines come in the order in which they arrived.
+        What a step printed comes before the event of its end, and after that of its start, since lines come in the
+        order in which they arrived. A step may have succeeded before its last lines are here; these are waited for.
         """
         closed = self._events.closed
         due = self._events.count
@@ -103,9 +103,16 @@ class Feed:
             while block.log not in self._addresses:
                 yield from self._next()
             yield Lines(self._addresses[block.log], block)
-        while self._position < due:
+        while self._position < due and (closed or not self._early(self._position)):
             yield from self._next()
         self._over = closed
+
+    def _early(self, position: int) -> bool:
+        """Whether an event tells of the end of a step of which lines may still come."""
+        event = self._events.at(position)
+        if not isinstance(event, Changed) or event.entry.status is not Status.SUCCESS or not event.entry.address.step:
+            return False
+        return self._follower.follows(naming.log(event.entry.address))
 
     def close(self) -> None:
         """Close the files; the feed cannot be used again."""

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ from runner.dispatch.childless import Childless
 from runner.dispatch.driving import Diary, Drive
 from runner.dispatch.orders import Order
 from runner.dispatch.place import Local
-from runner.engine.events import Notice, Observer
+from runner.engine.events import Changed, Event, Notice, Observer
 from runner.engine.job import Keep, LookAround, Task
 from runner.engine.origins import unfold
 from runner.engine.report import Report
@@ -32,7 +33,9 @@ _NAMED = 5
 """How many changed files a notice names."""
 
 _SWEEP_AFTER_SECONDS = 0.5
-"""When it is looked what dead runs have left: the engine has this run's first step to start before."""
+"""When it is looked what dead runs have left, if no stage has ended by then: the engine has one to start before."""
+_BEHIND_SECONDS = 0.02
+"""How long that stands back behind the end of a stage: by then the engine is at work on the end of a short run."""
 
 
 class LocalRun(Drive):
@@ -89,11 +92,17 @@ class LocalRun(Drive):
             instances.keep(self._place.instance)
         source = self._wish.source
         watch = _Watch(source.path, self._wish.export) if source and source.mode is SourceMode.LAYER else None
-        over = threading.Event()
-        sweeping = Task("sweep", lambda: self._sweep(tell, over))
+        idle = threading.Event()
+        sweeping = Task("sweep", lambda: self._sweep(tell, idle))
+
+        def observe(event: Event) -> None:
+            observer(event)
+            if isinstance(event, Changed) and event.entry.status.ended and not event.entry.address.step:
+                idle.set()
+
         document: Report | None = None
         try:
-            document = super().drive(observer, on_failure)
+            document = super().drive(observe, on_failure)
         except JournalError:
             self._remove(tell)
             raise
@@ -101,7 +110,7 @@ class LocalRun(Drive):
             if document is None:
                 self.family.cancel()
                 self.family.wait()
-            over.set()
+            idle.set()
             sweeping.finish()
         self._keep_values(tell)
         if watch is not None and (text := watch.edited()):
@@ -128,8 +137,9 @@ class LocalRun(Drive):
         except InfrastructureError as error:
             tell(f"not everything could be removed: {error.message}")
 
-    def _sweep(self, tell: Callable[[str], None], over: threading.Event) -> None:
-        over.wait(_SWEEP_AFTER_SECONDS)
+    def _sweep(self, tell: Callable[[str], None], idle: threading.Event) -> None:
+        idle.wait(_SWEEP_AFTER_SECONDS)
+        time.sleep(_BEHIND_SECONDS)
         from runner.dispatch.clean import clean  # noqa: PLC0415 - in a thread of its own nobody waits for it
 
         try:

@@ -214,6 +214,10 @@ class Backend(Protocol):
         An ending is believed when the streams are at their end, all output has been written, *and* the engine has
         told the exit code. A broken stream alone is no end: it is attached again, and what cannot be had again
         becomes a gap in the output.
+
+        While the next attempt of its stage is being made ready, a success may be told before the last output is
+        written. That is then written before anything of the next one, and the container stays until then, whatever
+        ``discard`` says.
         """
 
     def discard(self, address: Address) -> None:

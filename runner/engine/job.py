@@ -104,6 +104,12 @@ class Job:
         return self.keep.after(outcome) or (outcome is Status.PAUSED and self.resumable)
 
     @property
+    def hands_on_values(self) -> bool:
+        """Whether anybody may see the values of its steps but these."""
+        stay = self.resumable or self.keep is not Keep.NEVER
+        return stay or self.values or self.saves is not None or bool(self.plan.async_stages)
+
+    @property
     def spec(self) -> RunSpec:
         """What the backend is told of the run."""
         plan = self.plan

@@ -157,8 +157,10 @@ class StepSpec:
 class Release:
     """What an attempt learns only when it may start. ``environment`` may hold secrets, and so may ``config``.
 
-    These are the files that an attempt with an ``own_config`` sees in place of the run's configuration.
+    These are the files that an attempt with an ``own_config`` sees in place of the run's configuration. The ``last``
+    is most likely followed by nothing else of its run: what it stands in may be taken down as soon as it has ended.
     """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     config: Mapping[PurePosixPath, bytes] = field(default_factory=dict, repr=False)
+    last: bool = False

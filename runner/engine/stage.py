@@ -12,7 +12,7 @@ from runner.engine.job import Context
 from runner.engine.layers import stage_spec
 from runner.engine.start import is_mapped, variables_of
 from runner.engine.state import tried_again
-from runner.engine.step import Scope, discard, fail, run_step
+from runner.engine.step import Scope, discard, fail, hear_out, run_step
 from runner.engine.stopwatch import Stopwatch
 from runner.errors import InfrastructureError
 from runner.naming import Address
@@ -83,6 +83,8 @@ class StageDriver:
             self._inbox.put(self._asked)  # for what an earlier life has started
         if self._ledger.standing(address).status is not Status.RUNNING:
             self._ledger.record(address, Status.RUNNING)
+        else:
+            self._catch_up(address)
         try:
             self._run_steps(address)
         except InfrastructureError as error:
@@ -102,9 +104,17 @@ class StageDriver:
             self._ledger.record(address, status, reason=reason)
             return
         write_off(self._context, self._stage, address, reason or f"the stage ended as {status}", _UNSTARTED.get(status))
-        if not tried_again(status, address.round, self._stage.retry):
+        if not tried_again(status, address.round, self._stage.retry) and self._matters():
             self._context.values.stage_ended(self._stage.name, status, forgave=self._forgave(address))
         self._ledger.record(address, status, reason=reason)
+
+    def _catch_up(self, address: Address) -> None:
+        """Keep what successful steps have printed last: the life in which they ended may not have come to that."""
+        steps = (step for step in reversed(self._stage.steps) if not step.detach)
+        for attempt in (self._ledger.step(address, step.name) for step in steps):
+            succeeded = self._ledger.standing(attempt).status is Status.SUCCESS
+            if succeeded and not hear_out(self._context, attempt, lambda: self._asked):
+                return  # of those before it, all has come
 
     def _run_steps(self, address: Address) -> None:
         limits = self._limits()
@@ -245,6 +255,12 @@ class StageDriver:
         steps = [self._ledger.step(address, step.name) for step in self._stage.steps]
         failed = any(self._ledger.standing(step).status is Status.FAILURE for step in steps)
         return bool(self._context.job.plan.kind) and failed
+
+    def _matters(self) -> bool:
+        """Whether anybody may look how this stage has ended: a step, or who has ordered the run."""
+        beside = any(step.detach for stage in self._ledger.plan.stages for step in stage.steps)
+        over = not beside and self._ledger.ask(lambda state: state.others_done(self._stage))
+        return self._context.job.hands_on_values or not over
 
     def _outcome(self, address: Address) -> tuple[Status, str]:
         if self._ended is not None:

@@ -153,7 +153,17 @@ def release_of(context: Context, start: Start) -> Release:
         config = context.job.inputs.config_of(stage) if start.spec.own_config else {}
     except UsageError as error:
         raise InfrastructureError(error.message, hint=error.hint) from error
-    return Release(environment={**start.environment(), **_told(context, address)}, config=config)
+    environment = {**start.environment(), **_told(context, address)}
+    return Release(environment=environment, config=config, last=_is_last(context, address))
+
+
+def _is_last(context: Context, address: Address) -> bool:
+    """Whether nothing of the run is expected behind an attempt, however it ends."""
+    stage = context.ledger.plan.stage(address.stage)
+    step = stage.steps[-1]
+    if step.name != address.step or step.retry or stage.retry or context.on_failure is not None:
+        return False
+    return context.ledger.ask(lambda state: state.others_done(stage))
 
 
 def spec_of(context: Context, step: Step, address: Address) -> StepSpec:

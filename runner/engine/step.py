@@ -1,5 +1,6 @@
 """One step: its attempts, each from its intent in the journal to the fact of how it ended."""
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -13,7 +14,7 @@ from runner.engine.events import Notice, Printing, Pulling
 from runner.engine.job import Context, Task
 from runner.engine.specs import Release, StepSpec
 from runner.engine.start import Start, release_of, start_of
-from runner.errors import ImageError, InfrastructureError
+from runner.errors import EngineTimeoutError, EngineUnavailableError, ImageError, InfrastructureError
 from runner.naming import Address
 from runner.plan.mapping import MappingError
 from runner.plan.model import Step
@@ -22,6 +23,8 @@ from runner.records import record
 
 _LOOK_SECONDS = 0.1
 """How often a pull that only one step waits for is asked whether anybody still wants it."""
+_HEAR_SECONDS = 15.0
+"""How long is waited for what an attempt of an earlier life has printed last."""
 
 
 _GONE = "its container was gone when the runner came back"
@@ -143,6 +146,37 @@ def listen(context: Context, address: Address, wake: Callable[[], None]) -> None
     log = naming.log(address)
     context.ledger.tell(Printing(address, log))
     context.backend.follow(address, context.logs.open(log), wake)
+
+
+def hear_out(context: Context, address: Address, asked: Callable[[], Stop | None]) -> bool:
+    """Keep what is left of the output of an attempt that has succeeded, if its container is still there; remove that.
+
+    Return whether it was. Where it is not, everything has been kept: it is removed only then. ``asked`` as in
+    ``Scope``.
+
+    Raises:
+        AbandonedError: this driver can go on no longer.
+    """
+    log = context.logs.open(naming.log(address))
+    context.ledger.tell(Printing(address, naming.log(address)))
+    patience, news = Deadline(_HEAR_SECONDS, context.clock), threading.Event()
+    try:
+        context.backend.follow(address, log, news.set)
+        while context.backend.conclude(address) is None:
+            if patience.passed or asked() is not None:
+                log.gap("nobody could wait for the end of the output")
+                break
+            news.wait(_LOOK_SECONDS)
+            news.clear()
+        context.ledger.confirm()
+        discard(context, address)
+    except (EngineUnavailableError, EngineTimeoutError) as error:
+        log.gap(f"the end of the output could not be read: {error.message}")
+    except InfrastructureError:
+        return False
+    finally:
+        log.close()
+    return True
 
 
 def _fetch(context: Context, image: str, stopped: Callable[[], Stop | None], *, always: bool) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import leftovers
+from runner.backends.standing import leftovers
 from runner.dispatch.requests import Definition, Submission
 from runner.engine import children
 from runner.pipelinectl.payload import read_payload

@@ -173,3 +173,33 @@ def test_a_step_that_waits_costs_no_more_than_an_idle_shell_and_a_pull_waits_for
         "pull/next": "error",
     }
     assert "127.0.0.1:1" in done.steps["pull/next"]["reason"]
+
+
+def test_the_last_lines_of_a_step_come_before_its_end_and_the_next_step_and_what_they_announce_is_masked(
+    place: Place, mode: Mode
+) -> None:
+    pairs, lines = range(4), 20_000
+    write(
+        place,
+        stage=[
+            made
+            for n in pairs
+            for made in (
+                # What has no end of a line is only complete when the stream has ended.
+                step(f"loud {n}", f"yes line | head -n {lines}; printf end >&2; printf ::add-mask::hushed-{n}-word"),
+                step(f"next {n}", f"echo hushed-{n}-word"),
+            )
+        ],
+    )
+
+    done = place.start("exec").finish()
+
+    assert (done.code, made_ready(place)) == (ExitCode.SUCCESS, mode.ahead), done.err
+    assert "hushed" not in done.out
+    told = [line.partition(" in ")[0] for line in done.out.splitlines() if line.startswith("stage/")]
+    for n in pairs:
+        loud, following = told.index(f"stage/loud {n}: success"), told.index(f"stage/next {n}: success")
+        assert told[:loud].count(f"stage/loud {n} | line") == lines
+        assert told[:loud].count(f"stage/loud {n} | end") == 1
+        assert not any(line.startswith(f"stage/next {n}") for line in told[:loud])
+        assert any(line.startswith(f"stage/next {n} | ***") for line in told[loud:following])

@@ -1,5 +1,6 @@
 """The life of an attempt on the real engine: made once, found again, signalled, concluded, removed."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from runner import naming
 from runner.backends.docker.hostconfig import Own
 from runner.backends.docker.inspection import inspect, remove
 from runner.engine.backend import Ending, Phase, Signal
+from runner.engine.job import Task
 from runner.engine.specs import Release
 from runner.errors import ImageError, InfrastructureError
 from runner.naming import Address
@@ -55,6 +57,42 @@ def resume(stand: Stand, address: Address) -> tuple[Ending, Recorder]:
     ending = stand.end(address, recorder)
     stand.containers.discard(address)
     return ending, recorder
+
+
+def test_a_step_stands_at_its_gate_while_what_it_mounts_is_filled_and_is_let_through_then(stand: Stand) -> None:
+    spec, recorder, filled = stand.step("echo through"), Recorder(), threading.Event()
+
+    def ready() -> None:
+        filled.wait()
+
+    placement = replace(stand.placement(spec), ready=ready)
+
+    assert stand.containers.prepare(spec, placement) is Phase.READY
+
+    state = inspect(stand.client.engine, naming.container(spec.address))
+    assert state is not None
+    assert state.running
+    stand.containers.follow(spec.address, recorder, recorder.wake)
+    releasing = Task("release", lambda: stand.containers.release(spec.address, Release()))
+    assert not releasing.over(0.3)
+    filled.set()
+    releasing.finish()
+    assert stand.end(spec.address, recorder).exit_code == 0
+    stand.containers.discard(spec.address)
+
+
+def test_a_step_without_a_gate_is_not_started_before_what_it_mounts_is_filled(stand: Stand) -> None:
+    def fail() -> None:
+        raise InfrastructureError("not filled")
+
+    spec = stand.step(entrypoint=("true",))
+    assert stand.containers.prepare(spec, replace(stand.placement(spec), ready=fail)) is Phase.READY
+
+    with pytest.raises(InfrastructureError, match="not filled"):
+        stand.containers.release(spec.address, Release())
+
+    assert inspect(stand.client.engine, naming.container(spec.address)) is None
+    stand.containers.discard(spec.address)
 
 
 def test_preparing_again_changes_nothing_and_a_second_release_does_nothing(stand: Stand) -> None:

@@ -159,7 +159,12 @@ AGAIN = "if [ -e begun ]; then echo second; exit 0; fi; touch begun; echo ready;
 LOSING = plan(
     stage("plain", runs("a", "echo ready", "sleep 600"), runs("parked", "echo never"), independent=True),
     stage("trap", runs("a", "trap 'exit 3' TERM; echo ready; sleep 600 & wait"), independent=True),
-    stage("kind", runs("a", "trap 'exit 0' TERM; echo ready; sleep 600 & wait"), independent=True),
+    stage(
+        "kind",
+        runs("a", "trap 'exit 0' TERM; echo ready; sleep 600 & wait"),
+        runs("parked", "echo never"),
+        independent=True,
+    ),
     stage("again", runs("a", AGAIN), runs("b", "ls; get_env key none"), on_lost=OnLost.RERUN, independent=True),
     stage("short", runs("a", "set_env key value; echo ready; sleep 1.5; exit 7"), independent=True),
     services=[Service(name="db", image=IMAGE, entrypoint=("sleep", "600"))],
@@ -174,7 +179,7 @@ def judge(life: Life, place: Place) -> None:
     assert life.standing("again/a", attempt=2).status is Status.SUCCESS
     assert life.text("again/a", attempt=2).endswith("second\n")
     assert life.text("again/b").endswith("begun\nvalue\n")
-    assert "never" not in life.text("plain/parked")
+    assert "never" not in life.text("plain/parked") + life.text("kind/parked")
     assert place.left() == []
 
 

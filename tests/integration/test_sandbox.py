@@ -62,6 +62,11 @@ def joined(stand: Stand, stage: Address) -> str:
     return stand.backend._runs.opened(stage).sandbox.id
 
 
+def networks(stand: Stand, sandbox: str) -> set[str]:
+    """Return the names of the networks that a sandbox stands in."""
+    return set(stand.place._engine.api.inspect_container(sandbox)["NetworkSettings"]["Networks"])
+
+
 def test_a_sandbox_has_one_capability_no_log_and_an_input_that_outlives_its_client(stand: Stand) -> None:
     [box] = sandboxes(stand).values()
     found: dict[str, Any] = stand.place._engine.api.inspect_container(box)
@@ -110,6 +115,28 @@ def test_a_sandbox_that_dies_while_nothing_runs_in_it_is_replaced(stand: Stand) 
 
     assert stand.step("get_env none fallback").lines == ["fallback"]
     assert joined(stand, stand.stage) != box
+
+
+def test_what_begins_in_a_stage_whose_sandbox_was_unplugged_has_a_network(stand: Stand) -> None:
+    box = joined(stand, stand.stage)
+    assert isinstance(stand.backend, DockerBackend)
+    stand.backend._sandboxes.unplug(stand.run.id, stand.backend._runs.opened(stand.stage).sandbox)
+
+    assert any("eth0" in line for line in stand.step("cat /proc/net/dev").lines)
+    assert joined(stand, stand.stage) != box
+    assert networks(stand, box) == set()
+
+
+def test_a_sandbox_that_a_dead_client_has_unplugged_stays_and_is_handed_to_no_stage(stand: Stand) -> None:
+    box = joined(stand, stand.stage)
+    assert isinstance(stand.backend, DockerBackend)
+    stand.backend._sandboxes.unplug(stand.run.id, stand.backend._runs.opened(stand.stage).sandbox)
+
+    reborn(stand, "s")
+
+    assert box in sandboxes(stand).values()
+    assert joined(stand, stand.stage) != box
+    assert any("eth0" in line for line in stand.step("cat /proc/net/dev").lines)
 
 
 def test_a_sandbox_that_does_not_answer_a_new_client_is_made_anew_and_left_to_the_steps_in_it(stand: Stand) -> None:

@@ -13,7 +13,8 @@ from runner import naming
 from runner.backends.docker.backend import DockerBackend
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Sweep
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import STDOUT, Backend, Ending, Phase, Signal
 from runner.engine.specs import Release, RunSpec, StageSpec, StepSpec
 from runner.naming import SERVICES, Address, Instance, new_run_id

@@ -16,7 +16,8 @@ from sqlalchemy import Connection
 
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.clock import Deadline
 from runner.daemon import House
 from runner.dispatch import clean, housekeeping

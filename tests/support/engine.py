@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from runner import naming
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.clock import Clock
 from runner.engine.backend import Backend
 from runner.engine.children import Children

@@ -8,7 +8,8 @@ import pytest
 
 from runner.backends.docker.client import Engine
 from runner.backends.docker.sweep import Remnant
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.dispatch import clean
 from runner.dispatch.family import Member
 from runner.dispatch.place import Local

@@ -7,6 +7,6 @@ _SCHEMES: Final = ("unix", "http+unix")
 
 
 def local_socket(address: str) -> str:
-    """Return the path of the socket of an engine on this machine; empty for one elsewhere."""
+    """Return the path of the socket of an engine on this machine, as the SDK reads it; empty for one elsewhere."""
     scheme, found, path = address.partition("://")
-    return path if found and scheme in _SCHEMES else ""
+    return f"/{path.strip('/')}" if found and path and scheme in _SCHEMES else ""

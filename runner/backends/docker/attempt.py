@@ -18,7 +18,8 @@ class Tap:
     """Where what is heard of an attempt comes together: its output, the end of its stream, its exit code.
 
     Written to by the reader's and the events' threads, so nothing here blocks. ``keeps_log`` says that the engine can
-    tell the output again; only then is it counted. ``suspect`` says that the container may not have ended by itself.
+    tell the output again; only then is it counted. ``suspect`` says that the container may not have ended by itself,
+    ``left`` that the kernel has told that it has ended with 0, ahead of the engine.
     ``over_at`` and ``last_sign`` are monotonic, ``over_time`` is the time of day, to be compared with the engine's.
     """
 
@@ -31,7 +32,7 @@ class Tap:
         self.error: Exception | None = None
         self.dead = threading.Event()
         self.exit_code: int | None = None
-        self.doubtful = self.suspect = False
+        self.doubtful = self.suspect = self.left = False
         self.last_sign = time.monotonic()
         self.over_at = self.over_time = 0.0
         self._output: Output | None = None
@@ -77,6 +78,11 @@ class Tap:
         self.dead.set()
         self.wake()
 
+    def succeeded(self) -> None:
+        """Note that the kernel has told of an end with 0."""
+        self.left = True
+        self.wake()
+
     def doubt(self) -> None:
         """Note that news may have been missed."""
         self.doubtful = self.suspect = True
@@ -86,7 +92,7 @@ class Tap:
         """Be ready for another container, since the one before has ended without having run anything."""
         self.expect_more(replay=False)
         self.dead.clear()
-        self.exit_code, self.doubtful, self.suspect = None, False, False
+        self.exit_code, self.doubtful, self.suspect, self.left = None, False, False, False
 
     def wake(self) -> None:
         """Say that there may be news."""
@@ -151,3 +157,10 @@ class Attempt:
     away_since: float | None = None
     given_up: bool = False
     ending: Ending | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the kernel has told of an end with 0, the engine has not, and nothing is in doubt."""
+        tap = self.tap
+        doubt = tap.suspect or tap.doubtful or self.killed or self.interrupted or self.resumed
+        return tap.left and self.released and not (doubt or tap.over.is_set())

@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from runner import naming
-from runner.backends.docker import gate, late, mounts
+from runner.backends.docker import gate, late
 from runner.backends.docker.client import CALL_SECONDS, Engine
 from runner.backends.docker.containers import Containers
 from runner.backends.docker.creation import Creation
@@ -16,12 +16,12 @@ from runner.backends.docker.events import Events
 from runner.backends.docker.exits import Exits
 from runner.backends.docker.foresight import Foresight
 from runner.backends.docker.headstart import HeadStart
-from runner.backends.docker.hostconfig import Joined, Own, Placement
-from runner.backends.docker.images import Image, Images
+from runner.backends.docker.images import Images
 from runner.backends.docker.late import Late
 from runner.backends.docker.memory import Memory
 from runner.backends.docker.network import Networks
 from runner.backends.docker.outputs import Outputs
+from runner.backends.docker.places import Places
 from runner.backends.docker.reader import Reader
 from runner.backends.docker.requested import Requested
 from runner.backends.docker.returned import Returned
@@ -85,7 +85,10 @@ class DockerBackend:
         self._sweep = Late(lambda: late.sweep(engine))
         self._removals = ThreadPoolExecutor(_REMOVALS, thread_name_prefix="removals")
         self._runs = Runs()
-        self._foresight = Foresight(Exits(engine, self._reader), self._outputs_of, self._images.describe)
+        self._places = Places(instance, self._runs, self._sandboxes, self._images, self._values)
+        self._foresight = Foresight(
+            Exits(engine, self._reader), self._outputs_of, self._images.describe, self._containers.succeeded
+        )
 
     def reserve(self, run: str, head: HeadStart | None = None) -> None:
         """Begin to make a sandbox for a run of this id, unless that has a head start.
@@ -133,10 +136,8 @@ class DockerBackend:
         if self._runs.stage(stage.address) is not None:
             return
         workspace = self._workspaces().open_stage(stage)
-        self._runs.keep(
-            stage.address,
-            Stage(workspace=workspace, sandbox=self._sandboxes.take(stage.address, lost), lost=lost),
-        )
+        sandbox = self._sandboxes.take(stage.address, lost)
+        self._runs.keep(stage.address, Stage(workspace=workspace, sandbox=sandbox, lost=lost))
 
     def prepare(self, step: StepSpec) -> Phase:
         """Bring an attempt to its gate, or find it as an earlier process has left it."""
@@ -153,7 +154,7 @@ class DockerBackend:
         try:
             return self._prepare(step)
         except EngineRefusedError:
-            if not self._bereft(step.address):
+            if not self._places.lost(step.address):
                 self._memory.doubt()
                 raise
             return self._prepare(step)
@@ -167,7 +168,7 @@ class DockerBackend:
             self._containers.discard(step.address)
         with self._runs.lock:
             run.prepared[step.address] = image.id
-        placement = self._placement(step, image)
+        placement = self._places.of(step, image)
         if step.script:
             self._values.put_script(step.address.run, naming.container(step.address), gate.script_file(step.script))
         if step.alias:
@@ -187,15 +188,6 @@ class DockerBackend:
         """Say whether an attempt was released whose container is no more. A service is simply made again."""
         return step.workspace and self._values.marked(step.address.run, naming.container(step.address))
 
-    def _bereft(self, address: Address) -> bool:
-        """Say whether the sandbox that an attempt should join has died, of which no event has told yet.
-
-        With the engine all died, also those that would be taken next.
-        """
-        stage = self._runs.stage(address.of_stage())
-        self._sandboxes.look_after(tuple(sandbox.id for sandbox in self._sandboxes.live(address.run)))
-        return stage is not None and not self._sandboxes.lives(address.run, stage.sandbox)
-
     def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
         """Send output and news there."""
         self._containers.follow(address, output, wake)
@@ -205,7 +197,8 @@ class DockerBackend:
         stage = self._runs.stage(address.of_stage())
         if stage is not None:
             stage.workspace.finish()
-        self._foresight.releasing(address, self._foretelling(address))
+        unplug = partial(self._sandboxes.unplug, address.run, stage.sandbox) if stage and release.last else None
+        self._foresight.releasing(address, self._foretelling(address), unplug)
         self._release(address, release)
         self._foresight.released(address, self._foretelling(address))
 
@@ -213,7 +206,7 @@ class DockerBackend:
         try:
             self._containers.release(address, release)
         except EngineRefusedError:
-            if not self._bereft(address) or (stage := self._standing(address.of_stage())) is None:
+            if not self._places.lost(address) or (stage := self._places.stage(address.of_stage())) is None:
                 raise
             # Its container was to be made right now, and its placement is of the time when it was prepared.
             self._containers.rejoin(address, stage.sandbox)
@@ -225,6 +218,8 @@ class DockerBackend:
 
     def conclude(self, address: Address) -> Ending | None:
         """Say how an attempt ended."""
+        for done in self._containers.tails.over(address.of_stage()):
+            self.discard(done)
         ending = self._containers.conclude(address)
         if ending is not None:
             self._foresight.ended(address, self._containers.container(address))
@@ -233,8 +228,11 @@ class DockerBackend:
     def discard(self, address: Address) -> None:
         """Have an attempt's container removed, while whoever asked goes on: it takes 15 ms.
 
-        ``close_run`` waits for it, and finds by its label what could not be removed.
+        ``close_run`` waits for it, and finds by its label what could not be removed. It is kept as long as output is
+        still to come.
         """
+        if self._containers.tails.holds(address):
+            return
         self._containers.silence(address)
         self._foresight.discarded(address)
         with self._runs.lock:
@@ -294,7 +292,7 @@ class DockerBackend:
 
     def shell(self, step: StepSpec, release: Release, terminal: Terminal) -> None:
         """Let a person look around where an attempt ran."""
-        placement = self._placement(step, self._images.describe(step.image))
+        placement = self._places.of(step, self._images.describe(step.image))
         try:
             self._shells().open(step, placement, release, terminal)
         finally:
@@ -302,6 +300,8 @@ class DockerBackend:
 
     def close_stage(self, stage: Address, *, needed: bool) -> tuple[Conflict, ...]:
         """Give back the sandbox; copy what a stage has left if something of it goes on writing."""
+        for done in self._containers.tails.drain(stage):
+            self.discard(done)
         with self._runs.lock:
             run = self._runs.known(stage.run)
             opened = run.stages.pop(stage, None)
@@ -363,37 +363,3 @@ class DockerBackend:
         self._sandboxes.close()
         if (workspaces := self._workspaces.made) is not None:
             workspaces.close()
-
-    def _standing(self, stage: Address) -> Stage | None:
-        """Return an open stage with a sandbox that lives: another one, if the engine has ended that it had."""
-        opened = self._runs.stage(stage)
-        if opened is None or self._sandboxes.lives(stage.run, opened.sandbox):
-            return opened
-        with opened.changing:  # the next step is made ready in a thread of its own
-            opened = self._runs.opened(stage)
-            if not self._sandboxes.lives(stage.run, opened.sandbox):
-                opened = replace(opened, sandbox=self._sandboxes.take(stage, opened.lost))
-                self._runs.keep(stage, opened)
-        return opened
-
-    def _placement(self, step: StepSpec, image: Image) -> Placement:
-        address, run = step.address, self._runs.spec(step.address.run)
-        stage = self._standing(address.of_stage()) if step.workspace else None
-        if step.workspace and stage is None:
-            raise InfrastructureError(f"{address}: its stage is not open")
-        network: Joined | Own = Own(network=naming.network(address.run), alias=step.alias)
-        if not step.alias and stage is not None:
-            network = Joined(container=stage.sandbox.id)
-        return Placement(
-            image=step.image,
-            network=network,
-            role="step" if step.workspace else "service",
-            workdir=run.workdir,
-            image_environment=image.environment,
-            marks=mounts.MARKS,
-            scripts=mounts.SCRIPTS,
-            mounts=(*(stage.workspace.mounts if stage else ()), *mounts.of_step(self._instance, run, step)),
-            ready=stage.sandbox.ready if stage else lambda: None,
-            has_shell=lambda container: self._images.shell_in(container, image.id),
-            note=lambda: self._values.mark(address.run, naming.container(address)) if step.workspace else None,
-        )

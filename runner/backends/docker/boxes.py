@@ -32,16 +32,30 @@ _JOINS = re.compile(r"container:(.*)")
 
 @record
 class Sandbox:
-    """One sandbox: its container, and what it answers once it is ``ready``."""
+    """One sandbox: its container, what it answers once it is ``ready``, and the name or id of its network.
+
+    That is empty if an earlier process has unplugged it. ``filling`` waits for ``starting``.
+    """
 
     id: str
     answers: Answers = field(compare=False)
     starting: Task | None = field(default=None, compare=False)
+    filling: Task | None = field(default=None, compare=False)
+    network: str = field(default=recipe.BRIDGE, compare=False)
 
     @property
     def failed(self) -> bool:
         """Whether it is known that it will not be ``ready``."""
-        return self.starting is not None and self.starting.error is not None
+        return self._last is not None and self._last.error is not None
+
+    def runs(self) -> None:
+        """Wait until it runs.
+
+        Raises:
+            InfrastructureError: it cannot be started.
+        """
+        if self.starting is not None:
+            self.starting.finish()
 
     def ready(self) -> None:
         """Wait until it runs, and the volumes of its run are filled.
@@ -49,20 +63,24 @@ class Sandbox:
         Raises:
             InfrastructureError: it cannot be started, or what it should hold cannot be put there.
         """
-        if self.starting is not None:
-            self.starting.finish()
+        if self._last is not None:
+            self._last.finish()
 
     def leave(self) -> bool:
         """Have it end by itself, once nobody is starting it any more; say whether that may be expected of it."""
-        if self.starting is not None:
-            self.starting.wait()
+        if self._last is not None:
+            self._last.wait()
         return not self.failed and self.answers.leave()
 
     def close(self) -> None:
         """Give the connection back, once nobody is starting it any more; it lives on."""
-        if self.starting is not None:
-            self.starting.wait()
+        if self._last is not None:
+            self._last.wait()
         self.answers.close()
+
+    @property
+    def _last(self) -> Task | None:
+        return self.filling or self.starting
 
 
 @record
@@ -100,7 +118,7 @@ class Boxes:
             with translated(f"starting {name}"):
                 self._engine.api.start(container)
 
-        return Sandbox(id=container, answers=answers, starting=Task(f"start {name}", start))
+        return Sandbox(id=container, answers=answers, starting=Task(f"start {name}", start), network=network)
 
     def begun(self, head: HeadStart) -> Sandbox | None:
         """Return the first sandbox of a run that has a head start, as ``make`` does; None if nothing was made."""
@@ -126,7 +144,7 @@ class Boxes:
 
         def fill() -> None:
             try:
-                sandbox.ready()
+                sandbox.runs()
                 self._open(run, sandbox.id, sandbox.answers, _READY_SECONDS)
             except NoAnswerError as error:
                 failed()
@@ -135,7 +153,7 @@ class Boxes:
                 failed()
                 raise
 
-        return replace(sandbox, starting=Task("fill the volumes of a run", fill))
+        return replace(sandbox, filling=Task("fill the volumes of a run", fill))
 
     def left(self, run: RunSpec) -> Left:
         """Take over the sandboxes of a run that live; remove those that were never started, or do not answer.
@@ -175,7 +193,8 @@ class Boxes:
         return any(raw["HostConfig"]["NetworkMode"] == f"container:{sandbox}" for raw in running)
 
     def _adopted(self, run: RunSpec, raw: Mapping[str, Any], *, needed: bool) -> Sandbox | None:
-        spare = run.named and raw["HostConfig"]["NetworkMode"] != naming.network(run.id)
+        network = raw["HostConfig"]["NetworkMode"]
+        spare = run.named and network != naming.network(run.id)
         if raw["State"] == "running" and not spare:
             answers = Answers(raw["Names"][0].strip("/"), attach(self._engine.api, raw["Id"], stdin=True))
             try:
@@ -183,7 +202,8 @@ class Boxes:
             except InfrastructureError:
                 answers.cut()
             if needed or answers.usable:
-                return Sandbox(id=raw["Id"], answers=answers)
+                plugged = bool(raw["NetworkSettings"]["Networks"])
+                return Sandbox(id=raw["Id"], answers=answers, network=network if plugged else "")
             answers.close()
         remove(self._engine, raw["Id"])
         return None

@@ -15,6 +15,7 @@ from runner.backends.docker.events import Events
 from runner.backends.docker.hostconfig import Joined, Placement
 from runner.backends.docker.inspection import State, inspect, remove
 from runner.backends.docker.reader import Reader
+from runner.backends.docker.tails import Tails
 from runner.backends.docker.verdicts import Verdicts
 from runner.engine.backend import Ending, Output, Phase, Signal
 from runner.engine.specs import Release, StepSpec
@@ -38,6 +39,7 @@ class Containers:
         self._events = events
         self._creation = Creation(engine=engine, reader=reader, settings=settings, instance=instance)
         self._verdicts = Verdicts(engine, reader, max(_AWAY_SECONDS, settings.engine_grace))
+        self.tails = Tails(self._verdicts, reader)
         self._lock = threading.Lock()
         self._attempts: dict[Address, Attempt] = {}
         events.add(self)
@@ -112,7 +114,7 @@ class Containers:
         if followed:
             return
         if attempt.connection is not None:
-            self._reader.register(attempt.connection, attempt.tap)
+            self.tails.listen(attempt)
         elif attempt.container:
             state = inspect(self._engine, attempt.container)
             if state is None:
@@ -153,7 +155,7 @@ class Containers:
         attempt = self._known(address)
         if attempt.placement is not None and isinstance(attempt.placement.network, Joined):
             network = Joined(container=sandbox.id)
-            attempt.placement = replace(attempt.placement, network=network, ready=sandbox.ready)
+            attempt.placement = replace(attempt.placement, network=network, runs=sandbox.runs, ready=sandbox.ready)
 
     def container(self, address: Address) -> str:
         """Return the id of an attempt's container; empty while it has none."""
@@ -183,14 +185,34 @@ class Containers:
             self._kill(container, signal, _KILL_SECONDS * 2)
 
     def conclude(self, address: Address) -> Ending | None:
-        """Say how an attempt ended, or None while it goes on; see ``Backend.conclude``."""
+        """Say how an attempt ended, or None while it goes on; see ``Backend.conclude``.
+
+        One whose output is still to come, as the next of its stage is ready, is one of ``tails`` from then on.
+        """
+        if self.tails.holds(address):
+            return Ending(exit_code=0)
         attempt = self._get(address)
         if attempt is None:
             state = inspect(self._engine, naming.container(address))
             if state is None:
                 return Ending(exit_code=None, reason="its container is gone")
             attempt = self._adopt(address, state)
-        return self._verdicts.conclude(attempt)
+        ending = None if self.tails.waits(address) else self._verdicts.conclude(attempt)
+        if ending is None and attempt.tap.left and self._is_awaited(attempt) and self._verdicts.succeeded(attempt):
+            self.tails.begin(attempt)
+            ending = Ending(exit_code=0)
+        return ending
+
+    def _is_awaited(self, attempt: Attempt) -> bool:
+        """Say whether another of the stage stands at its gate, or is on its way there."""
+        stage = attempt.address.of_stage()
+        return any(each.mark and not each.released for each in self._all() if each.address.of_stage() == stage)
+
+    def succeeded(self, container: str) -> None:
+        """Hear from the kernel that a container has ended with 0."""
+        for attempt in self._all():
+            if attempt.container == container:
+                attempt.tap.succeeded()
 
     def _spoilt(self, attempt: Attempt) -> bool:
         """Say whether an attempt has ended at its gate, or may have been cut off there; then forget it."""
@@ -214,7 +236,7 @@ class Containers:
             return True
         else:
             self._creation.take_down(attempt)
-        self._creation.bring_up(attempt, spec, placement, shown)
+        self._bring_up_anew(attempt, spec, placement, shown)
         return True
 
     def _start(self, attempt: Attempt, spec: StepSpec, placement: Placement, shown: Mapping[str, str]) -> None:
@@ -222,8 +244,14 @@ class Containers:
         if attempt.broken and self._began(attempt):
             return
         attempt.broken = True
-        self._creation.bring_up(attempt, spec, placement, shown)
+        self._bring_up_anew(attempt, spec, placement, shown)
         attempt.broken = False
+
+    def _bring_up_anew(self, attempt: Attempt, spec: StepSpec, placement: Placement, shown: Mapping[str, str]) -> None:
+        """Bring an attempt up whose output somebody may want already."""
+        self._creation.bring_up(attempt, spec, placement, shown)
+        if attempt.tap.followed:
+            self.tails.listen(attempt)
 
     def _began(self, attempt: Attempt) -> bool:
         """Say whether an attempt has begun whose release failed, as the engine went away; if not, remove it."""
@@ -263,6 +291,7 @@ class Containers:
 
     def forget(self, run: str) -> None:
         """Hear nothing more of the attempts of a run; their containers are left alone."""
+        self.tails.forget(run)
         for attempt in self._all():
             if attempt.address.run == run:
                 self._creation.let_go(attempt)
@@ -287,6 +316,7 @@ class Containers:
             attempt.tap.doubt()
 
     def _open_gate(self, attempt: Attempt, spec: StepSpec, placement: Placement, release: Release) -> None:
+        placement.ready()
         exported = {name: value for name, value in release.environment.items() if gate.exportable(name)}
         shell = "" if spec.script else spec.shell
         sent = gate.payload(exported, hostconfig.behind_gate(spec, placement), secrets.token_hex(16), shell)

@@ -79,9 +79,7 @@ class Creation:
             if not attempt.mark:
                 placement.note()
             attempt.connection = attach(self._engine.api, attempt.container, stdin=bool(attempt.mark))
-            if attempt.tap.followed:
-                self._reader.register(attempt.connection, attempt.tap)
-            placement.ready()
+            (placement.runs if attempt.mark else placement.ready)()  # a gate opens later
             with translated(f"{attempt.address}: starting the container"):
                 self._engine.api.start(attempt.container)
         except BaseException:

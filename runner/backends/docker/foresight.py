@@ -1,18 +1,18 @@
 """What the next step needs to know, asked for while the engine still cleans up behind the one that has exited.
 
-That takes the engine 20 ms, and the questions 8. Nothing is decided by the early news of an exit (``Exits``): whether
-and how the step has ended is told by its stream and the engine. What was asked for too late, in vain or too long ago
-is asked for again, in its time.
+That takes the engine 20 ms, and the questions 8. What was asked for too late, in vain or too long ago is asked for
+again, in its time.
 """
 
+import os
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, TypeVar
 
-from runner.backends.docker.exits import Exits
+from runner.backends.docker.exits import Exits, exit_code
 from runner.backends.docker.images import Image
 from runner.clock import Deadline
 from runner.engine.specs import StepSpec
@@ -23,6 +23,7 @@ _THREADS = 4
 """They keep their connections to the engine: to make one takes as long as the answer."""
 _FRESH_SECONDS = 0.2
 """How long an answer holds: who comes later has waited for something else, and that may have changed what was there."""
+_WATCH_SECONDS = 0.05
 
 _T = TypeVar("_T")
 
@@ -45,14 +46,14 @@ class _Look(Generic[_T]):
 class _Stage:
     """One open stage, and the container of the step that was released last.
 
-    ``begun`` says that any was released. ``waiting`` has the images of attempts that were not yet, in their order,
-    ``watched`` the containers whose exits are heard of.
+    ``then`` is what is to be done when that step has exited. ``waiting`` has the images of attempts that were not
+    released yet, in their order, ``watched`` the containers whose exits are heard of once that has come to its end.
     """
 
-    begun: bool = False
     container: str = ""
+    then: Callable[[], None] | None = None
     waiting: dict[Address, str] = field(default_factory=dict)
-    watched: set[str] = field(default_factory=set)
+    watched: dict[str, Future[None]] = field(default_factory=dict)
     outputs: _Look[Mapping[str, bytes]] | None = None
     images: dict[Address, _Look[Image]] = field(default_factory=dict)
 
@@ -63,15 +64,20 @@ class _Stage:
 
 
 class Foresight:
-    """Answers ``outputs`` and ``describe``, which it is given to ask, beforehand if it can. For use from any thread."""
+    """Answers ``outputs`` and ``describe``, which it is given to ask, beforehand if it can. For use from any thread.
+
+    ``succeeded`` is called with the container of each attempt that the kernel tells to have ended with 0.
+    """
 
     def __init__(
         self,
         exits: Exits,
         outputs: Callable[[Address], Mapping[str, bytes]],
         describe: Callable[[str], Image],
+        succeeded: Callable[[str], None],
     ) -> None:
         self._exits = exits
+        self._succeeded = succeeded
         self._ask_outputs = outputs
         self._ask_image = describe
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="foresight")
@@ -101,25 +107,27 @@ class Foresight:
         return foreseen or self._ask_image(step.image)
 
     def made_ready(self, address: Address, container: str) -> None:
-        """Hear of the exit of a container that stands at its gate while a step before it runs.
-
-        Of the first one of a stage only its release makes this ask: that one is waited for.
-        """
+        """Hear of the exit of a container that stands at its gate."""
         with self._lock:
-            known = self._stages.get(address.of_stage())
-            if known and known.begun:
-                self._watch(address.of_stage(), known, container)
+            known = self._stages.setdefault(address.of_stage(), _Stage())
+            self._watch(address.of_stage(), known, container)
 
-    def releasing(self, address: Address, container: str) -> None:
+    def releasing(self, address: Address, container: str, then: Callable[[], None] | None = None) -> None:
         """Know no answers of a stage any more, as an attempt is released that may change them.
 
-        ``container`` is what it runs in; empty if there is none yet, or its exit does not matter.
+        ``container`` is what it runs in; empty if there is none yet, or its exit does not matter. ``then`` is called
+        when that is heard to have exited. This waits until it would be, 2 ms at most where the engine is idle: a short
+        step has exited by the time that its process is looked for.
         """
         with self._lock:
             known = self._stages.setdefault(address.of_stage(), _Stage())
             known.drop()
-            known.begun, known.container = True, container
+            known.container, known.then = container, then
             known.waiting.pop(address, None)
+            self._watch(address.of_stage(), known, container)
+            watching = known.watched.get(container)
+        if watching is not None:
+            wait([watching], _WATCH_SECONDS)
 
     def released(self, address: Address, container: str) -> None:
         """Note what a released attempt really runs in, and hear of its exit."""
@@ -163,14 +171,23 @@ class Foresight:
 
     def _watch(self, stage: Address, known: _Stage, container: str) -> None:
         if container and container not in known.watched:
-            known.watched.add(container)
-            self._threads.submit(self._exits.watch, container, lambda: self._exited(stage, container))
+            known.watched[container] = self._threads.submit(
+                self._exits.watch, container, lambda process: self._exited(stage, container, process)
+            )
 
-    def _exited(self, stage: Address, container: str) -> None:
+    def _exited(self, stage: Address, container: str, process: int) -> None:
+        telling = self._threads.submit(self._tell, container, process)
+        telling.add_done_callback(lambda _: os.close(process))  # also of one that is cancelled
         with self._lock:
             known = self._stages.get(stage)
             if known is None or known.container != container:
                 return
+            if known.then is not None:
+                self._threads.submit(known.then)
             known.outputs = _Look(answer=self._threads.submit(self._ask_outputs, stage))
             for address, image in islice(known.waiting.items(), 1):
                 known.images[address] = _Look(answer=self._threads.submit(self._ask_image, image))
+
+    def _tell(self, container: str, process: int) -> None:
+        if exit_code(process) == 0:
+            self._succeeded(container)

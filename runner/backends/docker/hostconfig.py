@@ -45,7 +45,7 @@ class Placement:
     ``scripts`` is that of the scripts of steps, by the names of their containers. ``has_shell`` tells of a created
     container whether it has ``/bin/sh``; it is asked for those with a gate.
     ``image_environment`` is what the image sets. ``note`` leaves the mark of an attempt that has no gate to do so.
-    ``ready`` waits until whoever owns the network namespace runs.
+    ``runs`` waits until whoever owns the network namespace runs, ``ready`` until what is mounted is filled, too.
     """
 
     image: str
@@ -57,6 +57,7 @@ class Placement:
     has_shell: Callable[[str], bool]
     image_environment: Mapping[str, str] = field(default_factory=dict)
     note: Callable[[], None] = lambda: None
+    runs: Callable[[], None] = lambda: None
     ready: Callable[[], None] = lambda: None
     scripts: str = ""
 

@@ -82,10 +82,10 @@ class Reader:
             entry.wanted = False
         connection.shut()
 
-    def watch(self, descriptor: int, ready: Callable[[], None]) -> None:
-        """Call ``ready``, which must not block, when something can be read from a descriptor; then close that.
+    def watch(self, descriptor: int, ready: Callable[[int], None]) -> None:
+        """Call ``ready``, which must not block, when something can be read from a descriptor, and hand it over to it.
 
-        It belongs to the reader from now on. Closing the reader closes it, also if that has come before. Where the
+        Until then it belongs to the reader. Closing the reader closes it, also if that has come before. Where the
         system does not let us wait for it, ``ready`` is never called.
         """
         with self._asking:
@@ -126,19 +126,18 @@ class Reader:
     def _woken(self) -> None:
         os.read(self._wake_read, 4096)
 
-    def _await(self, descriptor: int, ready: Callable[[], None]) -> None:
+    def _await(self, descriptor: int, ready: Callable[[int], None]) -> None:
         try:
             self._selector.register(descriptor, selectors.EVENT_READ, partial(self._told, descriptor, ready))
         except (OSError, ValueError):  # this system has no more of them, or cannot wait for one like this
             self._watched.discard(descriptor)
             os.close(descriptor)
 
-    def _told(self, descriptor: int, ready: Callable[[], None]) -> None:
+    def _told(self, descriptor: int, ready: Callable[[int], None]) -> None:
         self._selector.unregister(descriptor)
         self._watched.discard(descriptor)
-        os.close(descriptor)
         try:
-            ready()
+            ready(descriptor)
         except Exception:  # noqa: BLE001  # whatever it is, the streams of this thread must go on
             diagnostics.failed("what waited for a descriptor failed when it was told")
 

@@ -35,7 +35,7 @@ class _Pool:
     """The sandboxes of one run. ``maker`` makes them one after the other, as long as more are waited for than idle.
 
     ``kept`` are those in which steps of a stage stand that an earlier process has begun; ``begun`` says that there was
-    such a process.
+    such a process. Those that are ``unplugged`` have no network any more, but answer.
     """
 
     run: RunSpec
@@ -44,6 +44,7 @@ class _Pool:
     numbers: set[int] = field(default_factory=set)
     idle: list[Sandbox] = field(default_factory=list)
     kept: dict[Address, Sandbox] = field(default_factory=dict)
+    unplugged: set[str] = field(default_factory=set)
     begun: bool = False
     waiting: int = 0
     maker: Task | None = None
@@ -93,13 +94,15 @@ class Sandboxes:
         if spare is not None:
             self._drop(spare)
         left = self._boxes.left(run)
-        idle = [sandbox for sandbox in left.sandboxes if sandbox not in left.joined.values()]
+        plugged = [sandbox for sandbox in left.sandboxes if sandbox.network]
+        idle = [sandbox for sandbox in plugged if sandbox not in left.joined.values()]
         pool = _Pool(
             run=run,
             live={sandbox.id: sandbox for sandbox in left.sandboxes},
             numbers=set(left.numbers),
             idle=idle,
             kept=dict(left.joined),
+            unplugged={sandbox.id for sandbox in left.sandboxes if not sandbox.network},
             begun=run.begun or bool(left.numbers),
         )
         with self._lock:
@@ -144,10 +147,11 @@ class Sandboxes:
         return sandbox
 
     def give(self, run: str, sandbox: Sandbox) -> None:
-        """Give a sandbox back; one that has died meanwhile is not handed out again."""
+        """Give a sandbox back; one that has died meanwhile, or was unplugged, is not handed out again."""
         with self._news:
             pool = self._pools.get(run)
-            if self._holders.pop(sandbox.id, None) is not None and pool is not None:
+            held = self._holders.pop(sandbox.id, None) is not None
+            if held and pool is not None and sandbox.id not in pool.unplugged:
                 pool.idle.append(sandbox)
                 self._news.notify()
 
@@ -158,10 +162,19 @@ class Sandboxes:
             return pool is not None and pool.begun
 
     def lives(self, run: str, sandbox: Sandbox) -> bool:
-        """Say whether a sandbox of a run has not died, as far as is known."""
+        """Say whether steps can stand in a sandbox of a run: it has not died, as far as is known, and has a network."""
         with self._lock:
             pool = self._pools.get(run)
-            return pool is not None and sandbox.id in pool.live
+            return pool is not None and sandbox.id in pool.live.keys() - pool.unplugged
+
+    def unplug(self, run: str, sandbox: Sandbox) -> None:
+        """Take a sandbox off its network, and hand it out no more: 50 ms, by which its removal gets shorter."""
+        with self._lock:
+            if (pool := self._pools.get(run)) is None:
+                return
+            pool.unplugged.add(sandbox.id)
+        with suppress(InfrastructureError):  # its removal does the same
+            self._networks.leave(sandbox.network, sandbox.id)
 
     def live(self, run: str) -> tuple[Sandbox, ...]:
         """Return the sandboxes of a run that run, in use or not; wait for one that is being started."""

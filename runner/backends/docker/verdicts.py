@@ -1,4 +1,7 @@
-"""How an attempt ended: believed when its streams are at their end *and* the engine has told the exit code."""
+"""How an attempt ended: believed when its streams are at their end *and* the engine has told the exit code.
+
+Of a success the kernel tells earlier, and may be believed.
+"""
 
 import threading
 import time
@@ -51,6 +54,20 @@ class Verdicts:
             if attempt.ending is not None:
                 attempt.tap.close()
         return attempt.ending
+
+    def succeeded(self, attempt: Attempt) -> bool:
+        """Say whether an attempt has ended with 0 of which the engine has not told yet, because the kernel has.
+
+        Not if the engine may have ended it, by a TERM of which a trap makes 0: before an engine sends that it takes no
+        connections any more (``DaemonCli.start`` of moby). With any other doubt its own word is waited for.
+        """
+        if not attempt.succeeded:
+            return False
+        try:
+            self._engine.check_anew()
+        except InfrastructureError:
+            return False
+        return attempt.succeeded  # there may be doubts meanwhile
 
     def resume(self, attempt: Attempt, state: State, reason: str) -> None:
         """Read an attempt's output on from where we were, from the engine's log or else live, with a gap."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.cli import app
 from runner.dispatch import place
 from runner.engine.specs import RunSpec, SourceMode

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.cli import app
 from runner.dialects import text
 from runner.dispatch import place

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from runner import diagnostics
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.cli import app
 from runner.dispatch import place
 from runner.engine.backend import Phase, PullProgress

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runner import diagnostics
-from runner.backends.fake import leftovers
+from runner.backends.standing import leftovers
 from runner.clock import Deadline
 from runner.dispatch.feed import Item, Lines
 from runner.dispatch.registered import Registered

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.dispatch.family import Family
 from runner.dispatch.offspring import completed, offspring
 from runner.dispatch.orders import Order, StoredOrder

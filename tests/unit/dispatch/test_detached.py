@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.clock import Deadline
 from runner.dispatch import detached
 from runner.dispatch.apart import KEPT

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.dispatch.family import Family, Member
 from runner.dispatch.orders import Order, StoredOrder, Tree
 from runner.dispatch.place import Local

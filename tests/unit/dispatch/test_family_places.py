@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.dispatch import family
 from runner.dispatch.family import Family, Member
 from runner.dispatch.orders import Order

@@ -15,7 +15,7 @@ from runner.naming import Address
 from runner.plan.status import Status
 from tests.support.daemons import words
 
-STEP = Address("r", "s", "a")
+STEP, NEXT = Address("r", "s", "a"), Address("r", "s", "b")
 PRINTS = Printing(STEP, naming.log(STEP))
 
 
@@ -85,6 +85,71 @@ def test_lines_that_were_written_before_an_event_come_before_it(book: LogBook) -
 
     feed = Feed(events, book)
     assert words(list(feed.poll())) == ["s/a | one", "s/a | two", "s/a success"]
+    feed.close()
+
+
+def test_the_success_of_a_step_waits_for_its_last_lines_and_what_comes_behind_waits_too(book: LogBook) -> None:
+    events = Events(book.changes, [PRINTS])
+    feed = Feed(events, book)
+    log = book.open(PRINTS.log)
+    log.write(Stream.STDOUT, b"one\n")
+    events.observe(Changed(_entry(STEP, Status.SUCCESS)))
+    events.observe(Changed(_entry(NEXT, Status.RUNNING)))
+    assert words(list(feed.poll())) == ["s/a | one"]
+
+    log.write(Stream.STDOUT, b"two\nhalf")
+    assert words(list(feed.poll())) == ["s/a | two"]
+    assert not feed.wait(0.0)
+    log.close()
+
+    assert feed.wait(0.0)
+    assert words(list(feed.poll())) == ["s/a | half", "s/a success", "s/b running"]
+    feed.close()
+
+
+def test_a_success_is_told_before_the_lines_of_the_next_step(book: LogBook) -> None:
+    events = Events(book.changes, [PRINTS])
+    feed = Feed(events, book)
+    log = book.open(PRINTS.log)
+    events.observe(Changed(_entry(STEP, Status.SUCCESS)))
+    events.observe(Printing(NEXT, naming.log(NEXT)))
+    following = book.open(naming.log(NEXT))
+    list(feed.poll())
+
+    log.write(Stream.STDOUT, b"last")
+    log.close()
+    following.write(Stream.STDOUT, b"first\n")
+
+    assert words(list(feed.poll())) == ["s/a | last", "s/a success", "s/b | first"]
+    feed.close()
+
+
+def test_the_end_of_a_step_waits_for_no_lines_once_no_more_events_come(book: LogBook) -> None:
+    events = Events(book.changes, [PRINTS])
+    book.open(PRINTS.log).write(Stream.STDOUT, b"one\n")
+    events.observe(Changed(_entry(STEP, Status.SUCCESS)))
+    feed = Feed(events, book)
+    assert words(list(feed.poll())) == ["s/a | one"]
+
+    events.close()
+
+    assert words(list(feed.poll())) == ["s/a success"]
+    assert feed.over
+    feed.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [(STEP, Status.FAILURE), (STEP, Status.RUNNING), (STEP.of_stage(), Status.SUCCESS), (NEXT, Status.SUCCESS)],
+    ids=["a failure", "a start", "the success of a stage", "the success of a step that has no log"],
+)
+def test_nothing_else_waits_for_the_lines_of_a_step(book: LogBook, address: Address, status: Status) -> None:
+    events = Events(book.changes, [PRINTS])
+    book.open(PRINTS.log).write(Stream.STDOUT, b"one\n")
+    feed = Feed(events, book)
+    events.observe(Changed(_entry(address, status)))
+
+    assert words(list(feed.poll())) == ["s/a | one", f"{address.path} {status}"]
     feed.close()
 
 

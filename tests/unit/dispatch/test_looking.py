@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runner.backends.fake import leftovers
+from runner.backends.standing import leftovers
 from runner.dispatch.requests import Again, Inline, Repository, Submission
 from runner.engine.job import Task
 from runner.errors import ConflictError, InfrastructureError, NotFoundError, UsageError, WorkspaceError

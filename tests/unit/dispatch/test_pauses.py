@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import leftovers
+from runner.backends.standing import leftovers
 from runner.clock import Deadline
 from runner.dispatch.requests import Again
 from runner.engine.job import Task

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from runner.backends.docker.client import Engine
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.dispatch import place as places
+from runner.dispatch import single
 from runner.dispatch.orders import Order
 from runner.dispatch.place import Local
 from runner.dispatch.single import LocalRun
@@ -23,7 +25,8 @@ from runner.plan.status import Status
 from runner.settings import Settings
 from runner.store import instances, jsonl
 from runner.store.runs import RunFolder
-from tests.support.hooked import Fault, HookedBackend
+from tests.support.hooked import DEADLINE, Call, Fault, HookedBackend
+from tests.support.lives import until
 from tests.support.local import FakeSweep, fake_local, remnant, showing_nothing
 from tests.support.plans import hanging, plan, stage, step, steps_only
 
@@ -391,3 +394,20 @@ def test_what_cannot_be_removed_of_a_run_whose_journal_cannot_be_written_is_told
             _run(place, _order(source)).drive(events.append)
 
     assert _notices(events) == ["not everything could be removed: no engine answers"]
+
+
+def test_what_dead_runs_left_is_looked_for_when_a_stage_has_ended(
+    tmp_path: Path, source: Path, sweep: FakeSweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not behind the end of the run, which leaves the time to do it."""
+    monkeypatch.setattr(single, "_SWEEP_AFTER_SECONDS", DEADLINE)
+
+    def swept(call: Call) -> None:
+        if call.verb == "close_run":
+            until(lambda: bool(sweep.asked), "the sweep has begun")
+
+    backend = HookedBackend(FakeBackend(World(scale=0.02)), before=swept)
+    with fake_local(tmp_path / "state", backend) as place:
+        document, _ = _drive(_run(place, _order(source)))
+
+    assert document["run"]["status"] == "success"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.dispatch import stock as module
 from runner.dispatch.requests import Again
 from runner.dispatch.stock import Stock

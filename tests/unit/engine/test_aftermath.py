@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import Wanted
 from runner.engine.specs import Release, StepSpec
 from runner.errors import InfrastructureError, WorkspaceError

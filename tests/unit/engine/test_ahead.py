@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.plan.model import Bind, Cache, PullPolicy, Rules, Ruleset, Step
 from runner.plan.status import Status
 from tests.support.engine import at, drive

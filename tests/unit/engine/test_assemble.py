@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.assemble import images_of
 from runner.engine.events import Pulling
 from runner.engine.journal import Entry

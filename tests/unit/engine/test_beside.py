@@ -2,7 +2,8 @@ import threading
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import Phase
 from runner.engine.journal import Memory
 from runner.engine.specs import Release, StepSpec

@@ -1,6 +1,7 @@
 import pytest
 
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.clock import Deadline
 from runner.engine.backend import Ending, Signal
 from runner.engine.cancel import KILL_SECONDS, Inbox, Ladder, Leave, Limit, Stop, Wake, await_ending

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine import children
 from runner.engine.journal import Journal, Memory
 from runner.errors import (

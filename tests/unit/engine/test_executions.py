@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import World, leftovers
+from runner.backends.standing import World, leftovers
 from runner.plan.model import BlockedBy
 from runner.plan.status import Status
 from tests.support.engine import SCALE, Result, drive

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.report import report
 from runner.pipelinectl.values import Store, values_of
 from runner.plan.model import BlockedBy
@@ -170,9 +171,9 @@ def test_a_failure_that_is_allowed_leaves_the_run_a_success_and_blocks_nobody(wo
 def test_an_allowed_failure_is_a_failure_in_the_values_as_any_other(world: World) -> None:
     backend = Keeping(world)
 
-    drive(
-        plan(stage("scan", step("a", 1), allow_failure=True), stage("t", step("b"), needs=("scan",))), backend=backend
-    )
+    stages = (stage("scan", step("a", 1), allow_failure=True), stage("t", step("b"), needs=("scan",)))
+
+    drive(plan(*stages), backend=backend, values=True)
 
     assert (backend.store["d.result,scan"], backend.store["d.result,t"]) == (b"failure\n", b"success\n")
     assert backend.store["p.one-pipeline-status"] == b"1\n"
@@ -185,7 +186,7 @@ def test_scripts_of_ibms_pipelines_are_told_of_a_step_whose_failure_was_forgiven
     backend = Keeping(world)
     forgiven = step("a", 1, proceed=True)
 
-    drive(replace(plan(stage("build", forgiven)), kind=kind), backend=backend)
+    drive(replace(plan(stage("build", forgiven)), kind=kind), backend=backend, values=True)
 
     assert backend.store["d.result,build"] == b"success\n"
     assert backend.store.get("p.one-pipeline-status") == told

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from runner import naming
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.job import Keep
 from runner.engine.journal import Entry, Memory
 from runner.errors import EngineTimeoutError, JournalError

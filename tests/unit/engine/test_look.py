@@ -4,7 +4,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import Terminal
 from runner.engine.job import Job, Keep
 from runner.engine.look import look_around_in

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.journal import Entry, Memory
 from runner.naming import Address
 from runner.plan.status import Status

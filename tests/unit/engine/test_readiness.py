@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine import readiness
 from runner.engine.backend import Readiness
 from runner.engine.journal import Memory

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
-from runner.engine.backend import STDOUT
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
+from runner.engine.backend import STDOUT, Ending, Output
 from runner.engine.journal import Memory
 from runner.errors import EngineTimeoutError, SupersededError
 from runner.naming import Address, log
@@ -294,3 +295,85 @@ def test_the_threads_of_a_driver_that_was_replaced_go(world: World, journal: Mem
     with pytest.raises(SupersededError):
         life.finish()
     assert _until(lambda: not {t for t in set(threading.enumerate()) - before if t.name.startswith("stage")})
+
+
+def _dies_after_success(of: Plan, world: World, journal: Memory) -> None:
+    """Drive a plan until step ``a`` has succeeded, and die before its container is removed."""
+    backend = HookedBackend(FakeBackend(world), before=Fault("discard", "s/a", Crash()))
+    with pytest.raises(Crash):
+        Life(of, backend=backend, journal=journal).start().finish()
+    world.client_dies()
+
+
+TRAILING = steps_only(step("a", fake={"FAKE_TAIL": "last words"}), step("b", text="behind it"))
+
+
+def test_what_a_step_printed_last_is_kept_by_the_next_life_and_its_container_removed_before_anything_follows(
+    world: World, journal: Memory
+) -> None:
+    _dies_after_success(TRAILING, world, journal)
+    left: list[bool] = []
+
+    def see(call: Call) -> None:
+        if (call.verb, call.path) == ("release", "s/b"):
+            left.append(at("s/a") in world.containers)
+
+    result = drive(TRAILING, backend=HookedBackend(FakeBackend(world), before=see), journal=journal)
+
+    assert (result.output(at("s/a")).text, result.output(at("s/a")).closed) == ("last words\n", True)
+    assert left == [False]
+    assert (result.run.status, world.starts[at("s/a")]) == (Status.SUCCESS, 1)
+
+
+class _Lagging(FakeBackend):
+    """A backend that knows of an end only some time after it was followed."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.concluded = 0
+
+    def follow(self, address: Address, output: Output, wake: Callable[[], None]) -> None:
+        super().follow(address, output, wake)
+        threading.Timer(0.05, wake).start()
+
+    def conclude(self, address: Address) -> Ending | None:
+        if address == at("s/a"):
+            self.concluded += 1
+            if self.concluded == 1:
+                return None
+        return super().conclude(address)
+
+
+def test_the_next_life_waits_for_the_last_output_until_it_is_woken(world: World, journal: Memory) -> None:
+    _dies_after_success(TRAILING, world, journal)
+    backend = _Lagging(world)
+
+    result = drive(TRAILING, backend=backend, journal=journal)
+
+    assert (result.output(at("s/a")).text, backend.concluded) == ("last words\n", 2)
+
+
+def test_where_the_container_of_a_success_has_gone_everything_was_kept_and_its_log_is_closed(
+    world: World, journal: Memory
+) -> None:
+    _dies_after_success(TRAILING, world, journal)
+    _vanish(world, at("s/a"))
+
+    result = drive(TRAILING, world=world, journal=journal)
+
+    assert (result.output(at("s/a")).text, result.output(at("s/a")).closed) == ("", True)
+    assert (result.run.status, result.notices) == (Status.SUCCESS, [])
+
+
+def test_only_the_last_success_of_a_stage_is_heard_out(world: World, journal: Memory) -> None:
+    of = steps_only(step("a"), step("b"), step("c", 1), step("d", status=["failure"]))
+    _dies(of, world, journal, "release", "s/d")
+    followed: list[str] = []
+
+    def see(call: Call) -> None:
+        if call.verb == "follow":
+            followed.append(call.path)
+
+    drive(of, backend=HookedBackend(FakeBackend(world), before=see), journal=journal)
+
+    assert followed == ["s/b", "s/d"]

@@ -1,13 +1,16 @@
 """What is found out and saved right before a step is released, in whole runs: its container waits for nothing of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.journal import Memory
 from runner.engine.specs import Release, RunSpec, StepSpec
 from runner.errors import EngineUnavailableError, InfrastructureError
+from runner.naming import Address
 from runner.pipelinectl.saved import Saves
 from runner.plan.model import Plan, Step
 from runner.plan.status import Status
@@ -212,3 +215,37 @@ def test_a_run_is_opened_as_begun_only_by_a_driver_after_one_that_may_have_start
     drive(of, backend=backend, journal=journal)
 
     assert [spec.begun for spec in backend.specs] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("of", "last"),
+    [
+        (plan(stage("s", step("a"), step("b"))), ["b"]),
+        (plan(stage("s", step("a")), stage("t", step("b"), needs=("s",))), ["b"]),
+        (plan(stage("s", step("a"), step("b", retry=1))), []),
+        (plan(stage("s", step("a"), retry=1)), []),
+    ],
+    ids=["the last step", "of the last stage", "unless it is tried again", "or its stage"],
+)
+def test_a_step_behind_which_nothing_is_expected_is_released_as_the_last(
+    world: World, of: Plan, last: list[str]
+) -> None:
+    assert _last(world, of) == last
+
+
+def test_no_step_is_the_last_behind_which_somebody_may_look_around(world: World) -> None:
+    assert _last(world, steps_only(step("a")), on_failure=lambda *_: None) == []
+
+
+def _last(world: World, of: Plan, **job: Any) -> list[str]:  # noqa: ANN401 - the options of `Life`
+    """Drive a plan; return the steps that were released as the last."""
+    found: list[str] = []
+
+    class Watched(FakeBackend):
+        def release(self, address: Address, release: Release) -> None:
+            if release.last:
+                found.append(address.step)
+            super().release(address, release)
+
+    drive(of, backend=Watched(world), **job)
+    return found

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import World, leftovers
+from runner.backends.standing import World, leftovers
 from runner.engine.job import Keep
 from runner.engine.journal import Entry, Memory
 from runner.engine.origins import unfold

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import Wanted
 from runner.engine.events import Changed
 from runner.engine.job import Keep, default_parallel

@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import Conflict
+from runner.engine.job import Keep
 from runner.engine.journal import Memory
 from runner.engine.specs import StageSpec
 from runner.errors import EngineTimeoutError, EngineUnavailableError
@@ -212,7 +214,7 @@ def test_scripts_are_told_of_a_stage_when_no_further_round_will_come(world: Worl
 
     backend = Watched(world, {at("s/a", round=2): {"FAKE_EXIT": "0"}})
 
-    drive(steps_only(step("a", 1), retry=2), backend=backend)
+    drive(steps_only(step("a", 1), retry=2), backend=backend, values=True)
 
     assert told == [{"d.result,s": b"success\n"}]
 
@@ -407,3 +409,28 @@ def test_a_stage_is_opened_once_also_where_a_rule_asks_for_what_others_have_left
 
     assert [calls.count(f"open_stage {name}") for name in "stu"] == [1, 1, 1]
     assert result.stages == {"s": "success", "t": "success", "u": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("stages", "job", "told"),
+    [
+        ([stage("s", step("a"))], {}, []),
+        ([stage("s", step("a"))], {"values": True}, ["d.result,s"]),
+        ([stage("s", step("a"))], {"keep": Keep.ALWAYS}, ["d.result,s"]),
+        ([stage("s", step("a")), stage("t", step("b"), needs=("s",))], {}, ["d.result,s"]),
+        ([stage("s", step("a", detach=True), step("b"))], {}, ["d.result,s"]),
+    ],
+    ids=["alone", "read at the end", "kept", "read by a later one", "read beside"],
+)
+def test_how_a_stage_has_ended_is_put_where_somebody_may_look(
+    world: World, stages: list[Stage], job: dict[str, object], told: list[str]
+) -> None:
+    put: list[str] = []
+
+    class Watched(FakeBackend):
+        def put_values(self, run: str, files: Mapping[str, bytes]) -> None:
+            put.extend(files)
+
+    drive(plan(*stages), backend=Watched(world), **job)
+
+    assert put == told

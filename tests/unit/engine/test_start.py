@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import Phase
 from runner.engine.inputs import Inputs
 from runner.engine.specs import Release, StepSpec

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World, leftovers
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World, leftovers
 from runner.engine.backend import Ending, Output, Signal
 from runner.engine.events import Printing
 from runner.engine.specs import Release

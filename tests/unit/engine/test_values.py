@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.backends.fake import FakeBackend, World
+from runner.backends.fake import FakeBackend
+from runner.backends.standing import World
 from runner.engine.backend import Wanted
 from runner.engine.events import Event, Notice
 from runner.engine.journal import Entry, Memory

@@ -1,5 +1,6 @@
 """When a backend asks beforehand for what the next step needs to know."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class Stand:
 
     backend: DockerBackend
     asked: Counter[str] = field(default_factory=Counter)
-    watched: dict[str, Callable[[], None]] = field(default_factory=dict)
+    watched: dict[str, Callable[[int], None]] = field(default_factory=dict)
     released: set[Address] = field(default_factory=set)
 
     def read(self, _: Sandbox) -> Mapping[str, bytes]:
@@ -40,7 +41,7 @@ class Stand:
         self.asked["image"] += 1
         return Image(id=image)
 
-    def watch(self, container: str, gone: Callable[[], None]) -> None:
+    def watch(self, container: str, gone: Callable[[int], None]) -> None:
         self.watched[container] = gone
 
     def prepare(self, _: StepSpec, __: Placement) -> Phase:
@@ -50,7 +51,7 @@ class Stand:
         """Let a container exit, and wait until all that this makes the backend ask was answered."""
         threads = self.backend._foresight._threads
         threads.submit(lambda: None).result()
-        self.watched.pop(str(address))()
+        self.watched.pop(str(address))(os.open(os.devnull, os.O_RDONLY))
         for look in self.looks():
             look.answer.exception()
 
@@ -140,3 +141,26 @@ def test_a_stage_that_is_closed_has_nothing_foreseen(stand: Stand, monkeypatch: 
     stand.backend.close_stage(STAGE, needed=False)
 
     assert not stand.backend._foresight._stages
+
+
+def test_the_sandbox_of_the_last_step_is_unplugged_when_that_has_exited(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unplugged: list[str] = []
+    monkeypatch.setattr(stand.backend._sandboxes, "unplug", lambda _, sandbox: unplugged.append(sandbox.id))
+    _begin(stand)
+    stand.exit(ONE)
+    stand.backend.prepare(_step(TWO))
+    stand.backend.release(TWO, Release(last=True))
+    assert unplugged == []
+
+    stand.exit(TWO)
+
+    assert unplugged == ["box"]
+
+
+def test_what_goes_on_beside_the_steps_unplugs_nothing(stand: Stand) -> None:
+    stand.backend.prepare(_step(ONE, alias="beside"))
+    stand.backend.release(ONE, Release(last=True))
+
+    assert list(stand.watched) == []

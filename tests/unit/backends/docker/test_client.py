@@ -4,6 +4,7 @@ import gc
 import http.client
 import inspect
 import json
+import socket
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 import requests
 import urllib3.exceptions
 
+from runner.backends.docker import client
 from runner.backends.docker.client import Engine, endpoint, tolerating, translated
 from runner.errors import (
     EngineRefusedError,
@@ -25,7 +27,8 @@ from runner.errors import (
     InfrastructureError,
     RunnerError,
 )
-from tests.support.stub_engine import StubEngine, answer, refuse, silence, stub_engine
+from tests.support.hooked import DEADLINE
+from tests.support.stub_engine import StubEngine, answer, header, refuse, silence, stub_engine
 
 MODULES = (docker.errors, docker.credentials.errors, requests.exceptions, urllib3.exceptions)
 
@@ -168,12 +171,12 @@ def test_another_status_than_those_tolerated_is_an_error(stub: StubEngine) -> No
 
 def test_a_silent_engine_is_a_timeout(stub: StubEngine) -> None:
     stub.script["/info"] = [silence]
-    client = stub.engine().new_client(1)
+    found = stub.engine().new_client(1)
 
     with pytest.raises(EngineTimeoutError), translated("asking"):
-        client.info()
+        found.info()
 
-    client.close()
+    found.close()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -246,3 +249,73 @@ def test_an_endpoint_quotes_its_arguments(stub: StubEngine) -> None:
     url = endpoint(stub.engine().api, "/containers/{0}/archive", "a b?c")
 
     assert url.endswith("/v1.41/containers/a%20b%3Fc/archive")
+
+
+PONG = header("Api-Version", "1.41")
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[StubEngine]:
+    """Return an engine that listens on a socket of this machine."""
+    with stub_engine(tmp_path / "engine.sock") as engine:
+        yield engine
+
+
+def test_an_engine_of_this_machine_is_checked_by_a_connection_of_its_own_and_nothing_but_a_ping(
+    local: StubEngine,
+) -> None:
+    local.script["/_ping"] = [PONG]
+    engine = local.engine()
+
+    for _ in range(2):
+        engine.check_anew()
+
+    assert local.requests == ["GET /_ping"] * 2
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_an_engine_that_answers_a_check_with_an_error_is_unavailable_and_its_status_is_told(
+    local: StubEngine, status: int
+) -> None:
+    local.script["/_ping"] = [refuse(status, "it goes away")]
+
+    with pytest.raises(EngineUnavailableError, match=str(status)):
+        local.engine().check_anew()
+
+
+def test_an_engine_that_leaves_a_check_without_an_answer_is_a_timeout(
+    local: StubEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "CALL_SECONDS", 0.1)
+    local.script["/_ping"] = [silence]
+
+    with pytest.raises(EngineTimeoutError):
+        local.engine().check_anew()
+
+    assert local.hung_up.wait(DEADLINE)
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_a_check_of_a_socket_on_which_nobody_listens_names_the_engine_unavailable(
+    tmp_path: Path, *, left: bool
+) -> None:
+    path = tmp_path / "engine.sock"
+    if left:
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+
+    why = "Connection refused" if left else "No such file or directory"
+    with pytest.raises(EngineUnavailableError, match=why):
+        Engine(f"unix://{path}").check_anew()
+
+
+def test_an_engine_elsewhere_is_checked_by_the_sdk_over_a_new_connection(stub: StubEngine) -> None:
+    stub.script["/_ping"] = [PONG]
+    engine = stub.engine()
+
+    engine.check_anew()
+    assert stub.requests == ["GET /version", "GET /_ping"]
+
+    stub.script["/_ping"] = [refuse(503, "it goes away")]
+    with pytest.raises(InfrastructureError, match="it goes away"):
+        engine.check_anew()

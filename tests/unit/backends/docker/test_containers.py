@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,9 @@ from runner.backends.docker.containers import Containers
 from runner.backends.docker.events import Events
 from runner.backends.docker.inspection import State
 from runner.backends.docker.reader import Reader
-from runner.engine.backend import Phase, Signal
+from runner.engine.backend import Ending, Phase, Signal
 from runner.engine.specs import Release, StepSpec
-from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError
+from runner.errors import EngineRefusedError, EngineTimeoutError, EngineUnavailableError, InfrastructureError
 from runner.naming import Address, container
 from runner.settings import DockerSettings
 from tests.support.attempts import Recorder
@@ -160,6 +161,7 @@ class Making:
         self.made = 0
         self.gates: list[socket.socket] = []
         self.fails = False
+        self.reader = containers._reader
         creation = containers._creation
         monkeypatch.setattr(creation, "survivor", lambda _: self.survivor)
         monkeypatch.setattr(creation, "take_down", lambda _: None)
@@ -175,7 +177,7 @@ class Making:
 
     def close(self, attempt: Attempt) -> None:
         if attempt.connection is not None:
-            attempt.connection.close()
+            self.reader.unregister(attempt.connection)
         for gate in self.gates:
             gate.close()
 
@@ -186,6 +188,25 @@ def planned(containers: Containers, **fields: object) -> Attempt:
     for name, value in fields.items():
         setattr(attempt, name, value)
     return attempt
+
+
+def test_a_gate_stays_closed_where_what_its_step_mounts_cannot_be_filled(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise InfrastructureError("a sandbox ended before it was ready")
+
+    making = Making(containers, monkeypatch)
+    attempt = planned(containers, container="", placement=replace(PLACEMENT, ready=fail))
+
+    with pytest.raises(InfrastructureError, match="before it was ready"):
+        containers.release(ADDRESS, Release())
+
+    making.gates[0].setblocking(False)
+    with pytest.raises(BlockingIOError):
+        making.gates[0].recv(1)
+    assert not attempt.released
+    making.close(attempt)
 
 
 def test_a_gate_that_was_cut_off_with_the_engine_is_made_again_and_opened(
@@ -293,3 +314,72 @@ def test_a_run_that_is_forgotten_is_heard_of_no_more_and_others_are(containers: 
     assert theirs.recv(1) == b""
     assert not [request for request in stub.requests if request.startswith("DELETE")]
     theirs.close()
+
+
+NEXT = Address(ADDRESS.run, ADDRESS.stage, "next")
+
+
+def following(containers: Containers, address: Address = NEXT, **fields: object) -> Attempt:
+    """Keep an attempt that stands at its gate, but for what ``fields`` say."""
+    attempt = Attempt(address=address, tap=Tap(keeps_log=False), container="n", mark="/marks/n")
+    for name, value in fields.items():
+        setattr(attempt, name, value)
+    containers._keep(attempt)
+    return attempt
+
+
+@pytest.fixture
+def told(containers: Containers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the kernel tell of the success of every attempt, and the engine of none."""
+    monkeypatch.setattr(containers._verdicts, "conclude", lambda _: None)
+    monkeypatch.setattr(containers._verdicts, "succeeded", lambda _: True)
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("container", ["n", ""])
+def test_a_success_is_told_ahead_of_the_engine_while_another_step_of_the_stage_is_at_its_gate_or_on_its_way(
+    containers: Containers, container: str
+) -> None:
+    attempt, _ = attempt_of(containers)
+    attempt.tap.succeeded()
+    following(containers, container=container)
+
+    assert containers.conclude(ADDRESS) == Ending(exit_code=0)
+    assert containers.tails.holds(ADDRESS)
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize(
+    "fields",
+    [{"released": True}, {"mark": ""}, {"address": Address(ADDRESS.run, "another stage", "next")}],
+    ids=["it is released", "it has no gate", "it is of another stage"],
+)
+def test_a_success_for_which_no_other_step_waits_is_told_when_the_engine_tells(
+    containers: Containers, fields: dict[str, Any]
+) -> None:
+    attempt, _ = attempt_of(containers)
+    attempt.tap.succeeded()
+    following(containers, **fields)
+
+    assert containers.conclude(ADDRESS) is None
+    assert not containers.tails.holds(ADDRESS)
+
+
+def test_without_news_of_the_kernel_the_engine_s_are_waited_for(containers: Containers) -> None:
+    attempt_of(containers)
+    following(containers)
+
+    assert containers.conclude(ADDRESS) is None
+    assert not containers.tails.holds(ADDRESS)
+
+
+def test_news_of_the_kernel_wake_whoever_waits_for_that_container_and_nobody_else(containers: Containers) -> None:
+    attempt, recorder = attempt_of(containers)
+    containers.succeeded("another")
+    assert (recorder.wakes, attempt.tap.left) == (0, False)
+
+    containers.succeeded("c")
+
+    assert (recorder.wakes, attempt.tap.left) == (1, True)
+    attempt.tap.renew()
+    assert not attempt.tap.left

@@ -1,23 +1,29 @@
-"""The news of exits, of real processes: which of them are believed to be a container's."""
+"""The news of exits, of real processes: which of them are believed to be a container's, and how they have ended."""
 
+import errno
+import fcntl
 import os
+import re
 import select
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from runner.backends.docker import exits
-from runner.backends.docker.exits import Exits, opened
+from runner.backends.docker.exits import Exits, exit_code, opened
 from runner.backends.docker.reader import Reader
 from tests.support.hooked import DEADLINE
 from tests.support.stub_engine import StubEngine, answer, refuse, stub_engine
 
 CONTAINER = "c" * 64
 FEW_SECONDS = 0.2
+TELLS = tuple(map(int, re.findall(r"\d+", os.uname().release)[:2])) >= (6, 15)
+"""Whether this machine's kernel is one that tells how a process has ended."""
 
 
 @pytest.fixture
@@ -59,7 +65,12 @@ def watch(
     def watch(pid: int) -> threading.Event:
         stub.script[f"/containers/{CONTAINER}/json"] = [answer(_inspected(pid))]
         gone = threading.Event()
-        Exits(engine, reader).watch(CONTAINER, gone.set)
+
+        def tell(process: int) -> None:
+            os.close(process)
+            gone.set()
+
+        Exits(engine, reader).watch(CONTAINER, tell)
         return gone
 
     yield watch
@@ -192,7 +203,7 @@ def test_nothing_is_told_where_the_engine_does_not_know(
     stub.script[f"/containers/{CONTAINER}/json"] = [refuse(status, "no")]
     engine, told = stub.engine(), threading.Event()
 
-    Exits(engine, reader).watch(CONTAINER, told.set)
+    Exits(engine, reader).watch(CONTAINER, lambda _: told.set())
 
     assert not told.is_set()
     engine.api.close()
@@ -201,6 +212,97 @@ def test_nothing_is_told_where_the_engine_does_not_know(
 def test_an_engine_of_another_machine_is_not_even_asked(stub: StubEngine, reader: Reader) -> None:
     engine = stub.engine()
 
-    Exits(engine, reader).watch(CONTAINER, lambda: None)
+    Exits(engine, reader).watch(CONTAINER, lambda _: None)
 
     assert stub.requests == []
+
+
+@contextmanager
+def _held(pid: int) -> Iterator[int]:
+    """Hold a descriptor of a process."""
+    process = os.pidfd_open(pid)
+    try:
+        yield process
+    finally:
+        os.close(process)
+
+
+@contextmanager
+def _ended(script: str = "exit 0") -> Iterator[int]:
+    """Hold a descriptor of a process that has ended as a script says, and has been waited for."""
+    with (
+        subprocess.Popen(["sh", "-c", f"read line; {script}"], stdin=subprocess.PIPE) as process,
+        _held(process.pid) as descriptor,
+    ):
+        process.communicate(b"\n")
+        yield descriptor
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", -signal.SIGKILL)])
+def test_a_new_kernel_tells_how_a_process_has_ended_and_an_old_one_does_not(script: str, code: int) -> None:
+    with _ended(script) as process:
+        assert exit_code(process) == (code if TELLS else None)
+
+
+def test_nothing_is_told_of_a_process_that_lives_or_that_its_parent_has_not_taken_notice_of(
+    child: subprocess.Popen[bytes],
+) -> None:
+    with _held(child.pid) as process:
+        assert exit_code(process) is None
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert exit_code(process) is None
+
+
+def test_it_is_waited_for_that_its_parent_takes_notice(
+    child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exits, "_REAPED_MILLISECONDS", DEADLINE * 1000)
+    parent = threading.Timer(FEW_SECONDS, child.wait)
+    with _held(child.pid) as process:
+        child.kill()
+        parent.start()
+        assert exit_code(process) == (-signal.SIGKILL if TELLS else None)
+        parent.join()
+
+
+def test_nothing_is_told_where_the_kernel_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> int:
+        raise OSError(errno.ENOTTY, "no such request")
+
+    monkeypatch.setattr(fcntl, "ioctl", refused)
+
+    with _ended() as process:
+        assert exit_code(process) is None
+
+
+def test_nothing_is_told_where_the_kernel_knows_the_request_and_no_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unfilled(_: int, __: int, info: bytearray) -> int:
+        info[:8] = bytes(8)
+        return 0
+
+    monkeypatch.setattr(fcntl, "ioctl", unfilled)
+
+    with _ended() as process:
+        assert exit_code(process) is None
+
+
+@pytest.mark.usefixtures("contained")
+def test_whoever_hears_of_an_exit_is_given_what_tells_how_it_was(
+    child: subprocess.Popen[bytes], stub: StubEngine, reader: Reader, watch: Callable[..., threading.Event]
+) -> None:
+    watch(child.pid)
+    engine, told, codes = stub.engine(), threading.Event(), list[int | None]()
+
+    def tell(process: int) -> None:
+        child.wait()
+        codes.append(exit_code(process))
+        os.close(process)
+        told.set()
+
+    Exits(engine, reader).watch(CONTAINER, tell)
+    child.send_signal(signal.SIGTERM)
+
+    assert told.wait(DEADLINE)
+    assert codes == [-signal.SIGTERM if TELLS else None]
+    engine.api.close()

@@ -1,5 +1,6 @@
 """Which answers that were asked for beforehand are used, and which are asked for again."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,20 +25,27 @@ class Stand:
     """Exits that a test tells of, and answers that say how often something was asked.
 
     ``watched`` are the containers whose exits are heard of. While ``gate`` is shut nothing is answered beforehand, and
-    with ``fails`` it fails.
+    with ``fails`` it fails. ``code`` is how each container has ended, ``succeeded`` has those that are told of.
     """
 
-    watched: dict[str, Callable[[], None]] = field(default_factory=dict)
+    watched: dict[str, Callable[[int], None]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     fails: bool = False
+    code: int | None = None
+    succeeded: list[str] = field(default_factory=list)
     foresight: Foresight = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate.set()
-        self.foresight = Foresight(self, self._outputs, self._describe)  # type: ignore[arg-type]  # it has a `watch`
+        self.foresight = Foresight(
+            self,  # type: ignore[arg-type]  # it has a `watch`
+            self._outputs,
+            self._describe,
+            self.succeeded.append,
+        )
 
-    def watch(self, container: str, gone: Callable[[], None]) -> None:
+    def watch(self, container: str, gone: Callable[[int], None]) -> None:
         self.watched[container] = gone
 
     def _outputs(self, stage: Address) -> Mapping[str, bytes]:
@@ -55,9 +63,9 @@ class Stand:
                 raise InfrastructureError("not now")
         return number
 
-    def exit(self, container: str) -> None:
+    def exit(self, container: str, process: int | None = None) -> None:
         self.until(lambda: container in self.watched)
-        self.watched[container]()
+        self.watched[container](os.open(os.devnull, os.O_RDONLY) if process is None else process)
 
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = Deadline(DEADLINE)
@@ -78,8 +86,9 @@ class Stand:
 
 
 @pytest.fixture
-def stand() -> Iterator[Stand]:
+def stand(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stand]:
     found = Stand()
+    monkeypatch.setattr(foresight, "exit_code", lambda _: found.code)
     yield found
     found.gate.set()
     found.foresight.close()
@@ -195,7 +204,7 @@ def test_a_stage_that_is_closed_is_forgotten_with_its_answers(stand: Stand, what
     stand.foresight.releasing(Address("bb", "s", "one"), "c2")
 
     stand.foresight.forget(what)
-    stand.watched["c1"]()
+    stand.exit("c1")
 
     assert list(stand.foresight._stages) == [Address("bb", "s")]
     assert stand.foresight.outputs(STAGE) == {"number": b"2"}
@@ -234,12 +243,10 @@ def test_the_exit_of_a_container_that_a_release_has_replaced_is_not_the_step_s(s
     assert stand.foresight.outputs(STAGE) == {"number": b"3"}
 
 
-def test_the_first_container_of_a_stage_is_asked_about_after_its_release_and_others_at_their_gate(
-    stand: Stand,
-) -> None:
+def test_containers_are_asked_about_at_their_gate_and_their_release_waits_for_that(stand: Stand) -> None:
     stand.foresight.made_ready(ONE, "c1")
-    assert not stand.foresight._stages
-    stand.release(ONE, "c1")
+    stand.foresight.releasing(ONE, "c1")
+    assert set(stand.watched) == {"c1"}
     stand.foresight.made_ready(TWO, "c2")
     stand.until(lambda: set(stand.watched) == {"c1", "c2"})
 
@@ -268,3 +275,54 @@ def test_the_end_of_the_step_itself_and_of_those_of_other_runs_leaves_the_answer
     stand.foresight.ended(Address("bb", "s", "one"), "c2")
 
     assert stand.foresight.outputs(STAGE) == {"number": b"1"}
+
+
+@pytest.mark.parametrize(("code", "told"), [(0, ["c1"]), (7, []), (-9, []), (None, [])])
+def test_a_success_is_told_and_no_other_end_and_the_process_is_let_go(
+    stand: Stand, code: int | None, told: list[str]
+) -> None:
+    stand.code = code
+    stand.release(ONE, "c1")
+    process, other_end = os.pipe()
+
+    stand.exit("c1", process)
+
+    stand.until(lambda: _let_go(other_end))
+    stand.foresight.close()
+    assert stand.succeeded == told
+    os.close(other_end)
+
+
+def _let_go(other_end: int) -> bool:
+    try:
+        os.write(other_end, b"x")
+    except BrokenPipeError:
+        return True
+    return False
+
+
+def test_a_success_is_told_also_of_what_was_not_released_last_and_when_the_stage_is_closed(stand: Stand) -> None:
+    stand.code = 0
+    stand.release(ONE, "c1")
+    stand.release(TWO, "c2")
+    stand.exit("c1")
+    stand.until(lambda: stand.succeeded == ["c1"])
+
+    stand.foresight.forget(STAGE)
+    stand.exit("c2")
+
+    stand.until(lambda: stand.succeeded == ["c1", "c2"])
+
+
+def test_a_process_is_let_go_also_when_the_question_fails(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> int:
+        raise RuntimeError("it fails")
+
+    monkeypatch.setattr(foresight, "exit_code", fail)
+    stand.release(ONE, "c1")
+    process, other_end = os.pipe()
+
+    stand.exit("c1", process)
+
+    stand.until(lambda: _let_go(other_end))
+    os.close(other_end)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import pytest
 import structlog
@@ -168,17 +169,20 @@ def test_closing_closes_every_connection_and_leaves_no_descriptor() -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_a_descriptor_is_told_once_when_it_can_be_read_and_then_closed(reader: Reader) -> None:
-    (read, write), told = os.pipe(), threading.Semaphore(0)
-    reader.watch(read, told.release)
-    assert not told.acquire(timeout=0.05)
+def test_a_descriptor_is_told_once_when_it_can_be_read_and_then_belongs_to_whoever_was_told() -> None:
+    (read, write), told, reader = os.pipe(), SimpleQueue[int](), Reader()
+    reader.watch(read, told.put)
+    with pytest.raises(Empty):
+        told.get(timeout=0.05)
 
     os.write(write, b"x")
 
-    assert told.acquire(timeout=5)
-    assert not told.acquire(timeout=0.05)
-    with pytest.raises(BrokenPipeError):
-        os.write(write, b"x")
+    assert told.get(timeout=5) == read
+    with pytest.raises(Empty):
+        told.get(timeout=0.05)
+    reader.close()
+    assert os.read(read, 1) == b"x"
+    os.close(read)
     os.close(write)
 
 
@@ -188,7 +192,8 @@ def test_streams_go_on_when_whoever_waits_for_a_descriptor_fails(reader: Reader)
     sink = Collected()
     reader.register(connection, sink)
 
-    def fail() -> None:
+    def fail(descriptor: int) -> None:
+        os.close(descriptor)
         failed.set()
         raise RuntimeError("it fails")
 
@@ -207,9 +212,9 @@ def test_streams_go_on_when_whoever_waits_for_a_descriptor_fails(reader: Reader)
 def test_closing_closes_what_is_watched_also_what_comes_too_late() -> None:
     pipes, told = [os.pipe() for _ in range(2)], threading.Event()
     reader = Reader()
-    reader.watch(pipes[0][0], told.set)
+    reader.watch(pipes[0][0], lambda _: told.set())
     reader.close()
-    reader.watch(pipes[1][0], told.set)
+    reader.watch(pipes[1][0], lambda _: told.set())
 
     for _, write in pipes:
         with pytest.raises(BrokenPipeError):

@@ -13,7 +13,7 @@ from runner.engine.specs import RunSpec
 from runner.naming import Address, Instance
 from runner.settings import DockerSettings
 from tests.support.connections import connection_pair
-from tests.support.stub_engine import StubEngine, answer, stub_engine
+from tests.support.stub_engine import StubEngine, answer, refuse, stub_engine
 
 INSTANCE = Instance(id="i1", kind="daemon", host="h", owner="o")
 
@@ -74,3 +74,29 @@ def test_nobody_hears_of_the_sandboxes_of_a_run_that_is_forgotten(sandboxes: San
     sandboxes.died("box-bb", 137)
 
     assert [len(reasons) for reasons in told.values()] == [0, 1]
+
+
+def test_a_sandbox_that_was_unplugged_is_not_handed_out_again_but_answers(
+    sandboxes: Sandboxes, stub: StubEngine
+) -> None:
+    stub.script["/networks/bridge/disconnect"] = [refuse(403, "container box-aa is not connected to network bridge")]
+    box = sandboxes.take(Address("aa", "s"), lambda _: None)
+    assert sandboxes.lives("aa", box)
+
+    sandboxes.unplug("aa", box)
+    sandboxes.give("aa", box)
+
+    assert not sandboxes.lives("aa", box)
+    assert sandboxes.live("aa") == (box,)
+    assert sandboxes._pools["aa"].idle == []
+    assert any("/networks/bridge/disconnect" in request for request in stub.requests)
+
+
+def test_a_sandbox_of_a_run_that_is_forgotten_is_left_on_its_network(sandboxes: Sandboxes, stub: StubEngine) -> None:
+    box = sandboxes.take(Address("aa", "s"), lambda _: None)
+    sandboxes.forget("aa")
+    stub.requests.clear()
+
+    sandboxes.unplug("aa", box)
+
+    assert stub.requests == []
