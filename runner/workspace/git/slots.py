@@ -1,10 +1,9 @@
 """The working trees of a repository, each in a slot that is leased to runs, or turned into another commit's tree."""
 
+import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -60,6 +59,17 @@ class Slot:
     def release(self) -> None:
         """Let others have it."""
         os.close(self.lock)
+
+    def share(self) -> None:
+        """Let others use its tree, too, which stays as it is.
+
+        It is never free meanwhile, as it would be for whoever released it to lease it again. Or would be not: a child
+        of another thread that has not come to its ``exec`` holds every lock of this process for a moment.
+
+        Raises:
+            OSError: that cannot be done.
+        """
+        fcntl.flock(self.lock, fcntl.LOCK_SH)
 
     def begin(self) -> None:
         """Note that the tree is not to be used until it is finished.
@@ -117,18 +127,19 @@ class Slots:
         keys = (_key(directory) for directory in self._numbered())
         return next((key for key in keys if key is not None and key.serves(spec)), None)
 
-    @contextmanager
-    def claimed(self) -> Iterator[Slot]:
-        """Have a slot that nobody uses for oneself: one with a tree, if there is one.
+    def claim(self) -> Slot:
+        """Return a slot that nobody uses, for oneself until it is released or shared: one with a tree, if there is one.
 
         Raises:
             OSError: it cannot be made.
         """
-        slot = self._claim()
-        try:
-            yield slot
-        finally:
-            slot.release()
+        directories = sorted(self._numbered(), key=lambda directory: _key(directory) is None)
+        number = 1 + max((int(directory.name) for directory in directories), default=0)
+        for directory in (*directories, self._directory / str(number)):
+            lock = take(directory / _LOCK)
+            if lock is not None:
+                return Slot(directory=directory, lock=lock)
+        raise FileExistsError(f"{self._directory / str(number)}: is locked by somebody else")
 
     def trim(self) -> None:
         """Remove trees that nobody uses, except the few that were used last.
@@ -151,15 +162,6 @@ class Slots:
         if not self._directory.is_dir():
             return []
         return sorted(self._directory.iterdir(), key=lambda path: int(path.name))
-
-    def _claim(self) -> Slot:
-        directories = sorted(self._numbered(), key=lambda directory: _key(directory) is None)
-        number = 1 + max((int(directory.name) for directory in directories), default=0)
-        for directory in (*directories, self._directory / str(number)):
-            lock = take(directory / _LOCK)
-            if lock is not None:
-                return Slot(directory=directory, lock=lock)
-        raise FileExistsError(f"{self._directory / str(number)}: is locked by somebody else")
 
 
 def _leased(directory: Path, key: Key) -> Slot | None:

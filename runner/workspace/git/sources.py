@@ -82,14 +82,11 @@ class _Fetch:
         with locked(repository.directory / "trees.lock", self._watch):
             if there := _there(slots, spec):  # somebody else has made it meanwhile
                 return there
-            key = self._make(slots, repository, spec)
-            slot = slots.lease(key)
-            if slot is None:
-                raise GitError(Cause.OTHER, "its tree was removed while it was made")
+            made = self._make(slots, repository, spec)
             slots.trim()
-            return slot, key
+            return made
 
-    def _make(self, slots: Slots, repository: Repository, spec: SourceSpec) -> Key:
+    def _make(self, slots: Slots, repository: Repository, spec: SourceSpec) -> tuple[Slot, Key]:
         found = repository.obtain(spec)
         try:
             return self._fill(slots, repository, found, spec)
@@ -98,19 +95,23 @@ class _Fetch:
                 raise
         return self._fill(slots, repository, repository.obtain(spec), spec)
 
-    def _fill(self, slots: Slots, repository: Repository, found: Found, spec: SourceSpec) -> Key:
+    def _fill(self, slots: Slots, repository: Repository, found: Found, spec: SourceSpec) -> tuple[Slot, Key]:
         key = key_of(found, spec)
         if there := slots.lease(key):
-            there.release()
-            return key
-        with slots.claimed() as slot:
+            return there, key
+        slot = slots.claim()
+        try:
             if spec.submodules:
                 slot.clear()
             turn(slot, repository, found)
             if spec.submodules:
                 self._enter(slot.tree, slot.lock, repository, found.commit, deep=1)
             slot.finish(key)
-        return key
+            slot.share()
+        except BaseException:
+            slot.release()
+            raise
+        return slot, key
 
     def _enter(self, tree: Path, lock: int, repository: Repository, commit: str, *, deep: int) -> None:
         """Make the trees of all submodules of a tree, and of theirs."""

@@ -1,3 +1,6 @@
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,38 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
 KEY = Key(commit=SHA, ref="refs/heads/main", default="", whole=False, submodules=False)
 
 
+@contextmanager
+def claimed(slots: Slots) -> Iterator[Slot]:
+    """Have a slot for oneself until the end of the block."""
+    slot = slots.claim()
+    try:
+        yield slot
+    finally:
+        slot.release()
+
+
+def test_a_tree_that_was_made_is_shared_without_having_been_free_even_while_another_thread_starts_a_process(
+    tmp_path: Path,
+) -> None:
+    slots = Slots(tmp_path)
+    slot = slots.claim()
+    slot.finish(KEY)
+    inherited = os.dup(slot.lock)  # as a child that has not come to its `exec` has it
+
+    slot.share()
+
+    lease = slots.lease(KEY)
+    assert lease is not None
+    other = slots.claim()
+    assert other.directory != slot.directory
+    for each in (slot, lease, other):
+        each.release()
+    os.close(inherited)
+
+
 def _fill(slots: Slots, key: Key) -> Slot:
     """Put a tree into a slot that nobody uses; return the slot, which is free again."""
-    with slots.claimed() as slot:
+    with claimed(slots) as slot:
         slot.clear()
         slot.tree.mkdir()
         (slot.tree / "file").touch()
@@ -54,11 +86,11 @@ def test_a_tree_that_is_leased_is_not_turned_into_another(tmp_path: Path) -> Non
 
 def test_a_slot_with_a_tree_is_taken_before_one_without(tmp_path: Path) -> None:
     slots = Slots(tmp_path)
-    with slots.claimed() as torn:
+    with claimed(slots) as torn:
         torn.tree.mkdir()
         _fill(slots, KEY)
 
-    with slots.claimed() as slot:
+    with claimed(slots) as slot:
         assert slot.directory.name == "2"
         assert slot.key() == KEY
 
@@ -67,7 +99,7 @@ def test_a_tree_that_was_begun_is_not_there_until_it_is_finished(tmp_path: Path)
     slots = Slots(tmp_path)
     _fill(slots, KEY)
 
-    with slots.claimed() as slot:
+    with claimed(slots) as slot:
         slot.begin()
         assert slots.lease(KEY) is None
 
@@ -115,8 +147,8 @@ def test_a_tree_with_all_history_serves_who_needs_less(tmp_path: Path) -> None:
 
 def test_of_trees_that_nobody_uses_those_used_last_stay(tmp_path: Path) -> None:
     slots = Slots(tmp_path)
-    with slots.claimed() as first:
-        with slots.claimed() as second, slots.claimed() as third:
+    with claimed(slots) as first:
+        with claimed(slots) as second, claimed(slots) as third:
             for number, slot in enumerate((second, third, first), start=1):
                 slot.tree.mkdir()
                 slot.finish(_key(number))
