@@ -75,6 +75,7 @@ class Feed:
         self._follower = Follower(logs)
         self._position = 0
         self._addresses: dict[str, Address] = {}
+        self._held: list[Event] = []
         self._over = False
 
     @property
@@ -95,24 +96,49 @@ class Feed:
         """Yield what is there; raises OSError when a log is gone. ``partial`` as in ``Follower.poll``.
 
         What a step printed comes before the event of its end, and after that of its start, since lines come in the
-        order in which they arrived. A step may have succeeded before its last lines are here; these are waited for.
+        order in which they arrived. A step may have succeeded before its last lines are here: then that, and what comes
+        after it in its stage, is held until they are.
         """
         closed = self._events.closed
         due = self._events.count
         for block in self._follower.poll(partial=partial):
             while block.log not in self._addresses:
                 yield from self._next()
+            yield from self._begun(block.log)
             yield Lines(self._addresses[block.log], block)
-        while self._position < due and (closed or not self._early(self._position)):
+        while self._position < due:
             yield from self._next()
+        held, self._held = self._held, []
+        for event in held:
+            if closed or not self._is_early(event):
+                yield event
+            else:
+                self._held.append(event)
         self._over = closed
 
-    def _early(self, position: int) -> bool:
-        """Whether an event tells of the end of a step of which lines may still come."""
-        event = self._events.at(position)
+    def _is_early(self, event: Event) -> bool:
+        """Whether an event tells of the end of a step of which lines may still come, or comes after one that does."""
+        stage = _stage(event)
+        if stage is None:
+            return False
+        if any(_stage(each) == stage for each in self._held):
+            return True
         if not isinstance(event, Changed) or event.entry.status is not Status.SUCCESS or not event.entry.address.step:
             return False
         return self._follower.follows(naming.log(event.entry.address))
+
+    def _begun(self, log: str) -> Iterator[Event]:
+        """Yield what is held up to the beginning of a log: as it has lines, all have come of what was before it."""
+        begun = [each for each in self._held if isinstance(each, Printing) and each.log == log]
+        if not begun:
+            return
+        stage, held, self._held = _stage(begun[-1]), self._held, []
+        last = held.index(begun[-1])
+        for position, event in enumerate(held):
+            if position <= last and _stage(event) == stage:
+                yield event
+            else:
+                self._held.append(event)
 
     def close(self) -> None:
         """Close the files; the feed cannot be used again."""
@@ -123,8 +149,22 @@ class Feed:
         self._position += 1
         if isinstance(event, Printing):
             self._addresses[event.log] = event.address
-        if event is not None:
+        if event is not None and self._is_early(event):
+            self._held.append(event)
+        elif event is not None:
             yield event
+
+
+def _stage(event: Event) -> Address | None:
+    """Return the stage that an event tells of, if it is of one."""
+    match event:
+        case Changed(entry):
+            address: Address | None = entry.address
+        case Printing(address) | Notice(_, address):
+            pass
+        case _:
+            address = None
+    return address.of_stage() if address is not None and address.stage else None
 
 
 def retold(entries: Sequence[Entry], notices: Sequence[tuple[float, Notice]]) -> list[Event]:

@@ -39,6 +39,9 @@ from runner.records import record
 
 STDOUT, STDERR = 1, 2
 
+TRAILING = 2
+"""Of how many attempts of a stage at a time the last output may come when their success has been told."""
+
 Wanted = Callable[[], bool]
 """Whether somebody still wants what is under way. It is asked often, in the thread of the verb, and does not block."""
 
@@ -217,7 +220,7 @@ class Backend(Protocol):
 
         While the next attempt of its stage is being made ready, a success may be told before the last output is
         written. That is then written before anything of the next one, and the container stays until then, whatever
-        ``discard`` says.
+        ``discard`` says. At most ``TRAILING`` attempts of a stage are like that at a time.
         """
 
     def discard(self, address: Address) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from runner.clock import Deadline
 from runner.engine.ahead import Ahead
+from runner.engine.backend import TRAILING
 from runner.engine.beside import Beside
 from runner.engine.cancel import Inbox, Leave, Limit, Stop
 from runner.engine.events import Notice
@@ -110,11 +111,10 @@ class StageDriver:
 
     def _catch_up(self, address: Address) -> None:
         """Keep what successful steps have printed last: the life in which they ended may not have come to that."""
-        steps = (step for step in reversed(self._stage.steps) if not step.detach)
-        for attempt in (self._ledger.step(address, step.name) for step in steps):
-            succeeded = self._ledger.standing(attempt).status is Status.SUCCESS
-            if succeeded and not hear_out(self._context, attempt, lambda: self._asked):
-                return  # of those before it, all has come
+        attempts = [self._ledger.step(address, step.name) for step in self._stage.steps if not step.detach]
+        successful = [each for each in attempts if self._ledger.standing(each).status is Status.SUCCESS]
+        for attempt in successful[-TRAILING:]:
+            hear_out(self._context, attempt, lambda: self._asked)
 
     def _run_steps(self, address: Address) -> None:
         limits = self._limits()

@@ -23,8 +23,8 @@ from runner.records import record
 
 _LOOK_SECONDS = 0.1
 """How often a pull that only one step waits for is asked whether anybody still wants it."""
-_HEAR_SECONDS = 15.0
-"""How long is waited for what an attempt of an earlier life has printed last."""
+_HEAR_SECONDS, _HURRIED_SECONDS = 15.0, 1.0
+"""How long is waited for what an attempt of an earlier life has printed last, also where its stage is to end."""
 
 
 _GONE = "its container was gone when the runner came back"
@@ -148,22 +148,22 @@ def listen(context: Context, address: Address, wake: Callable[[], None]) -> None
     context.backend.follow(address, context.logs.open(log), wake)
 
 
-def hear_out(context: Context, address: Address, asked: Callable[[], Stop | None]) -> bool:
+def hear_out(context: Context, address: Address, asked: Callable[[], Stop | None]) -> None:
     """Keep what is left of the output of an attempt that has succeeded, if its container is still there; remove that.
 
-    Return whether it was. Where it is not, everything has been kept: it is removed only then. ``asked`` as in
-    ``Scope``.
+    Where it is not, everything has been kept: it is removed only then. ``asked`` as in ``Scope``.
 
     Raises:
         AbandonedError: this driver can go on no longer.
     """
     log = context.logs.open(naming.log(address))
     context.ledger.tell(Printing(address, naming.log(address)))
-    patience, news = Deadline(_HEAR_SECONDS, context.clock), threading.Event()
+    patience, hurry, news = Deadline(_HEAR_SECONDS), Deadline(_HURRIED_SECONDS), threading.Event()
     try:
         context.backend.follow(address, log, news.set)
         while context.backend.conclude(address) is None:
-            if patience.passed or asked() is not None:
+            if patience.passed or (hurry.passed and asked() is not None):
+                context.ledger.confirm()
                 log.gap("nobody could wait for the end of the output")
                 break
             news.wait(_LOOK_SECONDS)
@@ -173,10 +173,9 @@ def hear_out(context: Context, address: Address, asked: Callable[[], Stop | None
     except (EngineUnavailableError, EngineTimeoutError) as error:
         log.gap(f"the end of the output could not be read: {error.message}")
     except InfrastructureError:
-        return False
+        pass  # it is not there
     finally:
         log.close()
-    return True
 
 
 def _fetch(context: Context, image: str, stopped: Callable[[], Stop | None], *, always: bool) -> None:

@@ -151,8 +151,10 @@ class Containers:
         attempt.released = True
 
     def rejoin(self, address: Address, sandbox: Sandbox) -> None:
-        """Have an attempt whose container is yet to be made stand in the network of another sandbox than it was to."""
+        """Have an attempt that was not released stand in the network of another sandbox than it was to."""
         attempt = self._known(address)
+        if attempt.container:
+            self._creation.take_down(attempt)
         if attempt.placement is not None and isinstance(attempt.placement.network, Joined):
             network = Joined(container=sandbox.id)
             attempt.placement = replace(attempt.placement, network=network, runs=sandbox.runs, ready=sandbox.ready)
@@ -198,15 +200,16 @@ class Containers:
                 return Ending(exit_code=None, reason="its container is gone")
             attempt = self._adopt(address, state)
         ending = None if self.tails.waits(address) else self._verdicts.conclude(attempt)
-        if ending is None and attempt.tap.left and self._is_awaited(attempt) and self._verdicts.succeeded(attempt):
+        if ending is None and attempt.tap.left and self._may_trail(attempt) and self._verdicts.succeeded(attempt):
             self.tails.begin(attempt)
             ending = Ending(exit_code=0)
         return ending
 
-    def _is_awaited(self, attempt: Attempt) -> bool:
-        """Say whether another of the stage stands at its gate, or is on its way there."""
+    def _may_trail(self, attempt: Attempt) -> bool:
+        """Say whether another of the stage stands at its gate, or is on its way there, and too many do not trail."""
         stage = attempt.address.of_stage()
-        return any(each.mark and not each.released for each in self._all() if each.address.of_stage() == stage)
+        others = (each for each in self._all() if each.address.of_stage() == stage)
+        return not self.tails.full(stage) and any(each.mark and not each.released for each in others)
 
     def succeeded(self, container: str) -> None:
         """Hear from the kernel that a container has ended with 0."""

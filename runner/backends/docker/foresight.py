@@ -46,12 +46,15 @@ class _Look(Generic[_T]):
 class _Stage:
     """One open stage, and the container of the step that was released last.
 
-    ``then`` is what is to be done when that step has exited. ``waiting`` has the images of attempts that were not
-    released yet, in their order, ``watched`` the containers whose exits are heard of once that has come to its end.
+    ``then`` is what is to be done when that step has exited: ``exited`` is the container of which that was heard last,
+    and ``confirmed`` what the step really ran in. ``waiting`` has the images of attempts that were not released yet, in
+    their order, ``watched`` the containers whose exits are heard of once that has come to its end.
     """
 
     container: str = ""
     then: Callable[[], None] | None = None
+    exited: str = ""
+    confirmed: str = ""
     waiting: dict[Address, str] = field(default_factory=dict)
     watched: dict[str, Future[None]] = field(default_factory=dict)
     outputs: _Look[Mapping[str, bytes]] | None = None
@@ -122,7 +125,7 @@ class Foresight:
         with self._lock:
             known = self._stages.setdefault(address.of_stage(), _Stage())
             known.drop()
-            known.container, known.then = container, then
+            known.container, known.then, known.exited, known.confirmed = container, then, "", ""
             known.waiting.pop(address, None)
             self._watch(address.of_stage(), known, container)
             watching = known.watched.get(container)
@@ -138,6 +141,8 @@ class Foresight:
             if container != known.container:  # the exit of the one before was no end of the step
                 known.drop()
                 known.container = container
+            known.confirmed = container
+            self._do_then(known)
             self._watch(address.of_stage(), known, container)
 
     def ended(self, address: Address, container: str) -> None:
@@ -182,11 +187,17 @@ class Foresight:
             known = self._stages.get(stage)
             if known is None or known.container != container:
                 return
-            if known.then is not None:
-                self._threads.submit(known.then)
+            known.exited = container
+            self._do_then(known)
             known.outputs = _Look(answer=self._threads.submit(self._ask_outputs, stage))
             for address, image in islice(known.waiting.items(), 1):
                 known.images[address] = _Look(answer=self._threads.submit(self._ask_image, image))
+
+    def _do_then(self, known: _Stage) -> None:
+        """Do what was to be done when the step has exited; its gate may have, and have been made anew."""
+        if known.then is not None and known.exited and known.exited == known.confirmed:
+            self._threads.submit(known.then)
+            known.then = None
 
     def _tell(self, container: str, process: int) -> None:
         if exit_code(process) == 0:

@@ -65,7 +65,9 @@ class Reader:
         self._thread.start()
 
     def register(self, connection: Connection, sink: Sink) -> None:
-        """Read this connection from now on into ``sink``."""
+        """Read this connection from now on into ``sink``; a second time changes nothing."""
+        if connection in self._entries:
+            return
         entry = self._entries[connection] = _Entry(connection, sink)
         self._ask(lambda: self._begin(entry))
 
@@ -142,7 +144,11 @@ class Reader:
             diagnostics.failed("what waited for a descriptor failed when it was told")
 
     def _begin(self, entry: _Entry) -> None:
-        self._selector.register(entry.connection, selectors.EVENT_READ, partial(self._read, entry))
+        try:
+            self._selector.register(entry.connection, selectors.EVENT_READ, partial(self._read, entry))
+        except (OSError, ValueError) as error:  # it was closed meanwhile
+            self._end(entry, error)
+            return
         if entry.connection.pending:
             self._read(entry)
 

@@ -14,6 +14,7 @@ from runner.backends.docker.attempt import Attempt
 from runner.backends.docker.reader import Reader
 from runner.backends.docker.verdicts import Verdicts
 from runner.clock import Deadline
+from runner.engine.backend import TRAILING
 from runner.errors import InfrastructureError
 from runner.naming import Address
 
@@ -56,6 +57,10 @@ class Tails:
         """Say whether output of an attempt is still to come that has ended."""
         return any(tail.attempt.address == address for tail in self._of(address.of_stage()))
 
+    def full(self, stage: Address) -> bool:
+        """Say whether a stage has as many attempts whose output is still to come as it may have."""
+        return len(self._of(stage)) >= TRAILING
+
     def waits(self, address: Address) -> bool:
         """Say whether nothing of an attempt is read yet, as output is still to come of one before."""
         tails = self._of(address.of_stage())
@@ -68,8 +73,7 @@ class Tails:
             if stage in self._stages and self._stages[stage].tails:
                 self._stages[stage].tails[-1].waiting.add(attempt)
                 return
-        if attempt.connection is not None:
-            self._reader.register(attempt.connection, attempt.tap)
+        self._read(attempt)
 
     def over(self, stage: Address) -> tuple[Address, ...]:
         """Return the attempts of a stage of which all output has come by now; then read what has waited for that."""
@@ -89,6 +93,7 @@ class Tails:
             if patience.passed:
                 self._cut(tails[0], "it did not come to an end")
                 self._end(tails[0])
+                patience, found = Deadline(_DRAIN_SECONDS), (*found, tails[0].attempt.address)
             elif tails[0].attempt.tap.over.wait(_LOOK_SECONDS):
                 time.sleep(_PAUSE_SECONDS)  # the engine is about to tell
             found += self.over(stage)
@@ -122,5 +127,10 @@ class Tails:
             stage.tails = [each for each in stage.tails if each is not tail]
             waiting, tail.waiting = tail.waiting, set()
         for attempt in waiting:
-            if attempt.connection is not None:
-                self._reader.register(attempt.connection, attempt.tap)
+            attempt.tap.last_sign = time.monotonic()  # that there was none is not its fault
+            self._read(attempt)
+
+    def _read(self, attempt: Attempt) -> None:
+        connection = attempt.connection
+        if connection is not None:
+            self._reader.register(connection, attempt.tap)

@@ -124,6 +124,22 @@ def test_a_success_is_told_before_the_lines_of_the_next_step(book: LogBook) -> N
     feed.close()
 
 
+def test_a_success_waits_for_its_lines_while_other_stages_are_told_of(book: LogBook) -> None:
+    events = Events(book.changes, [PRINTS])
+    feed = Feed(events, book)
+    log, other = book.open(PRINTS.log), Address("r", "t", "c")
+    log.write(Stream.STDOUT, b"half")
+    events.observe(Changed(_entry(STEP, Status.SUCCESS)))
+    events.observe(Printing(other, naming.log(other)))
+    events.observe(Changed(_entry(NEXT, Status.RUNNING)))
+    book.open(naming.log(other)).write(Stream.STDOUT, b"of another stage\n")
+
+    assert words(list(feed.poll())) == ["t/c | of another stage"]
+    log.close()
+    assert words(list(feed.poll())) == ["s/a | half", "s/a success", "s/b running"]
+    feed.close()
+
+
 def test_the_end_of_a_step_waits_for_no_lines_once_no_more_events_come(book: LogBook) -> None:
     events = Events(book.changes, [PRINTS])
     book.open(PRINTS.log).write(Stream.STDOUT, b"one\n")

@@ -67,6 +67,10 @@ class Stand:
         self.until(lambda: container in self.watched)
         self.watched[container](os.open(os.devnull, os.O_RDONLY) if process is None else process)
 
+    def settle(self) -> None:
+        """Wait until all that was begun has been done."""
+        self.foresight._threads.submit(lambda: None).result()
+
     def until(self, condition: Callable[[], bool]) -> None:
         deadline = Deadline(DEADLINE)
         while not condition():
@@ -241,6 +245,26 @@ def test_the_exit_of_a_container_that_a_release_has_replaced_is_not_the_step_s(s
     stand.exit("c3")
     stand.until(lambda: len(stand.asked) == 3)
     assert stand.foresight.outputs(STAGE) == {"number": b"3"}
+
+
+@pytest.mark.parametrize("gate", ["c1", "gate"], ids=["its container", "a gate that was made anew"])
+def test_what_is_to_be_done_when_a_step_has_exited_is_done_once_and_not_for_a_gate_that_was_taken_down(
+    stand: Stand, gate: str
+) -> None:
+    done: list[str] = []
+    stand.foresight.releasing(ONE, gate, lambda: done.append("then"))
+    if gate != "c1":
+        stand.exit(gate)
+    stand.foresight.released(ONE, "c1")
+    stand.settle()
+    assert not done
+
+    stand.exit("c1")
+
+    stand.until(lambda: done == ["then"])
+    stand.foresight.released(ONE, "c1")
+    stand.settle()
+    assert done == ["then"]
 
 
 def test_containers_are_asked_about_at_their_gate_and_their_release_waits_for_that(stand: Stand) -> None:
