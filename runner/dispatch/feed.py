@@ -76,6 +76,7 @@ class Feed:
         self._position = 0
         self._addresses: dict[str, Address] = {}
         self._held: list[Event] = []
+        self._giving = ""
         self._over = False
 
     @property
@@ -102,43 +103,39 @@ class Feed:
         closed = self._events.closed
         due = self._events.count
         for block in self._follower.poll(partial=partial):
+            if block.log != self._giving:
+                self._giving = block.log
+                yield from self._release()
             while block.log not in self._addresses:
                 yield from self._next()
-            yield from self._begun(block.log)
             yield Lines(self._addresses[block.log], block)
+        self._giving = ""
+        yield from self._release(every=closed)
         while self._position < due:
             yield from self._next()
+        yield from self._release(every=closed)
+        self._over = closed
+
+    def _release(self, *, every: bool = False) -> Iterator[Event]:
+        """Yield what was held and need not be any more."""
         held, self._held = self._held, []
         for event in held:
-            if closed or not self._is_early(event):
-                yield event
-            else:
+            if not every and self._is_early(event):
                 self._held.append(event)
-        self._over = closed
+            else:
+                yield event
 
     def _is_early(self, event: Event) -> bool:
         """Whether an event tells of the end of a step of which lines may still come, or comes after one that does."""
-        stage = _stage(event)
-        if stage is None:
+        about = _address(event)
+        if about is None:
             return False
-        if any(_stage(each) == stage for each in self._held):
+        if any(about in (held, Address(held.run)) for held in map(_address, self._held) if held):
             return True
         if not isinstance(event, Changed) or event.entry.status is not Status.SUCCESS or not event.entry.address.step:
             return False
-        return self._follower.follows(naming.log(event.entry.address))
-
-    def _begun(self, log: str) -> Iterator[Event]:
-        """Yield what is held up to the beginning of a log: as it has lines, all have come of what was before it."""
-        begun = [each for each in self._held if isinstance(each, Printing) and each.log == log]
-        if not begun:
-            return
-        stage, held, self._held = _stage(begun[-1]), self._held, []
-        last = held.index(begun[-1])
-        for position, event in enumerate(held):
-            if position <= last and _stage(event) == stage:
-                yield event
-            else:
-                self._held.append(event)
+        log = naming.log(event.entry.address)
+        return log == self._giving or self._follower.follows(log)
 
     def close(self) -> None:
         """Close the files; the feed cannot be used again."""
@@ -155,16 +152,16 @@ class Feed:
             yield event
 
 
-def _stage(event: Event) -> Address | None:
-    """Return the stage that an event tells of, if it is of one."""
+def _address(event: Event) -> Address | None:
+    """Return what an event tells of: a stage, or its run."""
     match event:
         case Changed(entry):
-            address: Address | None = entry.address
-        case Printing(address) | Notice(_, address):
-            pass
-        case _:
-            address = None
-    return address.of_stage() if address is not None and address.stage else None
+            return entry.address.of_stage()
+        case Printing(address):
+            return address.of_stage()
+        case Notice(_, address):
+            return None if address is None else address.of_stage()
+    return None
 
 
 def retold(entries: Sequence[Entry], notices: Sequence[tuple[float, Notice]]) -> list[Event]:

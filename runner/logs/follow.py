@@ -96,6 +96,11 @@ class _Cursor:
         for offset in range(run.first.offset, end, _LARGEST):
             yield from self._block(stream, self._lines[stream].feed(_read(log, offset, min(_LARGEST, end - offset))))
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether there is a line that has no end yet."""
+        return any(lines.incomplete for lines in self._lines.values())
+
     def rest(self) -> Iterator[Block]:
         """Yield the lines that have no end, as if they had one."""
         for stream, lines in self._lines.items():
@@ -143,6 +148,7 @@ class Follower:
         self._cursors: dict[str, _Cursor] = {}
         self._growing: dict[str, StepLog] = {}
         self._noticed: set[StepLog] = set()
+        self._whole: dict[str, int] = {}
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until there may be something that ``poll`` has not given, or for ``timeout`` seconds."""
@@ -160,6 +166,7 @@ class Follower:
         # end of that one. What is closed and no longer than then is whole.
         ends = {name: self._end(log) for name, log in reversed(self._growing.items())}
         closed = [name for name, log in self._growing.items() if log.closed and self._end(log) == ends[name]]
+        self._whole = {name: ends[name] for name in closed}
         for name in closed:
             if self._cursors[name].position == ends[name]:
                 yield from self._cursors[name].rest()
@@ -176,8 +183,11 @@ class Follower:
             self._cursors[name].close()
 
     def follows(self, name: str) -> bool:
-        """Whether more may come of a log, after what ``poll`` has given."""
-        return name in self._growing
+        """Whether more may come of a log, after the block of it that ``poll`` has given last."""
+        if name not in self._growing:
+            return False
+        cursor, whole = self._cursors[name], self._whole.get(name)
+        return whole is None or cursor.position < whole or cursor.incomplete
 
     def close(self) -> None:
         """Close the files; the follower cannot be used again."""

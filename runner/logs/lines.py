@@ -31,6 +31,11 @@ class Lines:
     def __init__(self) -> None:
         self._rest = b""
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether there is a line that is not complete by now."""
+        return bool(self._rest)
+
     def feed(self, data: bytes) -> bytes:
         """Return the lines that are complete by now, each with its newline; empty when there is none."""
         if self._rest:
