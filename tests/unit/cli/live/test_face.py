@@ -305,8 +305,8 @@ def _seconds(face: Face) -> float:
 
 
 def test_a_flood_costs_hardly_more_than_in_plain_output() -> None:
-    plain = min(_seconds(PlainFace(_Nowhere(), terminal=True)) for _ in range(2))
-    live = min(_seconds(LiveFace(_Nowhere(), PLAN)) for _ in range(2))
+    rounds = [(_seconds(PlainFace(_Nowhere(), terminal=True)), _seconds(LiveFace(_Nowhere(), PLAN))) for _ in range(6)]
+    plain, live = (min(each) for each in zip(*rounds, strict=True))  # in turns, as a machine has slow moments
 
     assert live < 1.5 * plain
 
