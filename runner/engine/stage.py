@@ -258,9 +258,9 @@ class StageDriver:
 
     def _matters(self) -> bool:
         """Whether anybody may look how this stage has ended: a step, or who has ordered the run."""
-        beside = any(step.detach for stage in self._ledger.plan.stages for step in stage.steps)
-        over = not beside and self._ledger.ask(lambda state: state.others_done(self._stage))
-        return self._context.job.hands_on_values or not over
+        if self._context.job.hands_on_values or not self._ledger.ask(lambda state: state.others_done(self._stage)):
+            return True
+        return any(step.detach for stage in self._ledger.plan.stages for step in stage.steps)
 
     def _outcome(self, address: Address) -> tuple[Status, str]:
         if self._ended is not None:

@@ -14,7 +14,13 @@ from runner.engine.events import Notice, Printing, Pulling
 from runner.engine.job import Context, Task
 from runner.engine.specs import Release, StepSpec
 from runner.engine.start import Start, release_of, start_of
-from runner.errors import EngineTimeoutError, EngineUnavailableError, ImageError, InfrastructureError
+from runner.errors import (
+    EngineRefusedError,
+    EngineTimeoutError,
+    EngineUnavailableError,
+    ImageError,
+    InfrastructureError,
+)
 from runner.naming import Address
 from runner.plan.mapping import MappingError
 from runner.plan.model import Step
@@ -170,7 +176,7 @@ def hear_out(context: Context, address: Address, asked: Callable[[], Stop | None
             news.clear()
         context.ledger.confirm()
         discard(context, address)
-    except (EngineUnavailableError, EngineTimeoutError) as error:
+    except (EngineUnavailableError, EngineTimeoutError, EngineRefusedError) as error:
         log.gap(f"the end of the output could not be read: {error.message}")
     except InfrastructureError:
         pass  # it is not there

@@ -176,7 +176,7 @@ class Follower:
             if run.cursor.name in closed and run.cursor.position == ends[run.cursor.name]:
                 yield from run.cursor.rest()  # before the lines of what may have begun when this had ended
         for name, log in self._growing.items():
-            flush = name in closed or (partial and not log.ends_a_line)
+            flush = partial and not log.ends_a_line
             yield from self._ending(log, self._cursors[name], flush=flush)
         for name in closed:
             del self._growing[name]

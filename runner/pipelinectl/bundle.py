@@ -4,12 +4,9 @@ import hashlib
 import io
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from runner.records import record
-
-if TYPE_CHECKING:
-    from tarfile import TarInfo
 
 COMMANDS = (
     "set_env",
@@ -70,15 +67,6 @@ class _Entry:
     content: bytes | None = None
     link: str = ""
 
-    def head(self) -> "TarInfo":
-        """Return what a tar says of it."""
-        import tarfile  # noqa: PLC0415 - as below
-
-        kind = tarfile.SYMTYPE if self.link else tarfile.DIRTYPE if self.content is None else tarfile.REGTYPE
-        head = tarfile.TarInfo(self.path)
-        head.type, head.linkname, head.mode, head.size = kind, self.link, self.mode, len(self.content or b"")
-        return head
-
 
 @cache
 def archive() -> bytes:
@@ -91,7 +79,11 @@ def archive() -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for entry in _entries():
-            tar.addfile(entry.head(), io.BytesIO(entry.content or b""))
+            content = entry.content or b""
+            head = tarfile.TarInfo(entry.path)
+            head.type = tarfile.SYMTYPE if entry.link else tarfile.DIRTYPE if entry.content is None else tarfile.REGTYPE
+            head.linkname, head.mode, head.size = entry.link, entry.mode, len(content)
+            tar.addfile(head, io.BytesIO(content))
     return stream.getvalue()
 
 

@@ -62,17 +62,18 @@ class Engine:
         with translated(f"reaching the engine at {self.address}"):
             self.api.ping()
 
-    def check_anew(self) -> None:
+    def check_anew(self, seconds: int = CALL_SECONDS) -> None:
         """Make sure that an engine answers, and will: one that is about to stop serves the connections it has, no more.
 
         Raises:
             EngineUnavailableError: none does.
+            EngineTimeoutError: not within so many ``seconds``.
         """
         with translated(f"reaching the engine at {self.address}"):
             if path := local_socket(self.address):
-                _ping(path)  # 1 ms; a client of the SDK takes 4
+                _ping(path, seconds)  # 1 ms; a client of the SDK takes 4
             else:
-                with closing(self.new_client(CALL_SECONDS)) as client:
+                with closing(self.new_client(seconds)) as client:
                     client.ping()
 
     @property
@@ -107,8 +108,8 @@ class Engine:
         return client
 
 
-def _ping(path: str) -> None:
-    with closing(UnixConnection(path, CALL_SECONDS)) as connection:
+def _ping(path: str, seconds: int) -> None:
+    with closing(UnixConnection(path, seconds)) as connection:
         connection.request("GET", "/_ping")
         status = connection.getresponse().status
     if status != HTTPStatus.OK:

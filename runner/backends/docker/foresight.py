@@ -24,6 +24,7 @@ _THREADS = 4
 _FRESH_SECONDS = 0.2
 """How long an answer holds: who comes later has waited for something else, and that may have changed what was there."""
 _WATCH_SECONDS = 0.05
+"""How long a release waits at most until the exit of its container would be heard of."""
 
 _T = TypeVar("_T")
 

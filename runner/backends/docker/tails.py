@@ -77,9 +77,11 @@ class Tails:
 
     def over(self, stage: Address) -> tuple[Address, ...]:
         """Return the attempts of a stage of which all output has come by now; then read what has waited for that."""
-        found = []
         with self._lock:
+            if stage not in self._stages:
+                return ()
             lock = self._stages[stage].lock
+        found = []
         with lock:
             while (tails := self._of(stage)) and self._is_over(tails[0]):
                 self._end(tails[0])
@@ -123,7 +125,9 @@ class Tails:
 
     def _end(self, tail: _Tail) -> None:
         with self._lock:
-            stage = self._stages[tail.attempt.address.of_stage()]
+            stage = self._stages.get(tail.attempt.address.of_stage())
+            if stage is None:  # its run was forgotten meanwhile
+                return
             stage.tails = [each for each in stage.tails if each is not tail]
             waiting, tail.waiting = tail.waiting, set()
         for attempt in waiting:

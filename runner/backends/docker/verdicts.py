@@ -23,6 +23,7 @@ _LATE_DIE_SECONDS = 0.5
 _DRAIN_SECONDS = 10.0
 _RESUME_SECONDS = 1.0
 _AWAY_PAUSE = 0.5
+_ANSWER_SECONDS = 1  # it takes 1 ms; who waits longer may as well wait for the end of the stream
 
 _KILLED = 137
 
@@ -64,7 +65,7 @@ class Verdicts:
         if not attempt.succeeded:
             return False
         try:
-            self._engine.check_anew()
+            self._engine.check_anew(_ANSWER_SECONDS)
         except InfrastructureError:
             return False
         return attempt.succeeded  # there may be doubts meanwhile

@@ -82,9 +82,13 @@ class _Fetch:
         with locked(repository.directory / "trees.lock", self._watch):
             if there := _there(slots, spec):  # somebody else has made it meanwhile
                 return there
-            made = self._make(slots, repository, spec)
-            slots.trim()
-            return made
+            slot, key = self._make(slots, repository, spec)
+            try:
+                slots.trim()
+            except BaseException:
+                slot.release()
+                raise
+            return slot, key
 
     def _make(self, slots: Slots, repository: Repository, spec: SourceSpec) -> tuple[Slot, Key]:
         found = repository.obtain(spec)

@@ -20,7 +20,8 @@ class Asked:
     meanwhile: Callable[[], None] = lambda: None
     times: int = 0
 
-    def check_anew(self) -> None:
+    def check_anew(self, seconds: int) -> None:
+        assert seconds > 0
         self.times += 1
         self.meanwhile()
         if self.trouble is not None:
