@@ -11,10 +11,12 @@ from runner.errors import InfrastructureError
 from runner.naming import new_run_id
 from runner.plan.model import Plan
 
-_PAUSE_SECONDS: Final = 0.5
+_PAUSE_SECONDS: Final = 0.35
 """How long the stock waits before it is filled again: the run that has just begun needs the machine more.
 
-By then its first step prints; and for a run that is submitted a second later there is a sandbox again."""
+By then its first step prints. Any longer, and the next run would come in between where each is asked for when the one
+before has ended.
+"""
 
 
 class Stock:
