@@ -115,7 +115,7 @@ class Returned:
         same = {name: known.versions[name] for name in listed.keys() & known.versions.keys()}
         same = {name: version for name, version in same.items() if version.line == listed[name]}
         new = sorted(listed.keys() - same.keys())
-        read = self._versions(run, new) if new else {}
+        read = self._versions(run, new)
         if read is None:
             return self._read_archives(run, known)
         if read or len(same) < len(known.versions):
@@ -129,6 +129,8 @@ class Returned:
         One that shrinks breaks the archive, which is then asked for again without those that have changed.
         """
         for _ in range(_TRIES):
+            if not names:
+                return {}
             body = b"".join(f"./{name}\0".encode() for name in names)
             parts = state.answered(self._sandboxes, run, "read_returns", LIMITS, body)
             if parts is None:

@@ -374,6 +374,14 @@ def test_what_has_changed_does_not_break_the_archive_again_and_again(stand: Stan
     assert stand.sandbox.bodies == [b"./m.a\0./m.b\0", b"./m.b\0", b"./m.a\0"]
 
 
+def test_an_archive_that_was_broken_by_all_that_was_to_be_in_it_holds_nothing_yet(stand: Stand) -> None:
+    stand.leave("m.a", b"yes")
+    with stand.sandbox.instead("read_returns", _line(1, "m.a"), b"no tar", _line(2, "m.a")):
+        assert stand.read() == {}
+
+    assert stand.settle() == {"m.a": b"yes"}
+
+
 def test_a_sandbox_that_sends_damaged_archives_each_time_is_an_error(stand: Stand) -> None:
     stand.leave("m.a")
 
