@@ -4,12 +4,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from runner.logs.files import Changes, LogBook
 from runner.logs.follow import Follower
 from runner.logs.index import Stream
+from runner.logs.markers import MARKER
 from runner.logs.mask import Mask
 
 
@@ -69,6 +70,7 @@ def test_what_comes_again_from_its_first_byte_on_is_not_kept_twice(
 ) -> None:
     tmp_path = tmp_path_factory.mktemp("again")
     data = b"".join(pieces)
+    assume(not any(data[:kept].endswith(MARKER[:size]) for size in range(1, len(MARKER))))
     first = _book(tmp_path).open("a")
     first.write(Stream.STDOUT, data[:kept])
     first.close()
@@ -82,6 +84,20 @@ def test_what_comes_again_from_its_first_byte_on_is_not_kept_twice(
     second.close()
 
     assert (tmp_path / "logs" / "a.log").read_bytes() == data
+
+
+def test_what_may_begin_a_marker_as_its_log_is_closed_is_rather_kept_twice_than_its_value_shown(tmp_path: Path) -> None:
+    data = b"::add-mask::hunter2\nthe word is hunter2\n"
+    first = _book(tmp_path).open("a")
+    first.write(Stream.STDOUT, data[:8])
+    first.close()
+
+    second = _book(tmp_path).open("a")
+    second.anew()
+    second.write(Stream.STDOUT, data)
+    second.close()
+
+    assert (tmp_path / "logs" / "a.log").read_bytes() == data[:8] + b"the word is ***\n"
 
 
 def test_a_secret_that_was_told_after_it_was_printed_costs_no_line_when_all_comes_again(tmp_path: Path) -> None:

@@ -187,7 +187,10 @@ def test_a_run_in_which_something_is_reached_by_name_drops_its_spare_sandbox_and
 
     stand.sandboxes.warm(NAMED)
 
-    assert stand.take().id == "box-2"
+    taken = stand.take()
+    taken.ready()
+
+    assert taken.id == "box-2"
     assert (stand.networks, stand.removed) == ([COMMON, OWN], ["box-1"])
     assert stand.filled == [("box-2", NAMED)]
 
