@@ -15,6 +15,7 @@ import urllib3.exceptions
 from docker.utils import kwargs_from_env
 
 from runner.backends.docker.address import DEFAULT, local_socket
+from runner.backends.docker.direct import DirectClient
 from runner.errors import (
     EngineRefusedError,
     EngineTimeoutError,
@@ -93,7 +94,7 @@ class Engine:
         """
         with translated(f"reaching the engine at {self.address}"):
             try:
-                client = docker.APIClient(version=self._version or "auto", timeout=seconds, **self._options)
+                client = self._made(seconds)
             except (ValueError, TypeError, AttributeError, LookupError) as error:
                 # What the SDK raises over a port that is no number, or a config.json of another shape; its own errors
                 # that are ValueErrors too are in translated's hands.
@@ -107,13 +108,21 @@ class Engine:
             client.trust_env = False
         return client
 
+    def _made(self, seconds: int) -> docker.APIClient:
+        if not (path := local_socket(self.address)):
+            return docker.APIClient(version=self._version or "auto", timeout=seconds, **self._options)
+        version = self._version or _ping(path, seconds) or "auto"
+        return DirectClient(path, seconds, version, **self._options)
 
-def _ping(path: str, seconds: int) -> None:
+
+def _ping(path: str, seconds: int) -> str:
+    """Return the version that an engine speaks, if it tells; what the SDK asks for has it run two programs."""
     with closing(UnixConnection(path, seconds)) as connection:
         connection.request("GET", "/_ping")
-        status = connection.getresponse().status
-    if status != HTTPStatus.OK:
-        raise HTTPException(f"status {status}")
+        answer = connection.getresponse()
+    if answer.status != HTTPStatus.OK:
+        raise HTTPException(f"status {answer.status}")
+    return answer.getheader("Api-Version", "")
 
 
 def endpoint(api: docker.APIClient, path: str, *arguments: str) -> str:

@@ -18,7 +18,6 @@ import pytest
 import requests
 import urllib3.exceptions
 
-from runner.backends.docker import client
 from runner.backends.docker.client import Engine, endpoint, tolerating, translated
 from runner.errors import (
     EngineRefusedError,
@@ -30,6 +29,7 @@ from runner.errors import (
 from tests.support.hooked import DEADLINE
 from tests.support.stub_engine import StubEngine, answer, header, refuse, silence, stub_engine
 
+PONG = header("Api-Version", "1.41")
 MODULES = (docker.errors, docker.credentials.errors, requests.exceptions, urllib3.exceptions)
 
 # Seen in these modules' namespaces, but never raised by them.
@@ -39,6 +39,13 @@ NOT_RAISED = {"MessageDefect"}  # email's, an attribute of HeaderParsingError
 @pytest.fixture
 def stub() -> Iterator[StubEngine]:
     with stub_engine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[StubEngine]:
+    """Return an engine that listens on a socket of this machine."""
+    with stub_engine(tmp_path / "engine.sock") as engine:
         yield engine
 
 
@@ -239,6 +246,20 @@ def test_the_version_is_negotiated_once_for_all_clients(stub: StubEngine) -> Non
     assert stub.requests == ["GET /version"]
 
 
+def test_an_engine_of_this_machine_tells_its_version_with_a_ping(local: StubEngine) -> None:
+    local.script["/_ping"] = [header("Api-Version", "1.40")]
+
+    assert local.engine().api.api_version == "1.40"
+    assert local.requests == ["GET /_ping"]
+
+
+def test_an_engine_of_this_machine_that_tells_no_version_with_a_ping_is_asked_for_it(local: StubEngine) -> None:
+    local.script["/_ping"] = [answer("OK")]
+
+    assert local.engine().api.api_version == "1.41"
+    assert local.requests == ["GET /_ping", "GET /version"]
+
+
 def test_a_thread_keeps_its_client(stub: StubEngine) -> None:
     engine = stub.engine()
 
@@ -249,16 +270,6 @@ def test_an_endpoint_quotes_its_arguments(stub: StubEngine) -> None:
     url = endpoint(stub.engine().api, "/containers/{0}/archive", "a b?c")
 
     assert url.endswith("/v1.41/containers/a%20b%3Fc/archive")
-
-
-PONG = header("Api-Version", "1.41")
-
-
-@pytest.fixture
-def local(tmp_path: Path) -> Iterator[StubEngine]:
-    """Return an engine that listens on a socket of this machine."""
-    with stub_engine(tmp_path / "engine.sock") as engine:
-        yield engine
 
 
 def test_an_engine_of_this_machine_is_checked_by_a_connection_of_its_own_and_nothing_but_a_ping(
@@ -283,14 +294,11 @@ def test_an_engine_that_answers_a_check_with_an_error_is_unavailable_and_its_sta
         local.engine().check_anew()
 
 
-def test_an_engine_that_leaves_a_check_without_an_answer_is_a_timeout(
-    local: StubEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "CALL_SECONDS", 0.1)
+def test_an_engine_that_leaves_a_check_without_an_answer_is_a_timeout(local: StubEngine) -> None:
     local.script["/_ping"] = [silence]
 
     with pytest.raises(EngineTimeoutError):
-        local.engine().check_anew()
+        local.engine().check_anew(1)
 
     assert local.hung_up.wait(DEADLINE)
 
