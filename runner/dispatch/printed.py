@@ -9,6 +9,7 @@ from runner.engine.journal import Entry
 from runner.engine.state import RunState
 from runner.logs.download import prefixed, text_of
 from runner.plan.model import Plan
+from runner.plan.status import Status
 
 
 def printed(plan: Plan, entries: tuple[Entry, ...], logs: Path, stage: str, step: str) -> Iterator[bytes]:
@@ -21,7 +22,7 @@ def printed(plan: Plan, entries: tuple[Entry, ...], logs: Path, stage: str, step
         UsageError: a step without its stage.
     """
     check_part({**steps_of(plan), **steps_of(RunState("", plan, entries).plan)}, stage, step)
-    begun = dict.fromkeys(entry.address for entry in entries if entry.address.step)
+    begun = dict.fromkeys(each.address for each in entries if each.address.step and each.status is not Status.PENDING)
     wanted = [a for a in begun if (not stage or is_of(a.stage, stage)) and step in ("", a.step)]
     paths = [(address.path, logs / naming.file_name(naming.log(address))) for address in wanted]
     alone = step and len({address.stage for address in wanted}) <= 1

@@ -18,8 +18,8 @@ from runner.plan.status import Status
 class Ahead:
     """The steps of a stage's round that are made ready before their turn; none in a job without ``prestart``.
 
-    That is one behind the step whose turn it is: also while that step is itself still being made ready, since the one
-    before it was shorter than the start of a container.
+    That is one behind the step whose turn it is: also while that step is itself still being made ready, as the first of
+    all, or since the one before it was shorter than the start of a container.
     """
 
     def __init__(self, context: Context, stage: Stage) -> None:
@@ -34,13 +34,11 @@ class Ahead:
     def turn(self, step: Step, address: Address) -> None:
         """Wait until the step whose turn has come is ready, if that was begun; all others are discarded."""
         self.drop(but=address)
-        task = self._making.get(address)
-        if task is None:
-            return
-        if task.alive:
+        task = self._making.pop(address, None)
+        if task is None or task.alive:
             self._begin(step, address.of_stage())
-        del self._making[address]
-        task.finish()
+        if task is not None:
+            task.finish()
 
     def drop(self, *, but: Address | None = None) -> None:
         """Discard what was or is being made ready, but for the step whose turn has come; nothing of it has run."""

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from runner.backends.standing import World, leftovers
 from runner.plan.model import Bind, Cache, PullPolicy, Rules, Ruleset, Step
 from runner.plan.status import Status
 from tests.support.engine import at, drive
-from tests.support.hooked import Call, HookedBackend
+from tests.support.hooked import DEADLINE, Call, HookedBackend
 from tests.support.plans import step, steps_only
 
 
@@ -42,8 +43,26 @@ def test_a_step_is_made_ready_while_the_one_before_it_runs(world: World) -> None
 
     result = drive(steps_only(step("a", seconds=1), step("b")), backend=watched.backend)
 
-    assert watched.order("release a", "prepare b", "discard a", "release b")
+    assert watched.order("prepare b", "discard a", "release b")
     assert result.statuses == {"s/a": "success", "s/b": "success"}
+
+
+@pytest.mark.parametrize("before", [(), (step("alone", volumes=[Bind(source="/x", target="/y")]),)], ids=len)
+def test_the_next_step_is_made_ready_at_the_same_time_as_one_that_nobody_has_made_ready(
+    world: World, before: tuple[Step, ...]
+) -> None:
+    together, met = threading.Barrier(2), set[str]()
+
+    def meet(call: Call) -> None:
+        if call.verb == "prepare" and call.path in {"s/a", "s/b"} - met:
+            met.add(call.path)
+            together.wait(DEADLINE)
+
+    result = drive(steps_only(*before, step("a"), step("b")), backend=Watched(world, meet).backend)
+
+    assert met == {"s/a", "s/b"}
+    assert not together.broken
+    assert set(result.statuses.values()) == {"success"}
 
 
 def test_only_the_next_step_is_made_ready(world: World) -> None:
