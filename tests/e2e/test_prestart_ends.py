@@ -36,9 +36,11 @@ def _tags() -> Iterator[None]:
 
 
 def each_stands(gates: Gates, mode: Mode, *stages: str) -> None:
-    """Wait until the first step of each stage runs, and the next one is ready where it is made so."""
+    """Wait until the first step of each stage holds, and the next one is ready where it is made so."""
     for stage in stages:
-        gates.stands(stage, "next" if mode.ahead else "first")
+        gates.holds(stage, "first")
+        if mode.ahead:
+            gates.stands(stage, "next")
 
 
 @pytest.mark.usefixtures("_tags")
@@ -127,6 +129,7 @@ def test_what_waits_when_exec_is_killed_is_gone_within_a_second(place: Place) ->
     write(place, **{stage: [step("first", *HOLD), NEXT] for stage in stages})
     running = place.start("exec", "--max-parallel", "4")
     with gates_of(begun(place)) as gates:
+        each_stands(gates, Mode(ahead=True), *stages)
         waiting = [gates.stands(stage, "next") for stage in stages]
         running.end()
         took = _ended(gates, waiting)
@@ -149,6 +152,7 @@ def test_what_waits_when_a_daemon_is_killed_is_gone_within_a_second_and_runs_in_
     with daemon_in(place) as daemon:
         run = daemon.submit()
         with gates_of(run) as gates:
+            each_stands(gates, Mode(ahead=True), *stages)
             waiting = [gates.stands(stage, "next") for stage in stages]
             daemon.kill()
             took = _ended(gates, waiting)
