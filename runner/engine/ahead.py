@@ -31,13 +31,17 @@ class Ahead:
         """Return what begins to make the step behind this one ready, if it is likely to run as things stand."""
         return lambda: self._begin(step, stage)
 
-    def turn(self, step: Step, address: Address) -> None:
-        """Wait until the step whose turn has come is ready, if that was begun; all others are discarded."""
+    def turn(self, step: Step, address: Address, *, goes_on: bool) -> None:
+        """Wait until the step whose turn has come is ready, if that was begun; all others are discarded.
+
+        If it is not ready yet, the one behind it is begun beside it, as long as the stage ``goes_on``.
+        """
         self.drop(but=address)
-        task = self._making.pop(address, None)
-        if task is None or task.alive:
+        task = self._making.get(address)
+        if goes_on and (task is None or task.alive):
             self._begin(step, address.of_stage())
         if task is not None:
+            del self._making[address]  # no sooner: whoever fails meanwhile waits for it
             task.finish()
 
     def drop(self, *, but: Address | None = None) -> None:

@@ -69,8 +69,8 @@ class Job:
     directory that receives the values of the run as they are at the start of each round of a stage, so that another run
     may begin there.
 
-    With ``prestart`` the container of a step is started while the one before runs, and waits at its gate. A run that is
-    ``resumable`` keeps its volumes when it is paused.
+    With ``prestart`` the container of a step is started while the one before runs, or starts, and waits at its gate. A
+    run that is ``resumable`` keeps its volumes when it is paused.
 
     Of a rerun ``inherited`` are the stages that are not run again, with the layers that stand for them
     (``engine.rerun``), and ``restored`` the values that it begins with. ``began`` is when an earlier driver began it.

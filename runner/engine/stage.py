@@ -150,7 +150,8 @@ class StageDriver:
             self._begin(scope.stage)
             self._beside.start_step(step, self._ledger.step(scope.stage, step.name), scope.stopped)
         else:
-            self._ahead.turn(step, self._ledger.step(scope.stage, step.name))
+            attempt = self._ledger.step(scope.stage, step.name)
+            self._ahead.turn(step, attempt, goes_on=scope.stopped() is None)
             self._ended = run_step(scope, step, self._ahead.after(step, scope.stage)) or self._ended
 
     def _heed(self, attempt: Address, step: Step) -> None:

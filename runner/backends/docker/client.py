@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from json import JSONDecodeError
 
 import docker
@@ -72,7 +72,9 @@ class Engine:
         """
         with translated(f"reaching the engine at {self.address}"):
             if path := local_socket(self.address):
-                _ping(path, seconds)  # 1 ms; a client of the SDK takes 4
+                answer = _ping(path, seconds)  # 1 ms; a client of the SDK takes 4
+                if answer.status != HTTPStatus.OK:
+                    raise HTTPException(f"status {answer.status}")
             else:
                 with closing(self.new_client(seconds)) as client:
                     client.ping()
@@ -111,18 +113,15 @@ class Engine:
     def _made(self, seconds: int) -> docker.APIClient:
         if not (path := local_socket(self.address)):
             return docker.APIClient(version=self._version or "auto", timeout=seconds, **self._options)
-        version = self._version or _ping(path, seconds) or "auto"
+        # A ping tells it, too; what the SDK asks for has the engine run two programs.
+        version = self._version or _ping(path, seconds).getheader("Api-Version") or "auto"
         return DirectClient(path, seconds, version, **self._options)
 
 
-def _ping(path: str, seconds: int) -> str:
-    """Return the version that an engine speaks, if it tells; what the SDK asks for has it run two programs."""
+def _ping(path: str, seconds: int) -> HTTPResponse:
     with closing(UnixConnection(path, seconds)) as connection:
         connection.request("GET", "/_ping")
-        answer = connection.getresponse()
-    if answer.status != HTTPStatus.OK:
-        raise HTTPException(f"status {answer.status}")
-    return answer.getheader("Api-Version", "")
+        return connection.getresponse()
 
 
 def endpoint(api: docker.APIClient, path: str, *arguments: str) -> str:

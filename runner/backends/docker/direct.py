@@ -5,14 +5,14 @@ run makes ten calls a step.
 """
 
 import weakref
-from collections.abc import Mapping
-from http.client import HTTPException
+from contextlib import suppress
 from io import BytesIO
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import docker
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.util import wait_for_read
 
 from runner.sockets import UnixConnection
@@ -25,42 +25,46 @@ class DirectClient(docker.APIClient):
 
     def __init__(self, path: str, seconds: int, version: str, **options: Any) -> None:  # noqa: ANN401 - the SDK's
         self._connection = UnixConnection(path, seconds)
-        weakref.finalize(self, self._connection.close)  # its thread may end without a word
+        # Its thread may end without a word. When the process does, that is not to wait for an answer.
+        weakref.finalize(self, self._connection.close).atexit = False
         super().__init__(version=version, timeout=seconds, **options)  # which may ask for the version
 
     def request(self, method: str | bytes, url: str | bytes, *rest: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - those of requests
-        """Make a call as ``requests.Session.request`` does, which takes on what is more than a short answer.
+        """Make a call whose answer is short; what is more is left to ``requests.Session.request``.
+
+        No redirects are followed.
 
         Raises:
             OSError, HTTPException: the engine does not answer, or not as one.
         """
         given = {name: value for name, value in options.items() if value is not None and value is not False}
         body = given.get("data", b"")
-        late = given.get("timeout", self.timeout) != self.timeout
-        if rest or late or given.keys() - _SIMPLE or not isinstance(body, str | bytes):
+        headers = CaseInsensitiveDict({**self.headers, "Accept-Encoding": "identity"})
+        headers.update(given.get("headers", {}))
+        plain = isinstance(body, str | bytes) and all(_is_plain(value) for value in headers.values())
+        if rest or given.keys() - _SIMPLE or not plain or options.get("timeout", self.timeout) != self.timeout:
             return super().request(method, url, *rest, **options)
         path = str(url).removeprefix(self.base_url)
         params = {name: value for name, value in given.get("params", {}).items() if value is not None}
         target = f"{path}?{urlencode(params, doseq=True)}" if params else path
-        return self._ask(str(method).upper(), target, body, {**self._lasting(), **given.get("headers", {})})
+        sent = body.encode() if isinstance(body, str) else body
+        return self._ask(str(method).upper(), target, sent, {name: str(value) for name, value in headers.items()})
 
     def close(self) -> None:
         """Close its connections."""
         self._connection.close()
         super().close()
 
-    def _lasting(self) -> dict[str, str]:
-        return {name: str(value) for name, value in self.headers.items() if name != "Accept-Encoding"}
-
-    def _ask(self, method: str, target: str, body: str | bytes, headers: Mapping[str, str]) -> requests.Response:
+    def _ask(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> requests.Response:
         connection = self._connection
         if connection.sock is not None and wait_for_read(connection.sock, 0):
             connection.close()  # it is the engine that has closed it, which nobody asked anything
         try:
-            connection.request(method, target, body or None, dict(headers))
+            with suppress(BrokenPipeError):  # who refuses a large body may do so before it has read all of it
+                connection.request(method, target, body or None, headers)
             answer = connection.getresponse()
             content = answer.read()
-        except (OSError, HTTPException):
+        except BaseException:  # also Ctrl-C: the next call would get the answer to this one
             connection.close()
             raise
         response = requests.Response()
@@ -68,3 +72,8 @@ class DirectClient(docker.APIClient):
         response.headers.update(answer.getheaders())
         response.raw, response.encoding = BytesIO(content), "utf-8"
         return response
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a header can be sent as it is; Docker's config file may ask for others, of which requests complains."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()

@@ -47,8 +47,23 @@ def test_a_step_is_made_ready_while_the_one_before_it_runs(world: World) -> None
     assert result.statuses == {"s/a": "success", "s/b": "success"}
 
 
-@pytest.mark.parametrize("before", [(), (step("alone", volumes=[Bind(source="/x", target="/y")]),)], ids=len)
-def test_the_next_step_is_made_ready_at_the_same_time_as_one_that_nobody_has_made_ready(
+def test_a_later_step_is_made_ready_while_the_one_before_it_runs(world: World) -> None:
+    watched = Watched(world)
+
+    drive(steps_only(step("a", seconds=1), step("b", seconds=1), step("c")), backend=watched.backend)
+
+    assert watched.order("prepare c", "discard b", "release c")
+
+
+BESIDE = {
+    "the first": (),
+    "one behind a step after which nothing is made ready": (step("x", volumes=[Bind(source="/x", target="/y")]),),
+    "one behind a short step": (step("x"),),
+}
+
+
+@pytest.mark.parametrize("before", BESIDE.values(), ids=BESIDE)
+def test_the_next_step_is_made_ready_at_the_same_time_as_one_that_is_not_ready_yet(
     world: World, before: tuple[Step, ...]
 ) -> None:
     together, met = threading.Barrier(2), set[str]()

@@ -9,8 +9,8 @@ import pytest
 from runner.backends.fake import FakeBackend
 from runner.backends.standing import World, leftovers
 from runner.engine.backend import STDOUT, Ending, Output
-from runner.engine.journal import Memory
-from runner.errors import EngineTimeoutError, SupersededError
+from runner.engine.journal import Entry, Memory
+from runner.errors import EngineRefusedError, EngineTimeoutError, SupersededError
 from runner.naming import Address, log
 from runner.plan.model import OnLost, Plan, PullPolicy
 from runner.plan.status import Status
@@ -198,6 +198,20 @@ def test_what_had_not_started_does_not_start_in_a_run_that_is_cancelled(
     assert (world.starts, leftovers(world)) == (before, ())
 
 
+def test_nothing_is_made_ready_behind_a_step_that_is_only_taken_up_to_be_ended(world: World, journal: Memory) -> None:
+    of = steps_only(hanging("a"), step("b"))
+    _dies(of, world, journal, "release", "s/a")
+    prepared: list[str] = []
+
+    def see(call: Call) -> None:
+        if call.verb == "prepare":
+            prepared.append(call.path)
+
+    _cancelled(of, backend=HookedBackend(FakeBackend(world), before=see), journal=journal)
+
+    assert prepared == ["s/a"]
+
+
 def test_a_run_all_of_which_was_done_is_not_cancelled_any_more(world: World, journal: Memory) -> None:
     of = steps_only(step("a"))
     drive(of, world=world, journal=journal)
@@ -282,6 +296,38 @@ def test_a_driver_that_was_replaced_opens_no_gate(world: World, journal: Memory)
     assert (backend.touched, dict(world.starts)) == ([], {})
 
 
+class _Replaced(Memory):
+    """A journal whose driver is replaced when it is about to note that a step is made ready."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__()
+        self._address = address
+
+    def add(self, entry: Entry, epoch: int) -> None:
+        if (entry.address, entry.status) == (self._address, Status.PENDING):
+            self.take()
+        super().add(entry, epoch)
+
+
+def test_a_driver_that_was_replaced_ends_when_what_it_was_making_ready_is(world: World) -> None:
+    let_go, made = threading.Event(), threading.Event()
+
+    def hold(call: Call) -> None:
+        if (call.verb, call.path) == ("prepare", "s/b"):
+            threading.Timer(0.3, let_go.set).start()
+            let_go.wait(DEADLINE)
+
+    def note(call: Call) -> None:
+        if (call.verb, call.path) == ("prepare", "s/b"):
+            made.set()
+
+    backend = HookedBackend(FakeBackend(world), before=hold, after=note)
+    with pytest.raises(SupersededError):
+        drive(steps_only(step("a"), step("b"), step("c")), backend=backend, journal=_Replaced(at("s/c")))
+
+    assert made.is_set()
+
+
 def test_the_threads_of_a_driver_that_was_replaced_go(world: World, journal: Memory) -> None:
     """Each would wait for its container else, as long as that runs."""
     before = set(threading.enumerate())
@@ -363,6 +409,18 @@ def test_where_the_container_of_a_success_has_gone_everything_was_kept_and_its_l
 
     assert (result.output(at("s/a")).text, result.output(at("s/a")).closed) == ("", True)
     assert (result.run.status, result.notices) == (Status.SUCCESS, [])
+
+
+def test_where_the_engine_refuses_the_last_output_of_a_success_its_log_says_so_and_the_run_goes_on(
+    world: World, journal: Memory
+) -> None:
+    _dies_after_success(TRAILING, world, journal)
+    refused = Fault("follow", "s/a", EngineRefusedError("no such log", status=500))
+
+    result = drive(TRAILING, backend=HookedBackend(FakeBackend(world), before=refused), journal=journal)
+
+    assert result.output(at("s/a")).gaps == ["the end of the output could not be read: no such log"]
+    assert result.run.status is Status.SUCCESS
 
 
 def test_only_as_many_successes_of_a_stage_as_may_trail_are_heard_out_in_their_order(
