@@ -110,6 +110,10 @@ def test_steps_come_to_what_they_do_in_every_shell_under_any_user_and_entrypoint
     assert made_ready(place) is mode.ahead
     for shell in SHELLS:
         _check_shell(done, shell, codes)
+    told = {done.steps[f"{shell}/greedy"]["reason"] for shell in SHELLS}
+    # On a busy machine an engine with cgroup v1 never hears of one in twenty: then its exit code is all there is.
+    assert "it reached its memory limit of 32 MiB" in told
+    assert len(told - {""}) == 1
     assert done.printed("own/commands") == ["own tool", "1234", "/vela/src"]
     assert done.printed("own/its entrypoint") == ["own tool", "1234", "/vela/src"]
     assert done.printed("own/another user") == ["own tool", "4321"]
@@ -131,7 +135,6 @@ def _check_shell(done: Finished, shell: str, codes: tuple[int, ...]) -> None:
         "only an entrypoint": 9,
         "greedy": 137,
     }
-    assert done.steps[f"{shell}/greedy"]["reason"] == "it reached its memory limit of 32 MiB"
     assert done.printed(f"{shell}/sets") == ["1000"]
     assert done.printed(f"{shell}/gets") == ["3", "2000"]
     assert done.printed(f"{shell}/in tmp") == ["/tmp", "no input"]

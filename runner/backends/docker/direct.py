@@ -25,8 +25,7 @@ class DirectClient(docker.APIClient):
 
     def __init__(self, path: str, seconds: int, version: str, **options: Any) -> None:  # noqa: ANN401 - the SDK's
         self._connection = UnixConnection(path, seconds)
-        # Its thread may end without a word. When the process does, that is not to wait for an answer.
-        weakref.finalize(self, self._connection.close).atexit = False
+        weakref.finalize(self, _let_go, self._connection)  # its thread may end without a word
         super().__init__(version=version, timeout=seconds, **options)  # which may ask for the version
 
     def request(self, method: str | bytes, url: str | bytes, *rest: Any, **options: Any) -> requests.Response:  # noqa: ANN401 - those of requests
@@ -72,6 +71,12 @@ class DirectClient(docker.APIClient):
         response.headers.update(answer.getheaders())
         response.raw, response.encoding = BytesIO(content), "utf-8"
         return response
+
+
+def _let_go(connection: UnixConnection) -> None:
+    """Close a connection without waiting for an answer that somebody may be reading, as ``close`` does."""
+    if connection.sock is not None:
+        connection.sock.close()
 
 
 def _is_plain(value: object) -> bool:
