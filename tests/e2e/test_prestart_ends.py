@@ -129,7 +129,8 @@ def test_what_waits_when_exec_is_killed_is_gone_within_a_second(place: Place) ->
     write(place, **{stage: [step("first", *HOLD), NEXT] for stage in stages})
     running = place.start("exec", "--max-parallel", "4")
     with gates_of(begun(place)) as gates:
-        each_stands(gates, Mode(ahead=True), *stages)
+        for stage in stages:
+            gates.holds(stage, "first")
         waiting = [gates.stands(stage, "next") for stage in stages]
         running.end()
         took = _ended(gates, waiting)
@@ -152,7 +153,8 @@ def test_what_waits_when_a_daemon_is_killed_is_gone_within_a_second_and_runs_in_
     with daemon_in(place) as daemon:
         run = daemon.submit()
         with gates_of(run) as gates:
-            each_stands(gates, Mode(ahead=True), *stages)
+            for stage in stages:
+                gates.holds(stage, "first")
             waiting = [gates.stands(stage, "next") for stage in stages]
             daemon.kill()
             took = _ended(gates, waiting)

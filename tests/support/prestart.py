@@ -102,11 +102,10 @@ class Gates:
         """Wait until the container of a step runs; return it."""
         return str(until(lambda: self.made(stage, name, running=True), f"{stage}/{name}"))
 
-    def holds(self, stage: str, name: str) -> str:
-        """Wait until a step that holds has come so far; return its container."""
+    def holds(self, stage: str, name: str) -> None:
+        """Wait until a step that holds has come so far."""
         container = self.stands(stage, name)
         until(lambda: "sleep" in str(self.api.top(container)["Processes"]), f"the hold of {stage}/{name}")
-        return container
 
     def go(self, stage: str, name: str) -> None:
         """Let a step go on that holds."""

@@ -1,7 +1,7 @@
 """The SDK's client for an engine with a socket here, without what requests does for the web with each call.
 
-Proxies, cookies, redirects and the like of a ``requests.Session`` take 0.5 ms of a call, and the answer itself 0.15. A
-run makes ten calls a step.
+Proxies, cookies, redirects and the like of a ``requests.Session`` take 0.4 ms of processor time, and what is left of a
+call 0.2. A step needs six.
 """
 
 import weakref

@@ -40,6 +40,18 @@ def _dies(of: Plan, world: World, journal: Memory, verb: str, path: str) -> None
     world.client_dies()
 
 
+class _Noted:
+    """A hook that notes what a verb is called for."""
+
+    def __init__(self, verb: str) -> None:
+        self.paths: list[str] = []
+        self._verb = verb
+
+    def __call__(self, call: Call) -> None:
+        if call.verb == self._verb:
+            self.paths.append(call.path)
+
+
 def _vanish(world: World, address: Address) -> None:
     with world.lock:
         world.containers.pop(address)
@@ -201,15 +213,11 @@ def test_what_had_not_started_does_not_start_in_a_run_that_is_cancelled(
 def test_nothing_is_made_ready_behind_a_step_that_is_only_taken_up_to_be_ended(world: World, journal: Memory) -> None:
     of = steps_only(hanging("a"), step("b"))
     _dies(of, world, journal, "release", "s/a")
-    prepared: list[str] = []
+    prepared = _Noted("prepare")
 
-    def see(call: Call) -> None:
-        if call.verb == "prepare":
-            prepared.append(call.path)
+    _cancelled(of, backend=HookedBackend(FakeBackend(world), before=prepared), journal=journal)
 
-    _cancelled(of, backend=HookedBackend(FakeBackend(world), before=see), journal=journal)
-
-    assert prepared == ["s/a"]
+    assert prepared.paths == ["s/a"]
 
 
 def test_a_run_all_of_which_was_done_is_not_cancelled_any_more(world: World, journal: Memory) -> None:
@@ -428,12 +436,8 @@ def test_only_as_many_successes_of_a_stage_as_may_trail_are_heard_out_in_their_o
 ) -> None:
     of = steps_only(step("0"), step("a"), step("b"), step("c", 1), step("d", status=["failure"]))
     _dies(of, world, journal, "release", "s/d")
-    followed: list[str] = []
+    followed = _Noted("follow")
 
-    def see(call: Call) -> None:
-        if call.verb == "follow":
-            followed.append(call.path)
+    drive(of, backend=HookedBackend(FakeBackend(world), before=followed), journal=journal)
 
-    drive(of, backend=HookedBackend(FakeBackend(world), before=see), journal=journal)
-
-    assert followed == ["s/a", "s/b", "s/d"]
+    assert followed.paths == ["s/a", "s/b", "s/d"]
