@@ -57,9 +57,11 @@ def reborn(stand: Stand, *stages: str) -> None:
 
 
 def joined(stand: Stand, stage: Address) -> str:
-    """Return the sandbox that an open stage has."""
+    """Return the sandbox that an open stage has, once it runs."""
     assert isinstance(stand.backend, DockerBackend)
-    return stand.backend._runs.opened(stage).sandbox.id
+    sandbox = stand.backend._runs.opened(stage).sandbox
+    sandbox.ready()
+    return sandbox.id
 
 
 def networks(stand: Stand, sandbox: str) -> set[str]:
@@ -100,6 +102,7 @@ def test_what_a_dead_client_left_is_taken_over_with_secrets_networks_and_values(
 
 def test_a_sandbox_that_died_with_its_client_is_made_anew(stand: Stand) -> None:
     [(name, box)] = sandboxes(stand).items()
+    assert joined(stand, stand.stage) == box
     stand.place._engine.api.kill(box)
 
     reborn(stand, "s")
