@@ -211,3 +211,48 @@ def test_of_a_run_that_is_forgotten_nothing_is_read_any_more_and_others_keep_the
     assert stand.tails.over(_stage(one)) == ()
     assert stand.read == []
     assert (stand.tails.holds(one.address), stand.tails.holds(other.address)) == (False, True)
+
+
+def test_a_run_that_is_forgotten_while_its_engine_is_asked_has_nothing_read_of_it_any_more(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgotten_meanwhile(attempt: Attempt) -> Ending | None:
+        stand.tails.forget(attempt.address.run)
+        return Ending(exit_code=0)
+
+    monkeypatch.setattr(stand, "conclude", forgotten_meanwhile)
+    one, two = stand.attempt("one"), stand.attempt("two")
+    stand.tails.begin(one)
+    stand.tails.listen(two)
+
+    stand.tails.over(_stage(one))
+
+    assert (stand.read, stand.tails.holds(one.address)) == ([], False)
+
+
+def test_of_two_who_ask_at_once_one_hears_of_an_end_and_what_waited_is_read_once(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def held(_: Attempt) -> Ending | None:
+        entered.set()
+        assert go_on.wait(DEADLINE)
+        return Ending(exit_code=0)
+
+    monkeypatch.setattr(stand, "conclude", held)
+    one, two = stand.attempt("one"), stand.attempt("two")
+    stand.tails.begin(one)
+    stand.tails.listen(two)
+    heard: list[tuple[Address, ...]] = []
+    asking = [threading.Thread(target=lambda: heard.append(stand.tails.over(_stage(one)))) for _ in range(2)]
+    asking[0].start()
+    assert entered.wait(DEADLINE)
+    asking[1].start()
+    asking[1].join(FEW_SECONDS)
+    go_on.set()
+    for each in asking:
+        each.join(DEADLINE)
+
+    assert sorted(heard) == [(), (one.address,)]
+    assert stand.read == [two]
