@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,9 +85,13 @@ class Shell:
                 if not data:
                     engine.shutdown(socket.SHUT_WR)
                     return
-                engine.sendall(frame(STDOUT, data))
+                with suppress(ConnectionError):  # it has gone, which is seen below
+                    engine.sendall(frame(STDOUT, data))
             if engine.fileno() in ready:
-                sent = engine.recv(1 << 16)
+                try:
+                    sent = engine.recv(1 << 16)
+                except ConnectionResetError:  # it has left an answer unread
+                    return
                 if not sent:
                     return
                 stdin.write(sent)
