@@ -16,7 +16,9 @@ def project(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "scripts" / "test", tmp_path / "scripts")
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     (tmp_path / "pytest.ini").write_text(
-        "[pytest]\naddopts = -p no:cacheprovider --import-mode=importlib\nmarkers = alone: after all others\n"
+        "[pytest]\n"
+        "addopts = -p no:cacheprovider -p no:hypothesispytest -p no:anyio --import-mode=importlib\n"  # slow to load
+        "markers = alone: after all others\n"
     )
     return tmp_path
 
